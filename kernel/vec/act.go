@@ -1,17 +1,26 @@
 package vec
 
-// Exp computes dst = e^x with a relative error below 2e-7. Results under the
-// smallest normal number are zero.
+// Exp computes dst = e^x with a relative error below 2e-7; what would be under
+// 2e-38 may come out as zero.
 func Exp(dst, x []float32) {
 	same(len(dst), len(x))
 	exp(dst, x)
 }
 
-// ExpSum computes dst = e^(x-shift) and returns the sum of dst: the middle of
-// a softmax, shift being the maximum.
-func ExpSum(dst, x []float32, shift float32) float32 {
+// ExpSum computes dst = e^(c*x-shift) and returns the sum of dst: the middle of
+// a softmax, shift being the maximum of c*x.
+func ExpSum(dst, x []float32, c, shift float32) float32 {
 	same(len(dst), len(x))
-	return expSum(dst, x, shift)
+	return expSum(dst, x, c, shift)
+}
+
+// SoftmaxTile is the step between the products of a softmax attention's
+// backward, on a piece of a row: from the scores x and the gradient dp of the
+// probabilities it makes p = e^(c*x-lse) in place of x and the gradient of the
+// scores, c*p*(dp-delta), in place of dp.
+func SoftmaxTile(x, dp []float32, c, lse, delta float32) {
+	same(len(x), len(dp))
+	softmaxTile(x, dp, c, lse, delta)
 }
 
 // Sigmoid computes dst = 1/(1+e^-x).

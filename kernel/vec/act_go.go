@@ -17,10 +17,10 @@ func expGo(dst, x []float32) {
 	}
 }
 
-func expSumGo(dst, x []float32, shift float32) float32 {
+func expSumGo(dst, x []float32, c, shift float32) float32 {
 	var s float64
 	for i, v := range x {
-		e := expf(v - shift)
+		e := expf(c*v - shift)
 		dst[i] = e
 		s += float64(e)
 	}
@@ -106,5 +106,13 @@ func siluMulBackGo(da, db, a, b, dy []float32) {
 		s := sigmoidf(v)
 		da[i] += dy[i] * b[i] * s * (1 + v*(1-s))
 		db[i] += dy[i] * v * s
+	}
+}
+
+func softmaxTileGo(x, dp []float32, c, lse, delta float32) {
+	for i, v := range x {
+		p := expf(c*v - lse)
+		x[i] = p
+		dp[i] = c * p * (dp[i] - delta)
 	}
 }

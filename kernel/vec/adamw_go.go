@@ -3,9 +3,9 @@ package vec
 import "math"
 
 // adamWGo: k is scale, 1-β₁, 1-β₂, eps, -rate, 1-rate*decay.
-func adamWGo(w, m, v, g, k []float32) {
+func adamWGo(w, m, v, grad, k []float32) {
 	k = k[:8]
-	for i, x := range g {
+	for i, x := range grad {
 		x *= k[0]
 		m[i] += k[1] * (x - m[i])
 		v[i] += k[2] * (x*x - v[i])

@@ -56,9 +56,9 @@ func lerpGo(y, x []float32, a float32) {
 	}
 }
 
-func gateAddGo(dst, x, g, y []float32) {
-	x, g, y = x[:len(dst)], g[:len(dst)], y[:len(dst)]
+func gateAddGo(dst, x, gate, y []float32) {
+	x, gate, y = x[:len(dst)], gate[:len(dst)], y[:len(dst)]
 	for i := range dst {
-		dst[i] = x[i] + g[i]*y[i]
+		dst[i] = x[i] + gate[i]*y[i]
 	}
 }

@@ -18,7 +18,7 @@ package vec
 
 import "kuai/internal/check"
 
-//go:generate go run -C _asm . -out ..
+//go:generate go run -C _asm . -out ../vec_amd64.s -stubs ../stubs_amd64.go -pkg vec
 
 // same panics unless all lengths are n.
 func same(n int, lens ...int) {

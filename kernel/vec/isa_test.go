@@ -1,5 +1,12 @@
 package vec
 
-import "testing"
+import (
+	"testing"
 
-func everyISA(t *testing.T, f func(t *testing.T)) { f(t) }
+	"kuai/kernel/isa"
+)
+
+func everyISA(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	isa.ForEach(t, f)
+}

@@ -31,7 +31,7 @@ func gradient(t *testing.T, name string, f func(x []float64) []float64, x []floa
 		}
 		want[i] = float32(g)
 	}
-	near.Check(t, name, got, want, 2e-6)
+	near.Check(t, name, got, want, 1e-5)
 }
 
 func to32(x []float64) []float32 {
@@ -323,6 +323,89 @@ func TestHalf(t *testing.T) {
 			if b[i] != wantB[i] {
 				t.Errorf("ToBF16(%v) = %#x, want %#x", x[i], b[i], wantB[i])
 			}
+		}
+	})
+}
+
+func TestStrided(t *testing.T) {
+	everyISA(t, func(t *testing.T) {
+		const n, heads, h = 5, 3, 1
+		r := rand.New(rand.NewPCG(15, 16))
+		for _, d := range widths {
+			stride := heads * d
+			a, b, s := random(r, n*stride, 1), random(r, n*stride, 1), random(r, n, 1)
+			at := func(x []float32, i, j int) float64 { return float64(x[i*stride+h*d+j]) }
+			dst := nans(n)
+			DotRows(dst, a[h*d:], stride, b[h*d:], stride, d)
+			want := make([]float32, n)
+			for i := range want {
+				var sum float64
+				for j := range d {
+					sum += at(a, i, j) * at(b, i, j)
+				}
+				want[i] = float32(sum)
+			}
+			near.Check(t, "DotRows", dst, want, 1e-6)
+
+			y, wy, total, wt := random(r, n*stride, 1), make([]float32, n*stride), random(r, d, 1), make([]float32, d)
+			copy(wy, y)
+			copy(wt, total)
+			for i := range n {
+				for j := range d {
+					wy[i*stride+h*d+j] = float32(at(y, i, j) + float64(s[i])*at(a, i, j))
+					wt[j] += float32(float64(s[i]) * at(a, i, j))
+				}
+			}
+			AxpyRows(y[h*d:], stride, s, a[h*d:], stride, d)
+			near.Check(t, "AxpyRows", y, wy, 1e-6)
+			AxpyRows(total, 0, s, a[h*d:], stride, d)
+			near.Check(t, "AxpyRows to one", total, wt, 1e-6)
+
+			y, wy = nans(n*d), nans(n*d)
+			for i := range n {
+				for j := range d {
+					wy[i*d+j] = float32(float64(s[i]) * at(a, i, j))
+				}
+			}
+			ScaleRows(y, d, a[h*d:], stride, s, d)
+			near.Check(t, "ScaleRows", y, wy, 1e-6)
+
+			if d%2 != 0 {
+				continue
+			}
+			cos, sin := random(r, n*d, 1), random(r, n*d, 1)
+			one := nans(n * d)
+			CopyRows(one, d, a[h*d:], stride, n, d)
+			Rope(wy, one, cos, sin, n, 1, d)
+			RopeRows(y, d, a[h*d:], stride, cos, sin, n, d)
+			near.Check(t, "RopeRows", y, wy, 0)
+			one, wy = ones(n*d), ones(n*d)
+			RopeBack(wy, y, cos, sin, n, 1, d)
+			RopeRowsBack(one, d, y, d, cos, sin, n, d)
+			near.Check(t, "RopeRowsBack", one, wy, 0)
+		}
+	})
+}
+
+func TestExpSumAndSoftmaxTile(t *testing.T) {
+	everyISA(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(17, 18))
+		for _, n := range sizes[1:] {
+			x, dp, y := random(r, n, 2), random(r, n, 1), nans(n)
+			wantP, wantD := make([]float32, n), make([]float32, n)
+			var sum float64
+			for i, v := range x {
+				p := math.Exp(0.5*float64(v) - 1.25)
+				sum += p
+				wantP[i], wantD[i] = float32(p), float32(0.5*p*(float64(dp[i])-0.75))
+			}
+			if got := ExpSum(y, x, 0.5, 1.25); math.Abs(float64(got)-sum) > 1e-6*sum {
+				t.Errorf("ExpSum of %d: %v, want %v", n, got, sum)
+			}
+			near.Check(t, "ExpSum", y, wantP, 1e-6)
+			SoftmaxTile(x, dp, 0.5, 1.25, 0.75)
+			near.Check(t, "p", x, wantP, 1e-6)
+			near.Check(t, "ds", dp, wantD, 1e-6)
 		}
 	})
 }

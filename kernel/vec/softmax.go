@@ -8,7 +8,7 @@ func Softmax(y, x []float32, rows, d int) {
 	same(rows*d, len(x), len(y))
 	for r := range rows {
 		xr, yr := x[r*d:][:d], y[r*d:][:d]
-		s := expSum(yr, xr, maxVal(xr))
+		s := expSum(yr, xr, 1, maxVal(xr))
 		scale(yr, yr, 1/s)
 	}
 }
@@ -28,7 +28,7 @@ func LogSoftmax(y, x []float32, rows, d int) {
 	for r := range rows {
 		xr, yr := x[r*d:][:d], y[r*d:][:d]
 		m := maxVal(xr)
-		s := expSum(yr, xr, m)
+		s := expSum(yr, xr, 1, m)
 		shiftBy(yr, xr, -(m + float32(math.Log(float64(s)))))
 	}
 }

@@ -1,0 +1,31 @@
+package vec
+
+func dotRowsGo(dst, a, b []float32, aStride, bStride, n, d int) {
+	for i := range n {
+		dst[i] = dotGo(a[i*aStride:][:d], b[i*bStride:][:d])
+	}
+}
+
+func scaleRowsGo(y, x, s []float32, yStride, xStride, n, d int) {
+	for i := range n {
+		scaleGo(y[i*yStride:][:d], x[i*xStride:][:d], s[i])
+	}
+}
+
+func axpyRowsGo(y, x, s []float32, yStride, xStride, n, d int) {
+	for i := range n {
+		axpyGo(y[i*yStride:][:d], x[i*xStride:][:d], s[i])
+	}
+}
+
+func ropeRowsGo(y, x, cos, sin []float32, yStride, xStride, n, d int) {
+	for i := range n {
+		ropeGo(y[i*yStride:][:d], x[i*xStride:][:d], cos[i*d:][:d], sin[i*d:][:d])
+	}
+}
+
+func ropeRowsBackGo(dx, dy, cos, sin []float32, dxStride, dyStride, n, d int) {
+	for i := range n {
+		ropeBackGo(dx[i*dxStride:][:d], dy[i*dyStride:][:d], cos[i*d:][:d], sin[i*d:][:d])
+	}
+}
