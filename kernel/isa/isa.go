@@ -1,0 +1,57 @@
+// Package isa tells the kernels which instruction sets to use. The choice is
+// made once at start-up from the CPU; KUAI_ISA=generic, avx2 or avx512 forces
+// a lower one, and tests go through all of them with [ForEach].
+package isa
+
+import (
+	"os"
+	"sync/atomic"
+)
+
+// Level is a set of instructions that kernels are written for.
+type Level int32
+
+// The levels, each including those before it.
+const (
+	Generic Level = iota // plain Go
+	AVX2                 // AVX2 and FMA
+	AVX512               // AVX-512 F, BW, DQ and VL
+)
+
+// String returns the name that KUAI_ISA takes.
+func (l Level) String() string {
+	return [...]string{"generic", "avx2", "avx512"}[l]
+}
+
+var (
+	best    = detect()
+	current atomic.Int32
+)
+
+func init() {
+	level := best
+	for l := Generic; l < best; l++ {
+		if os.Getenv("KUAI_ISA") == l.String() {
+			level = l
+		}
+	}
+	current.Store(int32(level))
+}
+
+// Now returns the level in use.
+func Now() Level { return Level(current.Load()) }
+
+// Best returns the highest level of this CPU.
+func Best() Level { return best }
+
+// BF16 says whether the bf16 dot product may be used: AVX-512 is in use and
+// the CPU has its BF16 extension.
+func BF16() bool { return hasBF16 && Now() == AVX512 }
+
+// Force sets the level, at most the CPU's best, and returns a function that
+// restores the one before. It is for tests and benchmarks, while no kernel
+// runs.
+func Force(l Level) (restore func()) {
+	old := current.Swap(int32(min(l, best)))
+	return func() { current.Store(old) }
+}

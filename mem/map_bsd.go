@@ -1,0 +1,7 @@
+//go:build unix && !linux
+
+package mem
+
+const noReserve = 0
+
+func adviseHuge([]byte) {}
