@@ -145,7 +145,7 @@ func dispatch(all []signature, amd64 bool) []byte {
 			lengths = 2
 		}
 		_, asm := s.asmParams(lengths)
-		fmt.Fprintf(&b, "\nfunc %s(%s)%s {\n switch isa.Level() {\n case isa.AVX512:\n %s%sAVX512(%s)\n", s.name, list, s.result(), ret, s.name, asm)
+		fmt.Fprintf(&b, "\nfunc %s(%s)%s {\n switch isa.Now() {\n case isa.AVX512:\n %s%sAVX512(%s)\n", s.name, list, s.result(), ret, s.name, asm)
 		if !k.only512 {
 			fmt.Fprintf(&b, " case isa.AVX2:\n %s%sAVX2(%s)\n", ret, s.name, asm)
 		}
