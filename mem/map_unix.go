@@ -3,7 +3,6 @@
 package mem
 
 import (
-
 	"golang.org/x/sys/unix"
 )
 

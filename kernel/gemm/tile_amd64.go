@@ -1,0 +1,69 @@
+package gemm
+
+// tileF32 runs the f32 tile of mr rows.
+func tileF32(mr, kc int, a *float32, rs, ks int, b, c *float32, ldc int, mask, acc uint32) {
+	switch mr {
+	case 12:
+		tileF32x12(kc, a, rs, ks, b, c, ldc, mask, acc)
+	case 8:
+		tileF32x8(kc, a, rs, ks, b, c, ldc, mask, acc)
+	case 6:
+		tileF32x6(kc, a, rs, ks, b, c, ldc, mask, acc)
+	case 4:
+		tileF32x4(kc, a, rs, ks, b, c, ldc, mask, acc)
+	case 3:
+		tileF32x3(kc, a, rs, ks, b, c, ldc, mask, acc)
+	case 2:
+		tileF32x2(kc, a, rs, ks, b, c, ldc, mask, acc)
+	default:
+		tileF32x1(kc, a, rs, ks, b, c, ldc, mask, acc)
+	}
+}
+
+// tileBF16 runs the bf16 tile of mr rows.
+func tileBF16(mr, kc int, a *float32, rs, ks int, b, c *float32, ldc int, mask, acc uint32) {
+	switch mr {
+	case 12:
+		tileBF16x12(kc, a, rs, ks, b, c, ldc, mask, acc)
+	case 8:
+		tileBF16x8(kc, a, rs, ks, b, c, ldc, mask, acc)
+	case 6:
+		tileBF16x6(kc, a, rs, ks, b, c, ldc, mask, acc)
+	case 4:
+		tileBF16x4(kc, a, rs, ks, b, c, ldc, mask, acc)
+	case 3:
+		tileBF16x3(kc, a, rs, ks, b, c, ldc, mask, acc)
+	case 2:
+		tileBF16x2(kc, a, rs, ks, b, c, ldc, mask, acc)
+	default:
+		tileBF16x1(kc, a, rs, ks, b, c, ldc, mask, acc)
+	}
+}
+
+// tile256 covers a tile with AVX2 tiles of 6 x 16, those at an edge through
+// scratch. Heights that are no multiple of 6 are computed in plain Go.
+func tile256(s *scratch, mr, kc int, a *float32, rs, ks int, b, c *float32, ldc, cols int, acc bool) {
+	const rows, width = 6, 16
+	if mr%rows != 0 {
+		tileGo(mr, kc, a, rs, ks, b, c, ldc, cols, acc)
+		return
+	}
+	var flag uint32
+	if acc {
+		flag = 1
+	}
+	for i := 0; i < mr; i += rows {
+		ai, ci := offset(a, i*rs), offset(c, i*ldc*4)
+		for j := 0; j < cols; j += width {
+			bj, cj := offset(b, j*4), offset(ci, j*4)
+			if j+width <= cols {
+				tileAVX2x6(kc, ai, rs, ks, bj, cj, ldc*4, flag)
+				continue
+			}
+			tileAVX2x6(kc, ai, rs, ks, bj, &s.c[0], width*4, 0)
+			for r := range rows {
+				addRow(offset(cj, r*ldc*4), s.c[r*width:r*width+cols-j], acc)
+			}
+		}
+	}
+}

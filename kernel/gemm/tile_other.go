@@ -1,0 +1,23 @@
+//go:build !amd64
+
+package gemm
+
+import "kuai/internal/check"
+
+// The kernels below are never chosen where isa.Now is Generic.
+
+func tileF32(int, int, *float32, int, int, *float32, *float32, int, uint32, uint32) { none() }
+
+func tileBF16(int, int, *float32, int, int, *float32, *float32, int, uint32, uint32) { none() }
+
+func tile256(*scratch, int, int, *float32, int, int, *float32, *float32, int, int, bool) { none() }
+
+func convertBF16(*float32, *float32, int) { none() }
+
+func pairRows(*float32, *float32, int, int, int, uint32) { none() }
+
+func copyPanel(*float32, *float32, int, int) { none() }
+
+func transposePanel(*float32, *float32, int, int) { none() }
+
+func none() { check.Fail("gemm: no such kernel on this CPU") }
