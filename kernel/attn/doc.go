@@ -1,0 +1,121 @@
+// Package attn has the attention kernels: softmax attention for short and
+// crossed sequences, bidirectional linear attention for image and video
+// transformers, and lightning attention, causal with a decay, for text. Each
+// has its backward beside it.
+//
+// Queries, keys, values and outputs are contiguous [B, N, NH, D]; gradients are
+// added to what the destination holds. Heads of sequences are the tasks of the
+// pool: a task runs its products serially, so results do not depend on the
+// number of workers. With gemm.BF16 the products round their inputs to bf16,
+// while sums, exponentials and states stay float32. Scratch memory is reused;
+// no call allocates once the scratch has its size.
+//
+// Letters: B sequences, N query and M key positions, NH heads, D the width of a
+// head, C the positions of a chunk.
+package attn
+
+import (
+	"sync"
+
+	"kuai/internal/check"
+	"kuai/kernel/gemm"
+	"kuai/kernel/vec"
+	"kuai/par"
+)
+
+// Shape holds the sizes of a call.
+type Shape struct {
+	B  int // sequences
+	N  int // query positions
+	M  int // key positions; softmax attention alone may differ from N
+	NH int // heads
+	D  int // width of a head
+}
+
+func (s Shape) row() int { return s.NH * s.D }
+
+// queries and keys check the lengths of slices [B, N, NH, D] and [B, M, NH, D].
+func (s Shape) queries(xs ...[]float32) { s.check(s.N, xs) }
+func (s Shape) keys(xs ...[]float32)    { s.check(s.M, xs) }
+
+func (s Shape) check(n int, xs [][]float32) {
+	for _, x := range xs {
+		check.True(len(x) == s.B*n*s.row(), "attn: slice of %d values for [%d, %d, %d, %d]", len(x), s.B, n, s.NH, s.D)
+	}
+}
+
+// square checks a shape whose keys are as many as its queries.
+func (s Shape) square() {
+	check.True(s.M == s.N, "attn: %d keys for %d queries", s.M, s.N)
+}
+
+// eachHead runs f for every head of every sequence.
+func (s Shape) eachHead(p *par.Pool, f func(b, h int)) {
+	if s.N == 0 || s.D == 0 {
+		return
+	}
+	p.Do(s.B*s.NH, func(task, _ int) { f(task/s.NH, task%s.NH) })
+}
+
+// head is one head's [n, D] part of a [B, n, NH, D] slice.
+func (s Shape) head(x []float32, n, b, h int) rows {
+	if n == 0 {
+		return rows{nil, s.row()}
+	}
+	o := b*n*s.row() + h*s.D
+	return rows{x[o : (b+1)*n*s.row()-(s.NH-1-h)*s.D], s.row()}
+}
+
+// rows is a matrix of which each row is contiguous.
+type rows struct {
+	p      []float32
+	stride int
+}
+
+func (r rows) from(i int) rows { return rows{r.p[i*r.stride:], r.stride} }
+
+// as is the matrix as a GEMM operand, t its transpose.
+func (r rows) as() gemm.View { return gemm.View{P: r.p, Row: r.stride, K: 1} }
+func (r rows) t() gemm.View  { return gemm.View{P: r.p, Row: 1, K: r.stride} }
+
+// product computes c (+)= a * b, where c is [m, n] and the sum has k terms; b
+// is given as [n, k].
+func product(typ gemm.Type, c rows, m, n, k int, a, b gemm.View, acc bool) {
+	gemm.Mul(nil, typ, c.p, c.stride, m, n, k, a, b, gemm.Opt{Acc: acc})
+}
+
+// scratch is one task's memory.
+type scratch struct {
+	buf  []float32
+	used int
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// borrow returns a scratch of at least n values in at most a dozen pieces.
+func borrow(n int) *scratch {
+	s := scratches.Get().(*scratch)
+	if n += 12 * 16; len(s.buf) < n {
+		s.buf = make([]float32, n)
+	}
+	s.used = 0
+	return s
+}
+
+// take cuts the next n values off; they hold anything.
+func (s *scratch) take(n int) []float32 {
+	x := s.buf[s.used : s.used+n : s.used+n]
+	s.used += (n + 15) &^ 15
+	return x
+}
+
+func (s *scratch) matrix(m, n int) rows { return rows{s.take(m * n), n} }
+
+func (s *scratch) free() { scratches.Put(s) }
+
+// filled is take with every value v.
+func (s *scratch) filled(n int, v float32) []float32 {
+	x := s.take(n)
+	vec.Fill(x, v)
+	return x
+}
