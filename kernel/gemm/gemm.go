@@ -84,7 +84,7 @@ func MulPacked(p *par.Pool, c []float32, ldc, m int, a View, w *Weights, o Opt) 
 // MulRows is MulPacked for gathered rows. The k of A begin at the weights'
 // from: A's len(Seg)·SegLen columns meet the last columns of B.
 func MulRows(p *par.Pool, c []float32, ldc int, a Rows, w *Weights, from int, o Opt) {
-	check.True(len(a.Seg)*a.SegLen == w.k-from && from%2 == 0, "gemm: %d segments of %d for %d columns from %d", len(a.Seg), a.SegLen, w.k, from)
+	check.True(len(a.Seg)*a.SegLen == w.k-from && (from%2 == 0 || !w.native), "gemm: %d segments of %d for %d columns from %d", len(a.Seg), a.SegLen, w.k, from)
 	s := source{p: a.P, rows: a.At, seg: a.Seg, segLen: a.SegLen}
 	drive(p, c, ldc, len(a.At), &s, w, from, o)
 }
