@@ -4,7 +4,7 @@
 // has its backward beside it.
 //
 // Queries, keys, values and outputs are contiguous [B, N, NH, D]; gradients are
-// added to what the destination holds. Heads of sequences are the tasks of the
+// added to what the destination holds. Strips of heads are the tasks of the
 // pool: a task runs its products serially, so results do not depend on the
 // number of workers. With gemm.BF16 the products round their inputs to bf16,
 // while sums, exponentials and states stay float32. Scratch memory is reused;
@@ -44,26 +44,46 @@ func (s Shape) check(n int, xs [][]float32) {
 	}
 }
 
+// length checks the lengths of other slices.
+func length(n int, xs ...[]float32) {
+	for _, x := range xs {
+		check.True(len(x) == n, "attn: slice of %d values, want %d", len(x), n)
+	}
+}
+
 // square checks a shape whose keys are as many as its queries.
 func (s Shape) square() {
 	check.True(s.M == s.N, "attn: %d keys for %d queries", s.M, s.N)
 }
 
-// eachHead runs f for every head of every sequence.
-func (s Shape) eachHead(p *par.Pool, f func(b, h int)) {
-	if s.N == 0 || s.D == 0 {
+// strip is a run of neighbouring heads of one sequence, the task of a worker.
+// Walking down the positions with all of its heads reads memory in whole rows.
+type strip struct{ b, h0, h1 int }
+
+func (t strip) heads() int { return t.h1 - t.h0 }
+
+// eachStrip runs f for strips that cover all heads: whole sequences if there
+// are eight or more, else at least eight parts while there are heads enough.
+// The division does not depend on the number of workers.
+func (s Shape) eachStrip(p *par.Pool, f func(t strip)) {
+	const tasks = 8
+	if s.B == 0 || s.N == 0 || s.D == 0 || s.NH == 0 {
 		return
 	}
-	p.Do(s.B*s.NH, func(task, _ int) { f(task/s.NH, task%s.NH) })
+	parts := min(s.NH, (tasks+s.B-1)/s.B)
+	p.Do(s.B*parts, func(task, _ int) {
+		b, i := task/parts, task%parts
+		f(strip{b, s.NH * i / parts, s.NH * (i + 1) / parts})
+	})
 }
 
-// head is one head's [n, D] part of a [B, n, NH, D] slice.
-func (s Shape) head(x []float32, n, b, h int) rows {
+// cut is a strip's [n, heads*D] part of a [B, n, NH, D] slice.
+func (s Shape) cut(x []float32, n int, t strip) rows {
 	if n == 0 {
 		return rows{nil, s.row()}
 	}
-	o := b*n*s.row() + h*s.D
-	return rows{x[o : (b+1)*n*s.row()-(s.NH-1-h)*s.D], s.row()}
+	o := t.b*n*s.row() + t.h0*s.D
+	return rows{x[o : (t.b+1)*n*s.row()-(s.NH-t.h1)*s.D], s.row()}
 }
 
 // rows is a matrix of which each row is contiguous.
@@ -72,7 +92,11 @@ type rows struct {
 	stride int
 }
 
-func (r rows) from(i int) rows { return rows{r.p[i*r.stride:], r.stride} }
+// from is the matrix without its first rows.
+func (r rows) from(i int) rows { return rows{r.p[min(i*r.stride, len(r.p)):], r.stride} }
+
+// right is the matrix without its first columns.
+func (r rows) right(col int) rows { return rows{r.p[min(col, len(r.p)):], r.stride} }
 
 // as is the matrix as a GEMM operand, t its transpose.
 func (r rows) as() gemm.View { return gemm.View{P: r.p, Row: r.stride, K: 1} }

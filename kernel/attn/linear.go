@@ -6,8 +6,9 @@ import (
 	"kuai/par"
 )
 
-// linearBlock is how many positions pass through the first-level cache at once.
-const linearBlock = 256
+// linearBlock is how many positions are done at once: a block of a strip with
+// 256 columns, rotated, is 128 KiB and stays in the second-level cache.
+const linearBlock = 128
 
 // Rotary is the table of a rotary embedding, as vec.RopeTable spreads it; the
 // zero value rotates nothing.
@@ -33,149 +34,100 @@ type Rotary struct {
 func Linear(p *par.Pool, typ gemm.Type, s Shape, o, q, k, v []float32, r Rotary, eps float32) {
 	s.square()
 	s.queries(o, q, k, v)
-	s.eachHead(p, func(b, h int) {
-		l := newLinearHead(typ, s, r)
+	s.rotary(r)
+	s.eachStrip(p, func(t strip) {
+		l := newLinearStrip(typ, s, r, t, 0)
 		defer l.mem.free()
-		l.sums(s.head(k, s.N, b, h), s.head(v, s.N, b, h))
-		oh, qh := s.head(o, s.N, b, h), s.head(q, s.N, b, h)
+		at := func(x []float32) rows { return s.cut(x, s.N, t) }
+		l.sums(at(k), at(v))
 		for i := 0; i < s.N; i += linearBlock {
-			n := min(linearBlock, s.N-i)
-			ob := oh.from(i)
-			inv := l.denominators(qh.from(i), n, eps)
-			product(typ, ob, n, s.D, s.D, l.rotated(qh, i, n).as(), l.kv.t(), false)
-			vec.ScaleRows(ob.p, ob.stride, ob.p, ob.stride, inv, s.D)
+			l.outputs(at(o).from(i), at(q).from(i), i, min(linearBlock, s.N-i), eps)
 		}
 	})
 }
 
-// linearHead is the work of one head.
-type linearHead struct {
+func (s Shape) rotary(r Rotary) {
+	if r.Cos != nil {
+		length(s.N*s.D, r.Cos, r.Sin)
+	}
+}
+
+// linearStrip is the work of one strip.
+type linearStrip struct {
 	typ   gemm.Type
 	s     Shape
 	r     Rotary
+	heads int
+	width int // heads*D
 	mem   *scratch
-	kv    rows      // Σ R(k)ᵀ v, [D, D]
-	ksum  []float32 // Σ k, [D]
+	kv    []float32 // Σ R(k)ᵀ v of each head, [heads, D, D]
+	ksum  []float32 // Σ k, [heads, D]
 	block rows      // rotated positions
 	inv   []float32 // 1 over the denominators of a block
 	ones  []float32
 }
 
-func newLinearHead(typ gemm.Type, s Shape, r Rotary) *linearHead {
-	d := s.D
-	m := borrow(2*d*d + 2*d + 3*linearBlock*d + 3*linearBlock)
-	return &linearHead{
-		typ: typ, s: s, r: r, mem: m,
-		kv: m.matrix(d, d), ksum: m.take(d), block: m.matrix(linearBlock, d),
+// newLinearStrip borrows what a strip needs, and extra values more.
+func newLinearStrip(typ gemm.Type, s Shape, r Rotary, t strip, extra int) *linearStrip {
+	d, w := s.D, t.heads()*s.D
+	m := borrow(w*d + w + linearBlock*w + 2*linearBlock + extra)
+	return &linearStrip{
+		typ: typ, s: s, r: r, heads: t.heads(), width: w, mem: m,
+		kv: m.take(w * d), ksum: m.take(w), block: m.matrix(linearBlock, w),
 		inv: m.take(linearBlock), ones: m.filled(linearBlock, 1),
 	}
 }
 
-// rotated returns n positions of x from i on with the rotary embedding.
-func (l *linearHead) rotated(x rows, i, n int) rows {
-	x = x.from(i)
+// square is the [D, D] matrix of head h in a slice like kv.
+func (l *linearStrip) square(x []float32, h int) rows {
+	dd := l.s.D * l.s.D
+	return rows{x[h*dd:][:dd], l.s.D}
+}
+
+// rotated returns n positions with the rotary embedding; x is from position i
+// on.
+func (l *linearStrip) rotated(x rows, i, n int) rows {
 	if l.r.Cos == nil {
 		return x
 	}
 	d := l.s.D
-	vec.RopeRows(l.block.p, d, x.p, x.stride, l.r.Cos[i*d:][:n*d], l.r.Sin[i*d:][:n*d], n, d)
+	vec.RopeRows(l.block.p, l.width, x.p, x.stride, l.r.Cos[i*d:][:n*d], l.r.Sin[i*d:][:n*d], n, l.heads, d)
 	return l.block
 }
 
 // sums makes kv and ksum.
-func (l *linearHead) sums(k, v rows) {
+func (l *linearStrip) sums(k, v rows) {
 	d := l.s.D
 	clear(l.ksum)
 	for i := 0; i < l.s.N; i += linearBlock {
 		n := min(linearBlock, l.s.N-i)
-		kb := k.from(i)
-		vec.AxpyRows(l.ksum, 0, l.ones[:n], kb.p, kb.stride, d)
-		product(l.typ, l.kv, d, d, n, l.rotated(k, i, n).t(), v.from(i).t(), i > 0)
+		kb, vb := k.from(i), v.from(i)
+		vec.AxpyRows(l.ksum, 0, l.ones[:n], kb.p, kb.stride, l.width)
+		kr := l.rotated(kb, i, n)
+		for h := range l.heads {
+			product(l.typ, l.square(l.kv, h), d, d, n, kr.right(h*d).t(), vb.right(h*d).t(), i > 0)
+		}
 	}
 }
 
-// denominators returns 1/(q·ksum+eps) of n positions.
-func (l *linearHead) denominators(q rows, n int, eps float32) []float32 {
+// outputs computes n positions from i on.
+func (l *linearStrip) outputs(o, q rows, i, n int, eps float32) {
+	d := l.s.D
+	qr := l.rotated(q, i, n)
+	for h := range l.heads {
+		oh := o.right(h * d)
+		inv := l.denominators(q.right(h*d), h, n, eps)
+		product(l.typ, oh, n, d, d, qr.right(h*d).as(), l.square(l.kv, h).t(), false)
+		vec.ScaleRows(oh.p, oh.stride, oh.p, oh.stride, inv, d)
+	}
+}
+
+// denominators returns 1/(q·ksum+eps) of n positions of head h.
+func (l *linearStrip) denominators(q rows, h, n int, eps float32) []float32 {
 	inv := l.inv[:n]
-	vec.DotRows(inv, q.p, q.stride, l.ksum, 0, l.s.D)
+	vec.DotRows(inv, q.p, q.stride, l.ksum[h*l.s.D:], 0, l.s.D)
 	for i, x := range inv {
 		inv[i] = 1 / (x + eps)
 	}
 	return inv
-}
-
-// LinearBack adds the gradients of Linear to dq, dk and dv. o is what Linear
-// gave, do its gradient; all are [B, N, NH, D]. It costs 5·B·N·NH·D²
-// multiply-adds, of which one part repeats the sums of the forward.
-func LinearBack(p *par.Pool, typ gemm.Type, s Shape, dq, dk, dv, do, o, q, k, v []float32, r Rotary, eps float32) {
-	s.square()
-	s.queries(dq, dk, dv, do, o, q, k, v)
-	s.eachHead(p, func(b, h int) {
-		at := func(x []float32) rows { return s.head(x, s.N, b, h) }
-		l := newLinearHead(typ, s, r)
-		defer l.mem.free()
-		l.sums(at(k), at(v))
-		g := &linearGrad{
-			linearHead: l, dkv: l.mem.matrix(s.D, s.D), dksum: l.mem.take(s.D),
-			dn: l.mem.matrix(linearBlock, s.D), dx: l.mem.matrix(linearBlock, s.D), dden: l.mem.take(linearBlock),
-		}
-		clear(g.dksum)
-		for i := 0; i < s.N; i += linearBlock {
-			g.queries(at(dq), at(do).from(i), at(o).from(i), at(q), i, eps)
-		}
-		for i := 0; i < s.N; i += linearBlock {
-			g.keys(at(dk), at(dv).from(i), at(k), at(v).from(i), i)
-		}
-	})
-}
-
-// linearGrad adds to a linearHead the gradients of its sums.
-type linearGrad struct {
-	*linearHead
-	dkv   rows
-	dksum []float32
-	dn    rows // gradient of a block's numerators
-	dx    rows // gradient of a block's rotated positions
-	dden  []float32
-}
-
-// queries handles the block of queries at i: dq, dkv and dksum.
-func (g *linearGrad) queries(dq, do, o, q rows, i int, eps float32) {
-	d := g.s.D
-	n := min(linearBlock, g.s.N-i)
-	qb := q.from(i)
-	inv := g.denominators(qb, n, eps)
-	dden := g.dden[:n]
-	vec.DotRows(dden, do.p, do.stride, o.p, o.stride, d)
-	for j, x := range dden {
-		dden[j] = -x * inv[j]
-	}
-	vec.ScaleRows(g.dn.p, d, do.p, do.stride, inv, d)
-	g.throughRope(dq.from(i), i, n, g.dn.as(), g.kv.as())
-	dqb := dq.from(i)
-	vec.AxpyRows(dqb.p, dqb.stride, dden, g.ksum, 0, d)
-	vec.AxpyRows(g.dksum, 0, dden, qb.p, qb.stride, d)
-	product(g.typ, g.dkv, d, d, n, g.rotated(q, i, n).t(), g.dn.t(), i > 0)
-}
-
-// keys handles the block of keys and values at i.
-func (g *linearGrad) keys(dk, dv, k, v rows, i int) {
-	d := g.s.D
-	n := min(linearBlock, g.s.N-i)
-	product(g.typ, dv, n, d, d, g.rotated(k, i, n).as(), g.dkv.t(), true)
-	g.throughRope(dk.from(i), i, n, v.as(), g.dkv.as())
-	dkb := dk.from(i)
-	vec.AxpyRows(dkb.p, dkb.stride, g.ones[:n], g.dksum, 0, d)
-}
-
-// throughRope adds a*b, the gradient of n rotated positions from i on, to dx
-// of the positions as they were.
-func (g *linearGrad) throughRope(dx rows, i, n int, a, b gemm.View) {
-	d := g.s.D
-	if g.r.Cos == nil {
-		product(g.typ, dx, n, d, d, a, b, true)
-		return
-	}
-	product(g.typ, g.dx, n, d, d, a, b, false)
-	vec.RopeRowsBack(dx.p, dx.stride, g.dx.p, d, g.r.Cos[i*d:][:n*d], g.r.Sin[i*d:][:n*d], n, d)
 }

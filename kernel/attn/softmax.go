@@ -65,23 +65,46 @@ func Softmax(p *par.Pool, typ gemm.Type, s Shape, o, lse, q, k, v []float32, m M
 	s.queries(o, q)
 	s.keys(k, v)
 	m.check(s)
-	check.True(len(lse) == s.B*s.NH*s.N, "attn: lse of %d values", len(lse))
-	s.eachHead(p, func(b, h int) {
+	length(s.B*s.NH*s.N, lse)
+	s.eachStrip(p, func(t strip) {
 		mem := borrow(queryTile*(keyTile+pad) + 3*queryTile)
 		defer mem.free()
+		oh, qh, kh, vh := s.cut(o, s.N, t), s.cut(q, s.N, t), s.cut(k, s.M, t), s.cut(v, s.M, t)
 		f := &softmaxHead{
-			typ: typ, s: s, m: m, keys: m.keys(s, b), c: float32(1 / math.Sqrt(float64(s.D))),
-			q: s.head(q, s.N, b, h), k: s.head(k, s.M, b, h), v: s.head(v, s.M, b, h),
-			o: s.head(o, s.N, b, h), lse: lse[(b*s.NH+h)*s.N:][:s.N],
-			x: mem.take(queryTile * (keyTile + pad)), top: mem.take(queryTile), sum: mem.take(queryTile), fix: mem.take(queryTile),
+			typ: typ, s: s, m: m, keys: m.keys(s, t.b), c: s.scale(), x: mem.take(queryTile * (keyTile + pad)),
+			top: mem.take(queryTile), sum: mem.take(queryTile), fix: mem.take(queryTile),
 		}
-		for i := 0; i < s.N; i += queryTile {
-			f.queries(i, min(queryTile, s.N-i))
-		}
+		s.eachTile(t, func(h, i, n int) {
+			c := h * s.D
+			f.q, f.k, f.v, f.o = qh.right(c), kh.right(c), vh.right(c), oh.right(c)
+			f.lse = lse[(t.b*s.NH+t.h0+h)*s.N:][:s.N]
+			f.queries(i, n)
+		})
 	})
 }
 
-// softmaxHead is the work of one head.
+// scale is what scores are multiplied by.
+func (s Shape) scale() float32 { return float32(1 / math.Sqrt(float64(s.D))) }
+
+// eachTile runs f for the tiles of n queries from i on of every head h of a
+// strip. With few keys the heads go together, for whole rows of memory; with
+// many, one after the other, so that their keys stay in the cache.
+func (s Shape) eachTile(t strip, f func(h, i, n int)) {
+	const few = 128
+	outer := 1
+	if s.M > few {
+		outer = t.heads()
+	}
+	for g := range outer {
+		for i := 0; i < s.N; i += queryTile {
+			for h := g; h < t.heads(); h += outer {
+				f(h, i, min(queryTile, s.N-i))
+			}
+		}
+	}
+}
+
+// softmaxHead is the work of a strip, at one head at a time.
 type softmaxHead struct {
 	typ           gemm.Type
 	s             Shape

@@ -1,9 +1,6 @@
 package attn
 
 import (
-	"math"
-
-	"kuai/internal/check"
 	"kuai/kernel/gemm"
 	"kuai/kernel/vec"
 	"kuai/par"
@@ -21,44 +18,45 @@ func SoftmaxBack(p *par.Pool, typ gemm.Type, s Shape, dq, dk, dv, do, o, lse, q,
 	s.queries(dq, do, o, q)
 	s.keys(dk, dv, k, v)
 	m.check(s)
-	check.True(len(lse) == s.B*s.NH*s.N, "attn: lse of %d values", len(lse))
-	s.eachHead(p, func(b, h int) {
+	length(s.B*s.NH*s.N, lse)
+	s.eachStrip(p, func(t strip) {
 		const tile = queryTile * (keyTile + pad)
-		mem := borrow(2*tile + s.N)
+		mem := borrow(2*tile + queryTile)
 		defer mem.free()
-		oh := s.head(o, s.N, b, h)
 		g := &softmaxGrad{
-			softmaxHead: softmaxHead{
-				typ: typ, s: s, m: m, keys: m.keys(s, b), c: float32(1 / math.Sqrt(float64(s.D))),
-				q: s.head(q, s.N, b, h), k: s.head(k, s.M, b, h), v: s.head(v, s.M, b, h),
-				lse: lse[(b*s.NH+h)*s.N:][:s.N], x: mem.take(tile),
-			},
-			do: s.head(do, s.N, b, h), dq: s.head(dq, s.N, b, h), dk: s.head(dk, s.M, b, h), dv: s.head(dv, s.M, b, h),
-			dx: mem.take(tile), delta: mem.take(s.N),
+			softmaxHead: softmaxHead{typ: typ, s: s, m: m, keys: m.keys(s, t.b), c: s.scale(), x: mem.take(tile)},
+			dx:          mem.take(tile), delta: mem.take(queryTile),
 		}
-		vec.DotRows(g.delta, g.do.p, g.do.stride, oh.p, oh.stride, s.D)
-		for j := 0; j < g.keys; j += keyTile {
-			for i := 0; i < s.N; i += queryTile {
-				g.tile(i, min(queryTile, s.N-i), j)
-			}
-		}
+		s.eachTile(t, func(h, i, n int) {
+			in := func(x []float32, n int) rows { return s.cut(x, n, t).right(h * s.D) }
+			g.q, g.k, g.v, g.o = in(q, s.N), in(k, s.M), in(v, s.M), in(o, s.N)
+			g.dq, g.dk, g.dv, g.do = in(dq, s.N), in(dk, s.M), in(dv, s.M), in(do, s.N)
+			g.lse = lse[(t.b*s.NH+t.h0+h)*s.N:][:s.N]
+			g.queries(i, n)
+		})
 	})
 }
 
-// softmaxGrad is the backward of one head.
+// softmaxGrad is the backward of a strip, at one head at a time.
 type softmaxGrad struct {
 	softmaxHead
 	do, dq, dk, dv rows
 	dx             []float32 // gradient of a tile's probabilities, then of its scores
-	delta          []float32 // do·o of each query
+	delta          []float32 // do·o of each query of a tile
 }
 
-// tile handles n queries from i on and a tile of keys from j on.
-func (g *softmaxGrad) tile(i, n, j int) {
-	w := min(keyTile, g.m.seen(g.s, i+n-1, g.keys)-j)
-	if w <= 0 {
-		return
+// queries handles n queries from i on.
+func (g *softmaxGrad) queries(i, n int) {
+	o, do := g.o.from(i), g.do.from(i)
+	vec.DotRows(g.delta[:n], do.p, do.stride, o.p, o.stride, g.s.D)
+	end := g.m.seen(g.s, i+n-1, g.keys)
+	for j := 0; j < end; j += keyTile {
+		g.tile(i, n, j, min(keyTile, end-j))
 	}
+}
+
+// tile handles n queries from i on and w keys from j on.
+func (g *softmaxGrad) tile(i, n, j, w int) {
 	d := g.s.D
 	x, dx := rows{g.x, w + pad}, rows{g.dx, w + pad}
 	q, k, v, do := g.q.from(i), g.k.from(j), g.v.from(j), g.do.from(i)
@@ -67,7 +65,7 @@ func (g *softmaxGrad) tile(i, n, j int) {
 	for r := range n {
 		xr, dxr := x.p[r*x.stride:][:w], dx.p[r*dx.stride:][:w]
 		seen := max(0, min(w, g.m.seen(g.s, i+r, g.keys)-j))
-		vec.SoftmaxTile(xr[:seen], dxr[:seen], g.c, g.lse[i+r], g.delta[i+r])
+		vec.SoftmaxTile(xr[:seen], dxr[:seen], g.c, g.lse[i+r], g.delta[r])
 		clear(xr[seen:])
 		clear(dxr[seen:])
 	}

@@ -369,28 +369,6 @@ func ropeBack(dx []float32, dy []float32, cos []float32, sin []float32) {
 	}
 }
 
-func ropeRows(y []float32, x []float32, cos []float32, sin []float32, yStride int, xStride int, n int, d int) {
-	switch isa.Now() {
-	case isa.AVX512:
-		ropeRowsAVX512(unsafe.SliceData(y), unsafe.SliceData(x), unsafe.SliceData(cos), unsafe.SliceData(sin), yStride, xStride, n, d)
-	case isa.AVX2:
-		ropeRowsAVX2(unsafe.SliceData(y), unsafe.SliceData(x), unsafe.SliceData(cos), unsafe.SliceData(sin), yStride, xStride, n, d)
-	default:
-		ropeRowsGo(y, x, cos, sin, yStride, xStride, n, d)
-	}
-}
-
-func ropeRowsBack(dx []float32, dy []float32, cos []float32, sin []float32, dxStride int, dyStride int, n int, d int) {
-	switch isa.Now() {
-	case isa.AVX512:
-		ropeRowsBackAVX512(unsafe.SliceData(dx), unsafe.SliceData(dy), unsafe.SliceData(cos), unsafe.SliceData(sin), dxStride, dyStride, n, d)
-	case isa.AVX2:
-		ropeRowsBackAVX2(unsafe.SliceData(dx), unsafe.SliceData(dy), unsafe.SliceData(cos), unsafe.SliceData(sin), dxStride, dyStride, n, d)
-	default:
-		ropeRowsBackGo(dx, dy, cos, sin, dxStride, dyStride, n, d)
-	}
-}
-
 func scale(dst []float32, x []float32, a float32) {
 	switch isa.Now() {
 	case isa.AVX512:

@@ -90,14 +90,6 @@ func rope(y []float32, x []float32, cos []float32, sin []float32) { ropeGo(y, x,
 
 func ropeBack(dx []float32, dy []float32, cos []float32, sin []float32) { ropeBackGo(dx, dy, cos, sin) }
 
-func ropeRows(y []float32, x []float32, cos []float32, sin []float32, yStride int, xStride int, n int, d int) {
-	ropeRowsGo(y, x, cos, sin, yStride, xStride, n, d)
-}
-
-func ropeRowsBack(dx []float32, dy []float32, cos []float32, sin []float32, dxStride int, dyStride int, n int, d int) {
-	ropeRowsBackGo(dx, dy, cos, sin, dxStride, dyStride, n, d)
-}
-
 func scale(dst []float32, x []float32, a float32) { scaleGo(dst, x, a) }
 
 func scaleMul(y []float32, x []float32, w []float32, s float32) { scaleMulGo(y, x, w, s) }

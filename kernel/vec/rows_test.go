@@ -377,11 +377,11 @@ func TestStrided(t *testing.T) {
 			one := nans(n * d)
 			CopyRows(one, d, a[h*d:], stride, n, d)
 			Rope(wy, one, cos, sin, n, 1, d)
-			RopeRows(y, d, a[h*d:], stride, cos, sin, n, d)
+			RopeRows(y, d, a[h*d:], stride, cos, sin, n, 1, d)
 			near.Check(t, "RopeRows", y, wy, 0)
 			one, wy = ones(n*d), ones(n*d)
 			RopeBack(wy, y, cos, sin, n, 1, d)
-			RopeRowsBack(one, d, y, d, cos, sin, n, d)
+			RopeRowsBack(one, d, y, d, cos, sin, n, 1, d)
 			near.Check(t, "RopeRowsBack", one, wy, 0)
 		}
 	})

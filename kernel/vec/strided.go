@@ -29,21 +29,23 @@ func AxpyRows(y []float32, yStride int, s, x []float32, xStride, d int) {
 	axpyRows(y, x, s, yStride, xStride, n, d)
 }
 
-// RopeRows rotates the pairs of n strided rows, one head of n positions, as
-// Rope does; cos and sin are [n, d]. y may be x.
-func RopeRows(y []float32, yStride int, x []float32, xStride int, cos, sin []float32, n, d int) {
-	rowsFit(y, yStride, n, d)
-	rowsFit(x, xStride, n, d)
-	same(n*d, len(cos), len(sin))
-	ropeRows(y, x, cos, sin, yStride, xStride, n, d)
+// RopeRows rotates the pairs of n strided rows of heads*hd values, the heads of
+// n positions, as Rope does; cos and sin are [n, hd]. y may be x.
+func RopeRows(y []float32, yStride int, x []float32, xStride int, cos, sin []float32, n, heads, hd int) {
+	d := heads * hd
+	same(n*hd, len(cos), len(sin))
+	for i := range n {
+		rope(y[i*yStride:][:d], x[i*xStride:][:d], cos[i*hd:][:hd], sin[i*hd:][:hd])
+	}
 }
 
 // RopeRowsBack adds the inverse rotation of dy's rows to dx's.
-func RopeRowsBack(dx []float32, xStride int, dy []float32, yStride int, cos, sin []float32, n, d int) {
-	rowsFit(dx, xStride, n, d)
-	rowsFit(dy, yStride, n, d)
-	same(n*d, len(cos), len(sin))
-	ropeRowsBack(dx, dy, cos, sin, xStride, yStride, n, d)
+func RopeRowsBack(dx []float32, dxStride int, dy []float32, dyStride int, cos, sin []float32, n, heads, hd int) {
+	d := heads * hd
+	same(n*hd, len(cos), len(sin))
+	for i := range n {
+		ropeBack(dx[i*dxStride:][:d], dy[i*dyStride:][:d], cos[i*hd:][:hd], sin[i*hd:][:hd])
+	}
 }
 
 // CopyRows computes y_i = x_i.

@@ -17,15 +17,3 @@ func axpyRowsGo(y, x, s []float32, yStride, xStride, n, d int) {
 		axpyGo(y[i*yStride:][:d], x[i*xStride:][:d], s[i])
 	}
 }
-
-func ropeRowsGo(y, x, cos, sin []float32, yStride, xStride, n, d int) {
-	for i := range n {
-		ropeGo(y[i*yStride:][:d], x[i*xStride:][:d], cos[i*d:][:d], sin[i*d:][:d])
-	}
-}
-
-func ropeRowsBackGo(dx, dy, cos, sin []float32, dxStride, dyStride, n, d int) {
-	for i := range n {
-		ropeBackGo(dx[i*dxStride:][:d], dy[i*dyStride:][:d], cos[i*d:][:d], sin[i*d:][:d])
-	}
-}

@@ -324,26 +324,6 @@ func ropeBackAVX512(dx *float32, dy *float32, cos *float32, sin *float32, n int,
 //go:noescape
 func ropeBackAVX2(dx *float32, dy *float32, cos *float32, sin *float32, n int, w int)
 
-// ropeRowsAVX512 is ropeRowsGo with AVX-512.
-//
-//go:noescape
-func ropeRowsAVX512(y *float32, x *float32, cos *float32, sin *float32, yStride int, xStride int, n int, d int)
-
-// ropeRowsAVX2 is ropeRowsGo with AVX2.
-//
-//go:noescape
-func ropeRowsAVX2(y *float32, x *float32, cos *float32, sin *float32, yStride int, xStride int, n int, d int)
-
-// ropeRowsBackAVX512 is ropeRowsBackGo with AVX-512.
-//
-//go:noescape
-func ropeRowsBackAVX512(dx *float32, dy *float32, cos *float32, sin *float32, dxStride int, dyStride int, n int, d int)
-
-// ropeRowsBackAVX2 is ropeRowsBackGo with AVX2.
-//
-//go:noescape
-func ropeRowsBackAVX2(dx *float32, dy *float32, cos *float32, sin *float32, dxStride int, dyStride int, n int, d int)
-
 // scaleAVX512 is scaleGo with AVX-512.
 //
 //go:noescape

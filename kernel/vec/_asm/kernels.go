@@ -166,16 +166,10 @@ var kernels = map[string]kernel{
 
 	"dotRows": {rows: func(k *kern) { k.dotRows() }},
 	"scaleRows": {rows: func(k *kern) {
-		k.eachRow("s", []string{"y", "x"}, nil, func() { k.store("y", k.mul(k.load("x"), k.par["row"])) })
+		k.eachRow("s", []string{"y", "x"}, func() { k.store("y", k.mul(k.load("x"), k.par["row"])) })
 	}},
 	"axpyRows": {rows: func(k *kern) {
-		k.eachRow("s", []string{"y", "x"}, nil, func() { k.fmaTo("y", k.load("x"), k.par["row"]) })
-	}},
-	"ropeRows": {rows: func(k *kern) {
-		k.eachRow("", []string{"y", "x"}, []string{"cos", "sin"}, func() { k.rotate("y", "x", k.load("cos"), k.load("sin"), false) })
-	}},
-	"ropeRowsBack": {rows: func(k *kern) {
-		k.eachRow("", []string{"dx", "dy"}, []string{"cos", "sin"}, func() { k.rotate("dx", "dy", k.load("cos"), k.load("sin"), true) })
+		k.eachRow("s", []string{"y", "x"}, func() { k.fmaTo("y", k.load("x"), k.par["row"]) })
 	}},
 
 	"adamW": {setup: adamSetup, body: func(k *kern) {

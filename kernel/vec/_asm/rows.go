@@ -59,19 +59,13 @@ func (k *kern) rope(dst, src string, back bool) {
 	k.tail = false
 }
 
-// eachRow runs body on every vector of n rows of d values. The strided slices
-// move on by the parameter <name>Stride, the packed ones by d; scalar, unless
-// empty, names a slice with one number a row, which body finds in k.par["row"].
-func (k *kern) eachRow(scalar string, strided, packed []string, body func()) {
+// eachRow runs body on every vector of n strided rows of d values, which move
+// on by the parameter <name>Stride; scalar names a slice with one number a row,
+// which body finds in k.par["row"].
+func (k *kern) eachRow(scalar string, strided []string, body func()) {
 	n, d := k.size["n"], k.size["d"]
 	for _, s := range strided {
 		SHLQ(Imm(2), k.size[s+"Stride"])
-	}
-	bytes := d
-	if len(packed) > 0 {
-		bytes = GP64()
-		MOVQ(d, bytes)
-		SHLQ(Imm(2), bytes)
 	}
 	full := GP64() // the last start of a whole vector
 	LEAQ(Mem{Base: d, Disp: -k.lanes}, full)
@@ -80,18 +74,13 @@ func (k *kern) eachRow(scalar string, strided, packed []string, body func()) {
 	JLE(LabelRef("end"))
 	k.i = GP64()
 	Label("row")
-	if scalar != "" {
-		v := k.new()
-		VBROADCASTSS(Mem{Base: k.ptr[scalar]}, v)
-		ADDQ(Imm(4), k.ptr[scalar])
-		k.par["row"] = v
-	}
+	v := k.new()
+	VBROADCASTSS(Mem{Base: k.ptr[scalar]}, v)
+	ADDQ(Imm(4), k.ptr[scalar])
+	k.par["row"] = v
 	k.columns(full, d, body)
 	for _, s := range strided {
 		ADDQ(k.size[s+"Stride"], k.ptr[s])
-	}
-	for _, s := range packed {
-		ADDQ(bytes, k.ptr[s])
 	}
 	DECQ(n)
 	JNZ(LabelRef("row"))
