@@ -7,8 +7,8 @@
 // added to what the destination holds. Strips of heads are the tasks of the
 // pool: a task runs its products serially, so results do not depend on the
 // number of workers. With gemm.BF16 the products round their inputs to bf16,
-// while sums, exponentials and states stay float32. Scratch memory is reused;
-// no call allocates once the scratch has its size.
+// while sums, exponentials and states stay float32. Scratch memory is reused
+// from call to call.
 //
 // Letters: B sequences, N query and M key positions, NH heads, D the width of a
 // head, C the positions of a chunk.

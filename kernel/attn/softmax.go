@@ -9,11 +9,11 @@ import (
 	"kuai/par"
 )
 
-// Tiles of softmax attention: the scores of queryTile queries and keyTile keys
-// stay in the second-level cache between the two products. Longer rows pay the
-// pass that corrects earlier tiles less often.
+// Tiles of softmax attention: the scores of queryTile queries (six tiles of a
+// product) and keyTile keys stay in the second-level cache between the two
+// products. Longer rows pay the pass that corrects earlier tiles less often.
 const (
-	queryTile = 64
+	queryTile = 72
 	keyTile   = 512
 	pad       = 16 // between rows of scores, against rows 4 KiB apart
 )
