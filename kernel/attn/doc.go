@@ -102,6 +102,14 @@ func (r rows) right(col int) rows { return rows{r.p[min(col, len(r.p)):], r.stri
 func (r rows) as() gemm.View { return gemm.View{P: r.p, Row: r.stride, K: 1} }
 func (r rows) t() gemm.View  { return gemm.View{P: r.p, Row: 1, K: r.stride} }
 
+// prefetch brings n rows from i on, of the width of a strip, to the cache before
+// the heads take their columns.
+func prefetch(i, n, width int, xs ...rows) {
+	for _, x := range xs {
+		vec.Prefetch(x.from(i).p, x.stride, n, width)
+	}
+}
+
 // product computes c (+)= a * b, where c is [m, n] and the sum has k terms; b
 // is given as [n, k].
 func product(typ gemm.Type, c rows, m, n, k int, a, b gemm.View, acc bool) {

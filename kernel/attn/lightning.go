@@ -40,6 +40,7 @@ func Lightning(p *par.Pool, typ gemm.Type, s Shape, o, q, k, v, decay, state []f
 		for i := 0; i < s.N; i += chunk {
 			n := min(chunk, s.N-i)
 			qi, ki, vi, oi := at(q, i), at(k, i), at(v, i), at(o, i)
+			prefetch(0, n, t.heads()*s.D, qi, ki, vi, oi)
 			for h := range t.heads() {
 				c := h * s.D
 				l.outputs(oi.right(c), qi.right(c), ki.right(c), vi.right(c), l.square(st, h), h, n)

@@ -32,6 +32,7 @@ func LightningBack(p *par.Pool, typ gemm.Type, s Shape, dq, dk, dv, do, q, k, v,
 			i := (c - 1) * chunk
 			copy(saved[c*size:][:size], saved[(c-1)*size:])
 			ki, vi := at(k, i), at(v, i)
+			prefetch(0, chunk, t.heads()*s.D, ki, vi)
 			for h := range t.heads() {
 				l.advance(l.square(saved[c*size:], h), ki.right(h*s.D), vi.right(h*s.D), h, chunk)
 			}
@@ -40,6 +41,7 @@ func LightningBack(p *par.Pool, typ gemm.Type, s Shape, dq, dk, dv, do, q, k, v,
 		for c := chunks - 1; c >= 0; c-- {
 			i := c * chunk
 			n := min(chunk, s.N-i)
+			prefetch(0, n, t.heads()*s.D, at(do, i), at(q, i), at(k, i), at(v, i), at(dq, i), at(dk, i), at(dv, i))
 			for h := range t.heads() {
 				in := func(x []float32) rows { return at(x, i).right(h * s.D) }
 				g := lightningGrad{l, h, scaled, in(do), in(q), in(k), in(v), l.square(saved[c*size:], h), l.square(dst, h)}

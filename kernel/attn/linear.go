@@ -102,6 +102,7 @@ func (l *linearStrip) sums(k, v rows) {
 	for i := 0; i < l.s.N; i += linearBlock {
 		n := min(linearBlock, l.s.N-i)
 		kb, vb := k.from(i), v.from(i)
+		prefetch(0, n, l.width, vb)
 		vec.AxpyRows(l.ksum, 0, l.ones[:n], kb.p, kb.stride, l.width)
 		kr := l.rotated(kb, i, n)
 		for h := range l.heads {
@@ -113,6 +114,7 @@ func (l *linearStrip) sums(k, v rows) {
 // outputs computes n positions from i on.
 func (l *linearStrip) outputs(o, q rows, i, n int, eps float32) {
 	d := l.s.D
+	prefetch(0, n, l.width, o)
 	qr := l.rotated(q, i, n)
 	for h := range l.heads {
 		oh := o.right(h * d)

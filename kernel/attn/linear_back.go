@@ -46,6 +46,7 @@ type linearGrad struct {
 // queries handles n queries from i on: dq, dkv and dksum.
 func (g *linearGrad) queries(dq, do, o, q rows, i, n int, eps float32) {
 	d := g.s.D
+	prefetch(0, n, g.width, do, o, dq)
 	qr := g.rotated(q, i, n)
 	dden := g.dden[:n]
 	into, acc := g.unrotated(dq)
@@ -70,6 +71,7 @@ func (g *linearGrad) queries(dq, do, o, q rows, i, n int, eps float32) {
 // keys handles n keys and values from i on.
 func (g *linearGrad) keys(dk, dv, k, v rows, i, n int) {
 	d := g.s.D
+	prefetch(0, n, g.width, v, dv, dk)
 	kr := g.rotated(k, i, n)
 	into, acc := g.unrotated(dk)
 	for h := range g.heads {

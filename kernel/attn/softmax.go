@@ -74,7 +74,7 @@ func Softmax(p *par.Pool, typ gemm.Type, s Shape, o, lse, q, k, v []float32, m M
 			typ: typ, s: s, m: m, keys: m.keys(s, t.b), c: s.scale(), x: mem.take(queryTile * (keyTile + pad)),
 			top: mem.take(queryTile), sum: mem.take(queryTile), fix: mem.take(queryTile),
 		}
-		s.eachTile(t, func(h, i, n int) {
+		s.eachTile(t, []rows{qh, oh}, func(h, i, n int) {
 			c := h * s.D
 			f.q, f.k, f.v, f.o = qh.right(c), kh.right(c), vh.right(c), oh.right(c)
 			f.lse = lse[(t.b*s.NH+t.h0+h)*s.N:][:s.N]
@@ -87,9 +87,10 @@ func Softmax(p *par.Pool, typ gemm.Type, s Shape, o, lse, q, k, v []float32, m M
 func (s Shape) scale() float32 { return float32(1 / math.Sqrt(float64(s.D))) }
 
 // eachTile runs f for the tiles of n queries from i on of every head h of a
-// strip. With few keys the heads go together, for whole rows of memory; with
-// many, one after the other, so that their keys stay in the cache.
-func (s Shape) eachTile(t strip, f func(h, i, n int)) {
+// strip. With few keys the heads go together, for whole rows of memory, which
+// it prefetches; with many, one after the other, so that their keys stay in the
+// cache.
+func (s Shape) eachTile(t strip, rows []rows, f func(h, i, n int)) {
 	const few = 128
 	outer := 1
 	if s.M > few {
@@ -97,8 +98,12 @@ func (s Shape) eachTile(t strip, f func(h, i, n int)) {
 	}
 	for g := range outer {
 		for i := 0; i < s.N; i += queryTile {
+			n := min(queryTile, s.N-i)
+			if outer == 1 {
+				prefetch(i, n, t.heads()*s.D, rows...)
+			}
 			for h := g; h < t.heads(); h += outer {
-				f(h, i, min(queryTile, s.N-i))
+				f(h, i, n)
 			}
 		}
 	}

@@ -27,7 +27,8 @@ func SoftmaxBack(p *par.Pool, typ gemm.Type, s Shape, dq, dk, dv, do, o, lse, q,
 			softmaxHead: softmaxHead{typ: typ, s: s, m: m, keys: m.keys(s, t.b), c: s.scale(), x: mem.take(tile)},
 			dx:          mem.take(tile), delta: mem.take(queryTile),
 		}
-		s.eachTile(t, func(h, i, n int) {
+		all := []rows{s.cut(q, s.N, t), s.cut(o, s.N, t), s.cut(do, s.N, t), s.cut(dq, s.N, t)}
+		s.eachTile(t, all, func(h, i, n int) {
 			in := func(x []float32, n int) rows { return s.cut(x, n, t).right(h * s.D) }
 			g.q, g.k, g.v, g.o = in(q, s.N), in(k, s.M), in(v, s.M), in(o, s.N)
 			g.dq, g.dk, g.dv, g.do = in(dq, s.N), in(dk, s.M), in(dv, s.M), in(do, s.N)

@@ -303,6 +303,17 @@ func mulShiftAdd(dx []float32, y []float32, dy []float32, c float32) {
 	}
 }
 
+func prefetch(x []float32) {
+	switch isa.Now() {
+	case isa.AVX512:
+		prefetchAVX512(unsafe.SliceData(x), len(x))
+	case isa.AVX2:
+		prefetchAVX2(unsafe.SliceData(x), len(x))
+	default:
+		prefetchGo(x)
+	}
+}
+
 func relu(dst []float32, x []float32) {
 	switch isa.Now() {
 	case isa.AVX512:

@@ -74,6 +74,8 @@ func mulAdd(dst []float32, a []float32, b []float32) { mulAddGo(dst, a, b) }
 
 func mulShiftAdd(dx []float32, y []float32, dy []float32, c float32) { mulShiftAddGo(dx, y, dy, c) }
 
+func prefetch(x []float32) { prefetchGo(x) }
+
 func relu(dst []float32, x []float32) { reluGo(dst, x) }
 
 func reluBack(dx []float32, x []float32, dy []float32) { reluBackGo(dx, x, dy) }

@@ -57,6 +57,19 @@ func CopyRows(y []float32, yStride int, x []float32, xStride, n, d int) {
 	}
 }
 
+// Prefetch asks for n rows of d values to come to the second-level cache, row
+// after row. Work that then takes a few columns at a time does not wait for
+// each of its lines.
+func Prefetch(x []float32, stride, n, d int) {
+	rowsFit(x, stride, n, d)
+	if stride == d {
+		n, d = 1, n*d
+	}
+	for i := range n {
+		prefetch(x[i*stride:][:d])
+	}
+}
+
 // rowsFit panics unless n rows of d values at stride lie within x.
 func rowsFit(x []float32, stride, n, d int) {
 	if n > 0 && d > 0 {

@@ -264,6 +264,16 @@ func mulShiftAddAVX512(dx *float32, y *float32, dy *float32, c float32, n int)
 //go:noescape
 func mulShiftAddAVX2(dx *float32, y *float32, dy *float32, c float32, n int)
 
+// prefetchAVX512 is prefetchGo with AVX-512.
+//
+//go:noescape
+func prefetchAVX512(x *float32, n int)
+
+// prefetchAVX2 is prefetchGo with AVX2.
+//
+//go:noescape
+func prefetchAVX2(x *float32, n int)
+
 // reluAVX512 is reluGo with AVX-512.
 //
 //go:noescape

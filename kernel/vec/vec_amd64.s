@@ -3457,6 +3457,42 @@ end:
 	VZEROUPPER
 	RET
 
+// func prefetchAVX512(x *float32, n int)
+// Requires: AVX, MMX+
+TEXT ·prefetchAVX512(SB), NOSPLIT, $0-16
+	MOVQ x+0(FP), AX
+	MOVQ n+8(FP), CX
+
+line:
+	TESTQ      CX, CX
+	JLE        end
+	PREFETCHT1 (AX)
+	ADDQ       $0x40, AX
+	SUBQ       $0x10, CX
+	JMP        line
+
+end:
+	VZEROUPPER
+	RET
+
+// func prefetchAVX2(x *float32, n int)
+// Requires: AVX, MMX+
+TEXT ·prefetchAVX2(SB), NOSPLIT, $0-16
+	MOVQ x+0(FP), AX
+	MOVQ n+8(FP), CX
+
+line:
+	TESTQ      CX, CX
+	JLE        end
+	PREFETCHT1 (AX)
+	ADDQ       $0x40, AX
+	SUBQ       $0x10, CX
+	JMP        line
+
+end:
+	VZEROUPPER
+	RET
+
 // func reluAVX512(dst *float32, x *float32, n int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·reluAVX512(SB), NOSPLIT, $0-24

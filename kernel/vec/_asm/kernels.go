@@ -172,6 +172,8 @@ var kernels = map[string]kernel{
 		k.eachRow("s", []string{"y", "x"}, func() { k.fmaTo("y", k.load("x"), k.par["row"]) })
 	}},
 
+	"prefetch": {rows: prefetch},
+
 	"adamW": {setup: adamSetup, body: func(k *kern) {
 		g := k.mul(k.load("grad"), k.par["scale"])
 		m := k.load("m")

@@ -135,3 +135,15 @@ func (k *kern) dotRows() {
 	DECQ(n)
 	JNZ(LabelRef("row"))
 }
+
+// prefetch takes the slice a cache line at a time.
+func prefetch(k *kern) {
+	p, n := k.ptr["x"], k.size["n"]
+	Label("line")
+	TESTQ(n, n)
+	JLE(LabelRef("end"))
+	PREFETCHT1(Mem{Base: p})
+	ADDQ(Imm(64), p)
+	SUBQ(Imm(16), n)
+	JMP(LabelRef("line"))
+}
