@@ -244,3 +244,15 @@ func TestWrongLengthPanics(t *testing.T) {
 	}()
 	Add(make([]float32, 3), make([]float32, 3), make([]float32, 4))
 }
+
+func TestAllocatesNothing(t *testing.T) {
+	x, y := ones(1000), ones(1000)
+	if n := testing.AllocsPerRun(10, func() {
+		SiLU(y, x)
+		RMSNorm(y, nil, x, nil, 10, 100, 1e-6)
+		Softmax(y, x, 10, 100)
+		AdamW(x, y, y, y, Adam{Scale: 1, Step: 1, Eps: 1})
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
