@@ -11,7 +11,6 @@ import (
 
 	"kuai/internal/check"
 	"kuai/kernel/gemm"
-	"kuai/kernel/vec"
 	"kuai/mem"
 	"kuai/par"
 )
@@ -120,78 +119,6 @@ func Flip(dst, w []float32, s Shape) {
 		}
 	}
 }
-
-// BackWeights adds to dw [Cout, KT, KH, KW, Cin] and, unless nil, db [Cout]
-// the gradients of weight and bias, given x and dy.
-//
-// Over a frame of zeros the input pixels under one tap of the kernel lie at
-// the same distance from their outputs all through a clip, so each row of
-// taps is a plain product over the padded pixels; the zeros among them cost
-// 1/W + 1/H more.
-func BackWeights(p *par.Pool, a *mem.Arena, typ gemm.Type, s Shape, dw, db, x, dy []float32) {
-	s.check(dy, x)
-	if db != nil {
-		backBias(p, s, db, dy)
-	}
-	k := s.K()
-	if s.KT*s.KH*s.KW == 1 {
-		gemm.Mul(p, typ, dw, k, s.Cout, k, s.pixels(), gemm.View{P: dy, Row: 1, K: s.Cout}, gemm.View{P: x, Row: 1, K: s.Cin}, gemm.Opt{Acc: true})
-		return
-	}
-	defer release(a)()
-	pl := s.plane()
-	xs := pad(p, a, s, s.Cin, x, nil, s.KT-1, 0)
-	dys := pad(p, a, s, s.Cout, dy, nil, 0, 0)[pl.front*s.Cout:]
-	clips, run := s.B, s.T*pl.frame // with KT = 1 the whole batch is one run
-	if s.KT == 1 {
-		clips, run = 1, s.B*s.T*pl.frame
-	}
-	seg := s.KW * s.Cin
-	for b := range clips {
-		d := gemm.View{P: dys[b*run*s.Cout:], Row: 1, K: s.Cout}
-		for tap := range s.KT * s.KH {
-			kt, kh := tap/s.KH, tap%s.KH
-			from := (b*(s.T+s.KT-1)+kt)*pl.frame + kh*pl.w
-			gemm.Mul(p, typ, dw[tap*seg:], k, s.Cout, seg, run, d, gemm.View{P: xs[from*s.Cin:], Row: 1, K: s.Cin}, gemm.Opt{Acc: true})
-		}
-	}
-}
-
-// biasParts is into how many parts the pixels are cut for the bias: fixed, so
-// that the sum does not depend on the workers.
-const biasParts = 8
-
-func backBias(p *par.Pool, s Shape, db, dy []float32) {
-	n := s.pixels()
-	sums := getSums(biasParts * s.Cout)
-	defer putSums(sums)
-	part := (n + biasParts - 1) / biasParts
-	p.Do(biasParts, func(task, _ int) {
-		sum := sums.v[task*s.Cout : (task+1)*s.Cout]
-		clear(sum)
-		for i := task * part; i < min((task+1)*part, n); i++ {
-			vec.Acc(sum, dy[i*s.Cout:(i+1)*s.Cout])
-		}
-	})
-	for i := range biasParts {
-		vec.Acc(db, sums.v[i*s.Cout:(i+1)*s.Cout])
-	}
-}
-
-type sums struct{ v []float32 }
-
-var sumPool = sync.Pool{New: func() any { return &sums{} }}
-
-func getSums(n int) *sums {
-	s := sumPool.Get().(*sums)
-	if cap(s.v) < n {
-		s.v = make([]float32, n)
-	}
-	s.v = s.v[:n]
-	return s
-}
-
-func putSums(s *sums) { sumPool.Put(s) }
 
 // check panics unless the slices fit the shape.
 func (s Shape) check(y, x []float32) {
