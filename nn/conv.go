@@ -23,7 +23,7 @@ type CausalConv3D struct {
 // NewCausalConv3D returns a layer with Gaussian weights of variance 1/inputs.
 func NewCausalConv3D(r *rand.Rand, cin, cout, kt, kh, kw int) *CausalConv3D {
 	return &CausalConv3D{
-		W: newParam(cout, kt, kh, kw, cin).normal(r, fanIn(cin*kt*kh*kw)),
+		W: newMatrix(r, cin*kt*kh*kw, cout, kt, kh, kw, cin),
 		B: newParam(cout),
 	}
 }

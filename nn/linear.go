@@ -19,7 +19,7 @@ type Linear struct {
 // NewLinear returns a layer that keeps the variance of its input; its bias is
 // zero.
 func NewLinear(r *rand.Rand, in, out int, bias bool) *Linear {
-	l := &Linear{W: newParam(out, in).normal(r, fanIn(in))}
+	l := &Linear{W: newMatrix(r, in, out, in)}
 	if bias {
 		l.B = newParam(out)
 	}

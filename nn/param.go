@@ -14,11 +14,24 @@ import (
 type Param struct {
 	grad.Var
 
+	// Matrix says that X is the matrix [Shape[0], rest] of a linear map, which
+	// optimisers may treat as a whole and decay; not so tables, norms, biases
+	// and kernels of single channels.
+	Matrix bool
+
 	version uint64
 	fwd, t  packed // of the weight as a matrix, and of its transpose
 }
 
 func newParam(shape ...int) *Param { return &Param{Var: grad.NewParam(shape...)} }
+
+// newMatrix returns the parameter of a linear map with the given inputs, whose
+// values keep the variance of what goes in.
+func newMatrix(r *rand.Rand, inputs int, shape ...int) *Param {
+	p := newParam(shape...).normal(r, fanIn(inputs))
+	p.Matrix = true
+	return p
+}
 
 // normal fills a new parameter with Gaussian values.
 func (p *Param) normal(r *rand.Rand, std float64) *Param {
