@@ -94,6 +94,9 @@ func layerCases(r *rand.Rand) []layerCase {
 		{"AddRow of one", nil, [][]int{shape, {1, 4}}, two(AddRow)},
 		{"Split and Concat", nil, [][]int{shape, shape}, func(t *grad.Tape, x []*grad.Var) *grad.Var {
 			a := Split(t, x[0], 1, 2, 1)
+			for i := range a { // the slice is the caller's
+				a[i] = Reshape(t, a[i], 6, a[i].Dim(-1))
+			}
 			return Concat(t, a[2], SiLU(t, a[0]), x[1])
 		}},
 		{"SelectFrames", nil, [][]int{clip}, one(func(t *grad.Tape, x *grad.Var) *grad.Var { return SelectFrames(t, x, 1, 2) })},

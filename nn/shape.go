@@ -27,7 +27,7 @@ func Split(t *grad.Tape, x *grad.Var, sizes ...int) []*grad.Var {
 	}
 	check.True(at == d, "nn: shape %v split into %v", x.Shape, sizes)
 	t.Then(func() { splitBack(t, x, pieces) })
-	return pieces
+	return slices.Clone(pieces) // the caller may change its slice
 }
 
 // splitBack puts the pieces' gradients side by side into x's.
