@@ -7,6 +7,7 @@ import (
 	"kuai/internal/check"
 	"kuai/kernel/conv"
 	"kuai/kernel/gemm"
+	"kuai/par"
 )
 
 // CausalConv3D is a convolution over time, rows and columns that sees no later
@@ -16,8 +17,7 @@ type CausalConv3D struct {
 	W *Param `name:"weight"` // [Cout, KT, KH, KW, Cin]
 	B *Param `name:"bias"`   // [Cout]
 
-	turned  packed // W flipped, for the backward
-	flipped []float32
+	forth, turned cached[*conv.Weights]
 }
 
 // NewCausalConv3D returns a layer with Gaussian weights of variance 1/inputs.
@@ -84,7 +84,7 @@ func (l *CausalConv3D) forward(t *grad.Tape, x *grad.Var, past []float32) *grad.
 	if len(past) == 0 {
 		past = nil
 	}
-	conv.Forward(t.Pool, t.Arena, s, y.X, x.X, past, l.W.forward(t, s.Cout, s.K()), l.B.X)
+	conv.Forward(t.Pool, t.Arena, s, y.X, x.X, past, l.pack(t, &l.forth, s, conv.Pack), l.B.X)
 	t.Then(func() { l.backward(t, s, x, y) })
 	return y
 }
@@ -94,25 +94,19 @@ func (l *CausalConv3D) backward(t *grad.Tape, s conv.Shape, x, y *grad.Var) {
 	if dy == nil {
 		return
 	}
-	if dx := t.Grad(x); dx != nil {
-		conv.BackData(t.Pool, t.Arena, s, dx, dy, l.turn(t, s))
+	if dx, fresh := t.Fresh(x); dx != nil {
+		conv.BackData(t.Pool, t.Arena, s, dx, dy, l.pack(t, &l.turned, s, conv.PackBack), !fresh)
 	}
 	conv.BackWeights(t.Pool, t.Arena, t.Type, s, t.Grad(&l.W.Var), t.Grad(&l.B.Var), x.X, dy)
 }
 
-// turn returns the packed form of the flipped weight.
-func (l *CausalConv3D) turn(t *grad.Tape, s conv.Shape) *gemm.Weights {
-	return l.turned.get(l.W.key(t.Type), func(old *gemm.Weights, same bool) *gemm.Weights {
-		if l.flipped == nil {
-			l.flipped = make([]float32, len(l.W.X))
-		}
-		conv.Flip(l.flipped, l.W.X, s)
-		k := s.K() / s.Cin * s.Cout
-		v := gemm.View{P: l.flipped, Row: k, K: 1}
+// pack returns the packed form of the weight for one direction.
+func (l *CausalConv3D) pack(t *grad.Tape, c *cached[*conv.Weights], s conv.Shape, pack func(*par.Pool, gemm.Type, conv.Shape, []float32) *conv.Weights) *conv.Weights {
+	return c.get(l.W.key(t.Type), func(old *conv.Weights, same bool) *conv.Weights {
 		if !same {
-			return gemm.Pack(t.Pool, t.Type, v, s.Cin, k)
+			return pack(t.Pool, t.Type, s, l.W.X)
 		}
-		old.Repack(t.Pool, v)
+		old.Repack(t.Pool, l.W.X)
 		return old
 	})
 }

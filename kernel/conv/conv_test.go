@@ -54,6 +54,12 @@ var shapes = []Shape{
 	{2, 2, 5, 4, 4, 33, 1, 3, 3},
 	{1, 5, 2, 3, 3, 4, 3, 1, 1},
 	{2, 2, 3, 3, 13, 11, 1, 1, 1},
+	{3, 2, 6, 16, 16, 3, 1, 3, 3},
+	{2, 1, 9, 14, 34, 16, 3, 3, 3},
+	{1, 5, 40, 26, 3, 8, 2, 3, 3},
+	{2, 3, 3, 8, 300, 290, 2, 3, 3},
+	{5, 2, 8, 8, 33, 12, 3, 1, 1},
+	{1, 2, 9, 65, 16, 40, 1, 5, 3},
 }
 
 func TestConv(t *testing.T) {
@@ -100,16 +106,13 @@ func checkConv(t *testing.T, p *par.Pool, arena *mem.Arena, typ gemm.Type, s Sha
 	for i := range y {
 		y[i] = float32(math.NaN())
 	}
-	packed := gemm.Pack(p, typ, gemm.View{P: w, Row: s.K(), K: 1}, s.Cout, s.K())
+	packed := Pack(p, typ, s, w)
 	Forward(p, arena, s, y, x, nil, packed, bias)
 	near.Check(t, "y", y, f32(yr), tol)
 
-	flip := make([]float32, nw)
-	Flip(flip, w, s)
-	back := s.K() / s.Cin * s.Cout
-	flipped := gemm.Pack(p, typ, gemm.View{P: flip, Row: back, K: 1}, s.Cin, back)
+	flipped := PackBack(p, typ, s, w)
 	dx, dw, db := make([]float32, nx), make([]float32, nw), make([]float32, s.Cout)
-	BackData(p, arena, s, dx, dy, flipped)
+	BackData(p, arena, s, dx, dy, flipped, true)
 	near.Check(t, "dx", dx, f32(dxr), tol)
 	BackWeights(p, arena, typ, s, dw, db, x, dy)
 	near.Check(t, "dw", dw, f32(dwr), tol)
@@ -130,7 +133,7 @@ func TestStream(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	s := Shape{1, 6, 4, 3, 5, 7, 3, 3, 3}
 	x, w := random(r, s.pixels()*s.Cin), random(r, s.Cout*s.K())
-	packed := gemm.Pack(nil, gemm.F32, gemm.View{P: w, Row: s.K(), K: 1}, s.Cout, s.K())
+	packed := Pack(nil, gemm.F32, s, w)
 	whole := make([]float32, s.pixels()*s.Cout)
 	Forward(nil, nil, s, whole, x, nil, packed, nil)
 
@@ -163,14 +166,10 @@ func BenchmarkConv(b *testing.B) {
 		x, w, y := random(r, s.pixels()*s.Cin), random(r, s.Cout*s.K()), random(r, s.pixels()*s.Cout)
 		for _, typ := range []gemm.Type{gemm.F32, gemm.BF16} {
 			p := par.New(2)
-			packed := gemm.Pack(p, typ, gemm.View{P: w, Row: s.K(), K: 1}, s.Cout, s.K())
-			flip := make([]float32, len(w))
-			Flip(flip, w, s)
-			back := s.K() / s.Cin * s.Cout
-			flipped := gemm.Pack(p, typ, gemm.View{P: flip, Row: back, K: 1}, s.Cin, back)
+			packed, flipped := Pack(p, typ, s, w), PackBack(p, typ, s, w)
 			ops := map[string]func(){
 				"forward": func() { Forward(p, arena, s, y, x, nil, packed, nil) },
-				"data":    func() { BackData(p, arena, s, x, y, flipped) },
+				"data":    func() { BackData(p, arena, s, x, y, flipped, true) },
 				"weights": func() { BackWeights(p, arena, typ, s, w, nil, x, y) },
 			}
 			for _, op := range []string{"forward", "data", "weights"} {

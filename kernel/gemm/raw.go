@@ -32,14 +32,53 @@ func Height(rows int) int {
 // at a[i·rs + k·ks], row k of B at b[32k], row i of C at c[i·ldc]. mr comes
 // from Height and cols is at most 32.
 func Tile(native bool, mr, lanes int, a []float32, rs, ks int, b, c []float32, ldc, cols int, acc bool) {
-	check.True((mr-1)*rs+(lanes-1)*ks < len(a) && lanes*panel <= len(b) && (mr-1)*ldc+cols <= len(c),
-		"gemm: tile of %dx%dx%d with strides %d, %d, %d in %d, %d and %d lanes", mr, cols, lanes, rs, ks, ldc, len(a), len(b), len(c))
+	if (mr-1)*rs+(lanes-1)*ks >= len(a) || lanes*panel > len(b) || (mr-1)*ldc+cols > len(c) {
+		check.Fail("gemm: tile of %dx%dx%d with strides %d, %d, %d in %d, %d and %d lanes", mr, cols, lanes, rs, ks, ldc, len(a), len(b), len(c))
+	}
 	var s *scratch
 	if isa.Now() == isa.AVX2 {
 		s = getScratch()
 		defer putScratch(s)
 	}
 	tile(s, native, mr, lanes, &a[0], rs*4, ks*4, &b[0], &c[0], ldc, cols, acc)
+}
+
+// TileSegments is Tile for rows of A in segments of as many contiguous lanes:
+// segment s of row i begins at a[i·rs + from[s]], its rows of B follow those of
+// the segment before. steps is scratch for len(from) values.
+func TileSegments(native bool, mr, lanes int, a []float32, rs int, from, steps []int, b, c []float32, ldc, cols int, acc bool) {
+	n := len(from)
+	for i, at := range from {
+		if at < 0 || at+(mr-1)*rs+lanes > len(a) {
+			check.Fail("gemm: %d lanes of %d rows from %d, %d apart, in %d", lanes, mr, at, rs, len(a))
+		}
+		if i > 0 {
+			steps[i-1] = (at - from[i-1] - lanes) * 4
+		}
+	}
+	if isa.Now() != isa.AVX512 {
+		for i, at := range from {
+			Tile(native, mr, lanes, a[at:], rs, 1, b[i*lanes*panel:], c, ldc, cols, acc || i > 0)
+		}
+		return
+	}
+	if n*lanes*panel > len(b) || (mr-1)*ldc+cols > len(c) {
+		check.Fail("gemm: tile of %dx%dx%d, rows %d apart, in %d and %d lanes", mr, cols, n*lanes, ldc, len(b), len(c))
+	}
+	var flag uint32
+	if acc {
+		flag = 1
+	}
+	if native {
+		segmentsBF16(mr, lanes, &a[from[0]], rs*4, &steps[0], n, &b[0], &c[0], ldc*4, columnMask(cols), flag)
+		return
+	}
+	segmentsF32(mr, lanes, &a[from[0]], rs*4, &steps[0], n, &b[0], &c[0], ldc*4, columnMask(cols), flag)
+}
+
+// Lanes returns the packed lanes of the panel of columns [32j, 32j+32).
+func (w *Weights) Lanes(j int) []float32 {
+	return w.buf[j*panel*w.pitch:][:w.lanes*panel]
 }
 
 // PackRows writes the first cols of each of n rows of src, ld apart, as lanes
@@ -60,7 +99,9 @@ func PackRows(native bool, dst []float32, ldd int, src []float32, ld, n, cols in
 	if native {
 		lanes = (n + 1) / 2
 	}
-	check.True((n-1)*ld+cols <= len(src) && (lanes-1)*ldd+width <= len(dst), "gemm: %d rows of %d, %d apart, in %d values to %d lanes", n, cols, ld, len(src), len(dst))
+	if (n-1)*ld+cols > len(src) || (lanes-1)*ldd+width > len(dst) {
+		check.Fail("gemm: %d rows of %d, %d apart, in %d values to %d lanes", n, cols, ld, len(src), len(dst))
+	}
 	if !native {
 		copyRows(dst, ldd, src, ld, n, cols)
 		return

@@ -74,6 +74,76 @@ func tileBF16x8(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc 
 //go:noescape
 func tileBF16x12(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
 
+// segmentsF32x1 is one tile of 1 rows in segments by 32 columns.
+//
+//go:noescape
+func segmentsF32x1(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+
+// segmentsF32x2 is one tile of 2 rows in segments by 32 columns.
+//
+//go:noescape
+func segmentsF32x2(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+
+// segmentsF32x3 is one tile of 3 rows in segments by 32 columns.
+//
+//go:noescape
+func segmentsF32x3(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+
+// segmentsF32x4 is one tile of 4 rows in segments by 32 columns.
+//
+//go:noescape
+func segmentsF32x4(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+
+// segmentsF32x6 is one tile of 6 rows in segments by 32 columns.
+//
+//go:noescape
+func segmentsF32x6(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+
+// segmentsF32x8 is one tile of 8 rows in segments by 32 columns.
+//
+//go:noescape
+func segmentsF32x8(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+
+// segmentsF32x12 is one tile of 12 rows in segments by 32 columns.
+//
+//go:noescape
+func segmentsF32x12(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+
+// segmentsBF16x1 is one tile of 1 rows in segments by 32 columns.
+//
+//go:noescape
+func segmentsBF16x1(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+
+// segmentsBF16x2 is one tile of 2 rows in segments by 32 columns.
+//
+//go:noescape
+func segmentsBF16x2(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+
+// segmentsBF16x3 is one tile of 3 rows in segments by 32 columns.
+//
+//go:noescape
+func segmentsBF16x3(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+
+// segmentsBF16x4 is one tile of 4 rows in segments by 32 columns.
+//
+//go:noescape
+func segmentsBF16x4(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+
+// segmentsBF16x6 is one tile of 6 rows in segments by 32 columns.
+//
+//go:noescape
+func segmentsBF16x6(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+
+// segmentsBF16x8 is one tile of 8 rows in segments by 32 columns.
+//
+//go:noescape
+func segmentsBF16x8(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+
+// segmentsBF16x12 is one tile of 12 rows in segments by 32 columns.
+//
+//go:noescape
+func segmentsBF16x12(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+
 // tileAVX2x6 is one tile of 6 rows by 16 columns.
 //
 //go:noescape

@@ -67,3 +67,43 @@ func tile256(s *scratch, mr, kc int, a *float32, rs, ks int, b, c *float32, ldc,
 		}
 	}
 }
+
+// segmentsF32 runs the f32 tile of mr rows in segments.
+func segmentsF32(mr, kc int, a *float32, rs int, steps *int, n int, b, c *float32, ldc int, mask, acc uint32) {
+	switch mr {
+	case 12:
+		segmentsF32x12(kc, a, rs, steps, n, b, c, ldc, mask, acc)
+	case 8:
+		segmentsF32x8(kc, a, rs, steps, n, b, c, ldc, mask, acc)
+	case 6:
+		segmentsF32x6(kc, a, rs, steps, n, b, c, ldc, mask, acc)
+	case 4:
+		segmentsF32x4(kc, a, rs, steps, n, b, c, ldc, mask, acc)
+	case 3:
+		segmentsF32x3(kc, a, rs, steps, n, b, c, ldc, mask, acc)
+	case 2:
+		segmentsF32x2(kc, a, rs, steps, n, b, c, ldc, mask, acc)
+	default:
+		segmentsF32x1(kc, a, rs, steps, n, b, c, ldc, mask, acc)
+	}
+}
+
+// segmentsBF16 runs the bf16 tile of mr rows in segments.
+func segmentsBF16(mr, kc int, a *float32, rs int, steps *int, n int, b, c *float32, ldc int, mask, acc uint32) {
+	switch mr {
+	case 12:
+		segmentsBF16x12(kc, a, rs, steps, n, b, c, ldc, mask, acc)
+	case 8:
+		segmentsBF16x8(kc, a, rs, steps, n, b, c, ldc, mask, acc)
+	case 6:
+		segmentsBF16x6(kc, a, rs, steps, n, b, c, ldc, mask, acc)
+	case 4:
+		segmentsBF16x4(kc, a, rs, steps, n, b, c, ldc, mask, acc)
+	case 3:
+		segmentsBF16x3(kc, a, rs, steps, n, b, c, ldc, mask, acc)
+	case 2:
+		segmentsBF16x2(kc, a, rs, steps, n, b, c, ldc, mask, acc)
+	default:
+		segmentsBF16x1(kc, a, rs, steps, n, b, c, ldc, mask, acc)
+	}
+}

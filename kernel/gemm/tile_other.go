@@ -12,6 +12,12 @@ func tileBF16(int, int, *float32, int, int, *float32, *float32, int, uint32, uin
 
 func tile256(*scratch, int, int, *float32, int, int, *float32, *float32, int, int, bool) { none() }
 
+func segmentsF32(int, int, *float32, int, *int, int, *float32, *float32, int, uint32, uint32) { none() }
+
+func segmentsBF16(int, int, *float32, int, *int, int, *float32, *float32, int, uint32, uint32) {
+	none()
+}
+
 func convertBF16(*float32, *float32, int) { none() }
 
 func pairRows(*float32, *float32, int, int, int, uint32) { none() }

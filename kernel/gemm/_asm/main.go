@@ -28,6 +28,12 @@ func main() {
 	for _, mr := range heights {
 		tile512("tileBF16", mr, true)
 	}
+	for _, mr := range heights {
+		tileSegments("segmentsF32", mr, false)
+	}
+	for _, mr := range heights {
+		tileSegments("segmentsBF16", mr, true)
+	}
 	tileAVX2()
 	convertBF16()
 	pairRows()
