@@ -152,35 +152,3 @@ func TestStream(t *testing.T) {
 	}
 	near.Check(t, "streamed", got, whole, 1e-6)
 }
-
-func BenchmarkConv(b *testing.B) {
-	r := rand.New(rand.NewPCG(5, 6))
-	arena := mem.NewArena(1 << 30)
-	defer arena.Close()
-	for _, s := range []Shape{
-		{1, 5, 32, 32, 128, 128, 3, 3, 3},
-		{8, 3, 8, 8, 256, 256, 2, 3, 3},
-		{8, 12, 16, 16, 64, 64, 1, 3, 3},
-		{8, 12, 64, 64, 16, 16, 1, 3, 3},
-	} {
-		x, w, y := random(r, s.pixels()*s.Cin), random(r, s.Cout*s.K()), random(r, s.pixels()*s.Cout)
-		for _, typ := range []gemm.Type{gemm.F32, gemm.BF16} {
-			p := par.New(2)
-			packed, flipped := Pack(p, typ, s, w), PackBack(p, typ, s, w)
-			ops := map[string]func(){
-				"forward": func() { Forward(p, arena, s, y, x, nil, packed, nil) },
-				"data":    func() { BackData(p, arena, s, x, y, flipped, true) },
-				"weights": func() { BackWeights(p, arena, typ, s, w, nil, x, y) },
-			}
-			for _, op := range []string{"forward", "data", "weights"} {
-				b.Run(fmt.Sprintf("shape=%dx%dx%dx%dx%d-%d/kt=%d/type=%d/%s", s.B, s.T, s.H, s.W, s.Cin, s.Cout, s.KT, typ, op), func(b *testing.B) {
-					for b.Loop() {
-						ops[op]()
-					}
-					b.ReportMetric(2*float64(s.pixels())*float64(s.Cout)*float64(s.K())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-				})
-			}
-			p.Close()
-		}
-	}
-}

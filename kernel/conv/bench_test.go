@@ -1,0 +1,93 @@
+package conv
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"kuai/kernel/gemm"
+	"kuai/mem"
+	"kuai/par"
+)
+
+// rate returns operations a second of the registers alone, over some 10 ms.
+func rate(p *par.Pool, typ gemm.Type) float64 {
+	ops, start := 0.0, time.Now()
+	for time.Since(start) < 10*time.Millisecond {
+		n := gemm.Spin(p, typ)
+		if n == 0 {
+			return 0
+		}
+		ops += n
+	}
+	return ops / time.Since(start).Seconds()
+}
+
+// BenchmarkConv runs the convolutions of a small video autoencoder. The peak
+// is measured after every tenth of a second: it changes with the neighbours.
+func BenchmarkConv(b *testing.B) {
+	r := rand.New(rand.NewPCG(5, 6))
+	arena := mem.NewArena(1 << 30)
+	defer arena.Close()
+	for _, s := range []Shape{
+		{1, 5, 32, 32, 128, 128, 3, 3, 3},
+		{16, 3, 8, 8, 256, 256, 2, 3, 3},
+		{16, 6, 16, 16, 128, 128, 2, 3, 3},
+		{16, 12, 16, 16, 96, 96, 1, 3, 3},
+		{16, 12, 64, 64, 16, 16, 1, 3, 3},
+		{16, 12, 64, 64, 16, 3, 1, 3, 3},
+		{1, 4, 128, 128, 32, 32, 3, 3, 3},
+	} {
+		x, w, y := random(r, s.pixels()*s.Cin), random(r, s.Cout*s.K()), random(r, s.pixels()*s.Cout)
+		dx, dw, db := make([]float32, len(x)), make([]float32, len(w)), make([]float32, s.Cout)
+		for _, typ := range []gemm.Type{gemm.F32, gemm.BF16} {
+			for _, threads := range []int{1, 2} {
+				p := par.New(threads)
+				packed, flipped := Pack(p, typ, s, w), PackBack(p, typ, s, w)
+				ops := map[string]func(){
+					"forward": func() { Forward(p, arena, s, y, x, nil, packed, db) },
+					"data":    func() { BackData(p, arena, s, dx, y, flipped, true) },
+					"weights": func() { BackWeights(p, arena, typ, s, dw, db, x, y) },
+					"pack":    func() { packed.Repack(p, w); flipped.Repack(p, w) },
+				}
+				for _, op := range []string{"forward", "data", "weights", "pack"} {
+					flops := 2 * float64(s.pixels()) * float64(s.Cout) * float64(s.K())
+					name := fmt.Sprintf("b=%d/t=%d/h=%d/c=%d-%d/kt=%d/type=%s/threads=%d/op=%s", s.B, s.T, s.H, s.Cin, s.Cout, s.KT, [...]string{"f32", "bf16"}[typ], threads, op)
+					b.Run(name, func(b *testing.B) { measure(b, p, typ, flops, ops[op]) })
+				}
+				p.Close()
+			}
+		}
+	}
+}
+
+// measure times f in stretches, each with the peak right after it.
+func measure(b *testing.B, p *par.Pool, typ gemm.Type, flops float64, f func()) {
+	b.Helper()
+	f()
+	var spent, share float64
+	var runs int
+	mark, begin := time.Now(), 0
+	settle := func() {
+		d := time.Since(mark).Seconds()
+		if peak := rate(p, typ); peak > 0 {
+			share += flops * float64(runs-begin) / peak
+		}
+		spent += d
+		mark, begin = time.Now(), runs
+	}
+	for b.Loop() {
+		f()
+		runs++
+		if time.Since(mark) > 100*time.Millisecond {
+			settle()
+		}
+	}
+	if runs > begin {
+		settle()
+	}
+	b.ReportMetric(spent/float64(runs)*1e3, "ms")
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(100*share/spent, "%peak")
+}
