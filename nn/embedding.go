@@ -3,6 +3,7 @@ package nn
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"kuai/grad"
 	"kuai/internal/check"
@@ -26,7 +27,7 @@ func NewEmbedding(r *rand.Rand, v, d int) *Embedding {
 // Forward looks up one row for each id; shape is the result's without D.
 func (l *Embedding) Forward(t *grad.Tape, ids []int32, shape ...int) *grad.Var {
 	d := l.W.Dim(1)
-	y := t.New(append(append([]int(nil), shape...), d)...)
+	y := t.New(append(slices.Clone(shape), d)...)
 	check.True(len(y.X) == len(ids)*d, "nn: %d ids for shape %v", len(ids), shape)
 	for i, id := range ids {
 		copy(y.X[i*d:(i+1)*d], l.W.X[int(id)*d:])

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"kuai/grad"
@@ -182,7 +183,7 @@ func checkGradient(t *testing.T, c layerCase) {
 		tape.Backward(l)
 		var g [][]float32
 		for _, v := range x {
-			g = append(g, append([]float32(nil), tape.Grad(v)...))
+			g = append(g, slices.Clone(tape.Grad(v)))
 		}
 		for _, p := range params {
 			g = append(g, tape.Grad(&p.P.Var))
@@ -223,7 +224,7 @@ func TestWorkers(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 3))
 	l1, l2, norm := NewLinear(r, 64, 96, true), NewLinear(r, 48, 64, true), NewRMSNorm(64)
-	params := append(append(Params(l1), Params(l2)...), Params(norm)...)
+	params := slices.Concat(Params(l1), Params(l2), Params(norm))
 	data, gate := gaussian(r, 2*700*64), gaussian(r, 2*64)
 	run := func(pool *par.Pool) [][]float32 {
 		tape := newTape(t, pool, gemm.BF16)
@@ -235,9 +236,9 @@ func TestWorkers(t *testing.T) {
 		y := GateAdd(tape, x, l2.Forward(tape, SwiGLU(tape, l1.Forward(tape, h))), g)
 		loss := Add(tape, MSE(tape, y, data, nil), EdgeLoss(tape, Reshape(tape, y, 1, 1, 140, 80, 8), data))
 		tape.Backward(loss)
-		out := [][]float32{append([]float32(nil), loss.X...), append([]float32(nil), x.G...), append([]float32(nil), g.G...)}
+		out := [][]float32{slices.Clone(loss.X), slices.Clone(x.G), slices.Clone(g.G)}
 		for _, p := range params {
-			out = append(out, append([]float32(nil), p.P.G...))
+			out = append(out, slices.Clone(p.P.G))
 		}
 		return out
 	}

@@ -1,6 +1,8 @@
 package optim
 
 import (
+	"slices"
+
 	"kuai/kernel/vec"
 	"kuai/nn"
 	"kuai/par"
@@ -78,4 +80,4 @@ func (o *AdamW) Update(pool *par.Pool, rate, scale float32) {
 }
 
 // State returns the moments, to be stored together with Steps.
-func (o *AdamW) State() []Slot { return append(append([]Slot(nil), o.m...), o.v...) }
+func (o *AdamW) State() []Slot { return slices.Concat(o.m, o.v) }

@@ -92,7 +92,7 @@ func (o *Muon) Steps() int { return o.adam.Steps }
 func (o *Muon) SetSteps(n int) { o.adam.Steps = n }
 
 // State returns the momenta and what AdamW keeps.
-func (o *Muon) State() []Slot { return append(slices.Clone(o.m), o.adam.State()...) }
+func (o *Muon) State() []Slot { return slices.Concat(o.m, o.adam.State()) }
 
 func (o *Muon) update(pool *par.Pool, p *nn.Param, m []float32, rate, scale float32) {
 	mu, n := o.config.Momentum, p.Len()
