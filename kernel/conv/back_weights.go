@@ -45,15 +45,18 @@ func BackWeights(p *par.Pool, a *mem.Arena, typ gemm.Type, s Shape, dw, db, x, d
 	j.plan(typ, s)
 	j.dw, j.x, j.dy = dw, x, dy
 	j.scratch = mem.Make[float32](a, p.Workers()*j.scratchLanes())
-	j.parts = nil
 	if j.splits > 1 {
 		j.parts = mem.Make[float32](a, j.splits*len(dw))
+	}
+	if j.groups > 1 { // all groups need all of dy: pack it once
+		j.packed = mem.Make[float32](a, j.chunks()*j.packedLanes())
+		p.Do(j.chunks(), j.pack)
 	}
 	p.Do(j.splits*j.groups, j.run)
 	if j.splits > 1 {
 		p.Do(wantTasks, j.sum)
 	}
-	j.dw, j.x, j.dy, j.scratch, j.parts = nil, nil, nil, nil, nil
+	j.dw, j.x, j.dy, j.scratch, j.parts, j.packed = nil, nil, nil, nil, nil, nil
 	backJobs.Put(j)
 }
 
@@ -73,12 +76,13 @@ type backJob struct {
 
 	dw, x, dy      []float32
 	scratch, parts []float32
-	run, sum       func(task, worker int)
+	packed         []float32 // the chunks of dy, where several groups share them
+	run, sum, pack func(task, worker int)
 }
 
 var backJobs = sync.Pool{New: func() any {
 	j := &backJob{}
-	j.run, j.sum = j.task, j.reduce
+	j.run, j.sum, j.pack = j.task, j.reduce, j.packOutputs
 	return j
 }}
 
@@ -113,7 +117,10 @@ func (j *backJob) panelLanes() int {
 }
 
 // blockLanes is the size of one packed block of a chunk of dy.
-func (j *backJob) blockLanes() int { return j.rows*j.clips*j.rowLanes*12 + gemm.Panel }
+func (j *backJob) blockLanes() int { return j.rows*j.clips*j.rowLanes*16 + gemm.Panel }
+
+// packedLanes is the size of a packed chunk of dy.
+func (j *backJob) packedLanes() int { return j.rows*j.clips*j.rowLanes*j.s.Cout + gemm.Panel }
 
 func (j *backJob) scratchLanes() int { return j.groupSize*j.panelLanes() + j.blockLanes() }
 
@@ -149,42 +156,75 @@ func (j *backJob) task(task, worker int) {
 			j.packInput(xs[(panel-p0)*j.panelLanes():][:j.panelLanes()], c, panel*gemm.Panel)
 		}
 		for o := 0; o < j.s.Cout; {
-			mr := gemm.Height(j.s.Cout - o)
-			j.packOutput(block, c, o, mr)
-			for panel := p0; panel < p1; panel++ {
-				j.multiply(out, acc, block, xs[(panel-p0)*j.panelLanes():], c, o, mr, panel*gemm.Panel)
+			width := blockWidth(j.s.Cout - o)
+			if j.packed == nil {
+				j.packOutput(block, c, o, width)
+			} else {
+				block = j.packed[i*j.packedLanes()+o*j.lanes(c):]
 			}
-			o += mr
+			for panel := p0; panel < p1; panel++ {
+				j.multiply(out, acc, block, xs[(panel-p0)*j.panelLanes():], c, o, width, panel*gemm.Panel)
+			}
+			o += width
 		}
 		acc = true
 	}
 }
 
+// blockWidth is how many channels of dy are packed together, of those left: a
+// tile's height, or two tiles of 8.
+func blockWidth(left int) int {
+	if left == 16 || left == 32 {
+		return 16
+	}
+	return gemm.Height(left)
+}
+
+// lanes is the length of a chunk's sums.
+func (j *backJob) lanes(c chunk) int { return (c.h1 - c.h0) * (c.b1 - c.b0) * j.rowLanes }
+
 // multiply adds a block of channels of dy times one panel of x, for all rows
 // of taps.
-func (j *backJob) multiply(out []float32, acc bool, block, xs []float32, c chunk, o, mr, col int) {
+func (j *backJob) multiply(out []float32, acc bool, block, xs []float32, c chunk, o, width, col int) {
 	s := j.s
 	row := (c.b1 - c.b0) * j.rowLanes // lanes of a row of all clips
-	lanes := (c.h1 - c.h0) * row
+	lanes, k := j.lanes(c), s.K()
 	cols := min(gemm.Panel, j.cols-col)
+	mr := width
+	if width == 16 {
+		mr = 8
+	}
 	for tap := range s.KT * s.KH {
 		kt, kh := tap/s.KH, tap%s.KH
 		from := (kt*(c.h1-c.h0+s.KH-1) + kh) * row * gemm.Panel
-		to := o*s.K() + tap*j.cols + col
-		gemm.Tile(j.native, mr, lanes, block, 1, mr, xs[from:], out[to:], s.K(), cols, acc)
+		for r := 0; r < width; r += mr {
+			to := (o+r)*k + tap*j.cols + col
+			gemm.Tile(j.native, mr, lanes, block[r:], 1, width, xs[from:], out[to:], k, cols, acc)
+		}
 	}
 }
 
-// packOutput packs the channels [o, o+mr) of a chunk of dy.
-func (j *backJob) packOutput(dst []float32, c chunk, o, mr int) {
+// packOutputs packs all channels of a chunk of dy.
+func (j *backJob) packOutputs(task, _ int) {
+	c := j.chunk(task)
+	dst := j.packed[task*j.packedLanes():][:j.packedLanes()]
+	for o := 0; o < j.s.Cout; {
+		width := blockWidth(j.s.Cout - o)
+		j.packOutput(dst[o*j.lanes(c):], c, o, width)
+		o += width
+	}
+}
+
+// packOutput packs the channels [o, o+width) of a chunk of dy.
+func (j *backJob) packOutput(dst []float32, c chunk, o, width int) {
 	s := j.s
 	at := 0
 	for h := c.h0; h < c.h1; h++ {
 		for b := c.b0; b < c.b1; b++ {
 			from := ((b*s.T+c.t)*s.H+h)*s.W*s.Cout + o
-			to := dst[at : at+j.rowLanes*mr+gemm.Panel]
-			gemm.PackRows(j.native, to, mr, j.dy[from:], s.Cout, s.W, mr)
-			at += j.rowLanes * mr
+			to := dst[at : at+j.rowLanes*width+gemm.Panel]
+			gemm.PackRows(j.native, to, width, j.dy[from:], s.Cout, s.W, width)
+			at += j.rowLanes * width
 		}
 	}
 	if j.typ == gemm.BF16 && !j.native {

@@ -276,9 +276,16 @@ func (j *product) padRow(dst, src []float32) {
 		clear(row[left+len(src):])
 		return
 	}
-	clear(row[left:])
-	for at := left; len(src) > 0; at += j.f.cin {
-		vec.ToBF16(row[at:at+j.s.Cin], src[:j.s.Cin])
-		src = src[j.s.Cin:]
+	// Pixels with a channel of padding: rounded at the end of the row and
+	// spread from there.
+	end := row[len(row)-len(src):]
+	vec.ToBF16(end, src)
+	to := row[left:]
+	for len(end) > 0 {
+		pixel := to[:j.f.cin]
+		copy(pixel, end[:j.s.Cin])
+		pixel[j.s.Cin] = 0
+		to, end = to[j.f.cin:], end[j.s.Cin:]
 	}
+	clear(to)
 }
