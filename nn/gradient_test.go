@@ -224,7 +224,8 @@ func TestWorkers(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 3))
 	l1, l2, norm := NewLinear(r, 64, 96, true), NewLinear(r, 48, 64, true), NewRMSNorm(64)
-	params := slices.Concat(Params(l1), Params(l2), Params(norm))
+	conv, depthwise, rope := NewCausalConv3D(r, 64, 64, 2, 3, 3), NewDepthwiseConv(r, 64, 3, 3, 3), NewRope3(7, 10, 10, 16)
+	params := slices.Concat(Params(l1), Params(l2), Params(norm), Params(conv), Params(depthwise))
 	data, gate := gaussian(r, 2*700*64), gaussian(r, 2*64)
 	run := func(pool *par.Pool) [][]float32 {
 		tape := newTape(t, pool, gemm.BF16)
@@ -234,6 +235,9 @@ func TestWorkers(t *testing.T) {
 		copy(g.X, gate)
 		h := Modulate(tape, norm.Forward(tape, x), g, g)
 		y := GateAdd(tape, x, l2.Forward(tape, SwiGLU(tape, l1.Forward(tape, h))), g)
+		clip := conv.Forward(tape, Reshape(tape, y, 2, 7, 10, 10, 64))
+		q := Reshape(tape, Add(tape, clip, depthwise.Forward(tape, clip)), 2, 700, 4, 16)
+		y = Add(tape, y, Reshape(tape, LinearAttention(tape, q, q, SoftmaxAttention(tape, q, q, q, nil), rope), 2, 700, 64))
 		loss := Add(tape, MSE(tape, y, data, nil), EdgeLoss(tape, Reshape(tape, y, 1, 1, 140, 80, 8), data))
 		tape.Backward(loss)
 		out := [][]float32{slices.Clone(loss.X), slices.Clone(x.G), slices.Clone(g.G)}

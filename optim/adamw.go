@@ -54,8 +54,13 @@ func NewAdamW(params []nn.Named, c AdamConfig) *AdamW {
 
 // Update changes the weights by their gradients times scale, which clipping
 // sets, at the given learning rate, and clears the gradients. A parameter that
-// no backward pass reached is left alone.
+// no backward pass reached is left alone. With scale 0 the step is left out:
+// the gradients, which may not be finite, are only cleared.
 func (o *AdamW) Update(pool *par.Pool, rate, scale float32) {
+	if scale == 0 {
+		nn.ZeroGrad(o.params)
+		return
+	}
 	o.Steps++
 	a := vec.Adam{
 		Rate: rate, Beta1: o.config.Beta1, Beta2: o.config.Beta2,

@@ -10,7 +10,7 @@ import (
 
 // ClipNorm returns the norm of all gradients together, and the factor that
 // brings it down to limit, at most 1. Update takes the factor. A norm that is
-// not finite gives the factor 0: the step should be left out.
+// not finite gives the factor 0, with which Update leaves the step out.
 func ClipNorm(pool *par.Pool, params []nn.Named, limit float32) (norm, scale float32) {
 	all := pieces(params)
 	sums := make([]float64, len(all))

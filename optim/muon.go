@@ -75,9 +75,13 @@ func matrixShape(p *nn.Param) (rows, cols int) {
 }
 
 // Update changes the weights by their gradients times scale at the given
-// learning rate, and clears the gradients.
+// learning rate, and clears the gradients. With scale 0 it only clears them.
 func (o *Muon) Update(pool *par.Pool, rate, scale float32) {
 	o.adam.Update(pool, rate, scale)
+	if scale == 0 {
+		nn.ZeroGrad(o.params)
+		return
+	}
 	for i, p := range o.params {
 		if p.P.G != nil && p.P.Len() > 0 {
 			o.update(pool, p.P, o.m[i].X, rate, scale)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -179,9 +180,14 @@ func TestClipNorm(t *testing.T) {
 		}
 	}
 	g[1] = float32(math.NaN())
-	if norm, scale := ClipNorm(nil, params, 1); !math.IsNaN(float64(norm)) || scale != 0 {
+	norm, scale := ClipNorm(nil, params, 1)
+	if !math.IsNaN(float64(norm)) || scale != 0 {
 		t.Errorf("with a NaN: norm %v, scale %v, want NaN and 0", norm, scale)
 	}
+	before := slices.Clone(params[0].P.X)
+	NewMuon(params, MuonConfig{}).Update(nil, 1, scale)
+	near.Check(t, "weights after a step left out", params[0].P.X, before, 0)
+	near.Check(t, "gradient", g, make([]float32, len(g)), 0)
 }
 
 // TestEMA checks the warm-up of the decay and that Swap undoes itself.
