@@ -5,6 +5,7 @@ package grad
 import (
 	"kuai/internal/check"
 	"kuai/kernel/gemm"
+	"kuai/kernel/vec"
 	"kuai/mem"
 	"kuai/par"
 )
@@ -100,9 +101,7 @@ func (t *Tape) Then(back func()) {
 func (t *Tape) Backward(loss *Var) {
 	check.True(t.Recording(), "grad: backward on a tape that does not record")
 	g, _ := t.Fresh(loss)
-	for i := range g {
-		g[i] = 1
-	}
+	t.Chunks(len(g), func(i, j int) { vec.Fill(g[i:j], 1) })
 	t.unwind()
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"kuai/grad"
 	"kuai/kernel/gemm"
@@ -20,15 +21,26 @@ func BenchmarkLinear(b *testing.B) {
 				r := rand.New(rand.NewPCG(1, 1))
 				l := NewLinear(r, in, out, false)
 				data := gaussian(r, rows*in)
-				step := trainingStep(b, typ, workers, []int{rows, in}, data, func(t *grad.Tape, x *grad.Var) *grad.Var {
+				pool := par.New(workers)
+				b.Cleanup(pool.Close)
+				step := trainingStep(b, typ, pool, []int{rows, in}, data, func(t *grad.Tape, x *grad.Var) *grad.Var {
 					l.W.Changed()
 					return l.Forward(t, x)
 				})
+				var spun, spinning float64 // operations and seconds at the peak, in turns with the layer
 				for b.Loop() {
 					step()
+					b.StopTimer()
+					begin := time.Now()
+					spun += gemm.Spin(pool, typ)
+					spinning += time.Since(begin).Seconds()
+					b.StartTimer()
 				}
-				flops := 3 * 2 * float64(rows*in*out) * float64(b.N)
-				b.ReportMetric(flops/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+				flops := 3 * 2 * float64(rows*in*out) * float64(b.N) / b.Elapsed().Seconds()
+				b.ReportMetric(flops/1e9, "GFLOP/s")
+				if spun > 0 {
+					b.ReportMetric(100*flops/(spun/spinning), "%peak")
+				}
 			})
 		}
 	}
@@ -69,7 +81,9 @@ func BenchmarkLayers(b *testing.B) {
 	}
 	for _, c := range cases {
 		b.Run(c.name, func(b *testing.B) {
-			step := trainingStep(b, gemm.BF16, 2, c.shape, data, c.f)
+			pool := par.New(2)
+			b.Cleanup(pool.Close)
+			step := trainingStep(b, gemm.BF16, pool, c.shape, data, c.f)
 			for b.Loop() {
 				step()
 			}
@@ -78,10 +92,8 @@ func BenchmarkLayers(b *testing.B) {
 }
 
 // trainingStep returns one forward and backward of f, after it has run once.
-func trainingStep(b *testing.B, typ gemm.Type, workers int, shape []int, data []float32, f func(*grad.Tape, *grad.Var) *grad.Var) func() {
+func trainingStep(b *testing.B, typ gemm.Type, pool *par.Pool, shape []int, data []float32, f func(*grad.Tape, *grad.Var) *grad.Var) func() {
 	b.Helper()
-	pool := par.New(workers)
-	b.Cleanup(pool.Close)
 	tape := newTape(b, pool, typ)
 	step := func() {
 		x := tape.New(shape...)
