@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"kuai/format/safetensors"
+	"kuai/nn"
 	"kuai/par"
 	"kuai/train"
 	"kuai/video"
@@ -69,6 +72,107 @@ func LoadTokenizer(o Options) (*video.Tokenizer, error) {
 	}
 	tok := video.NewTokenizer(rand.New(rand.NewPCG(0, 0)), o.Recipe.Tokenizer)
 	return tok, tok.Load(f)
+}
+
+// TrainTransformer trains the transformer on the stored latents, or goes on
+// with it.
+func TrainTransformer(ctx context.Context, o Options) (train.Result, error) {
+	r := o.Recipe
+	tok, err := LoadTokenizer(o)
+	if err != nil {
+		return train.Result{}, err
+	}
+	latents, err := OpenLatents(filepath.Join(o.Dir, LatentsDir), tok, o.Seed)
+	if err != nil {
+		return train.Result{}, err
+	}
+	defer latents.Close()
+	task := &TransformerTask{
+		Model:   video.NewTransformer(rand.New(rand.NewPCG(o.Seed, 2)), Complete(r.Transformer)),
+		Latents: latents, Seed: o.Seed,
+		Clips: r.TransformerClips, Images: r.TransformerImages,
+		ImageSteps: r.TransformerImageSteps, ImageEvery: r.TransformerImageEvery,
+	}
+	return train.Run(ctx, train.Config{
+		Dir: filepath.Join(o.Dir, TransformerDir), Steps: r.TransformerSteps, Rate: r.TransformerRate,
+		Warmup: 100, Decay: r.TransformerSteps / 4, Clip: 1, EMA: averaging, Muon: true, BF16: true,
+		Except: []string{"patch_out.weight", "text.embed.weight", "text.position.weight"},
+		Pool:   o.Pool, Every: o.Every, View: o.View,
+	}, task)
+}
+
+// Complete fills in what the world decides of a transformer's configuration:
+// the slots, the length of clips and the known words.
+func Complete(c video.TransformerConfig) video.TransformerConfig {
+	c.Slots = nil
+	for i, name := range world.SlotNames {
+		en, zh := world.SlotValues(i)
+		c.Slots = append(c.Slots, video.SlotConfig{Kind: name, En: en, Zh: zh})
+	}
+	c.Frames, c.FPS = world.Frames, world.FPS
+	c.Words = vocabulary()
+	return c
+}
+
+// vocabulary lists the words of the captions, by drawing very many of them.
+func vocabulary() []string {
+	const captions = 50_000
+	seen := map[string]bool{}
+	r := rand.New(rand.NewPCG(1, 1))
+	for i := range uint64(captions) {
+		s := world.Sample(world.Train, 1, i)
+		p, err := video.Tokenize(s.FullCaption(world.Lang(i%2), r), 2)
+		if err != nil {
+			continue // no caption is too long
+		}
+		for _, w := range p.Words {
+			seen[w] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// Export writes the model of a training for use: averaged weights in bfloat16
+// with their configurations, in the layout that video.Open reads.
+func Export(o Options, to string) error {
+	tok, err := LoadTokenizer(o)
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(filepath.Join(o.Dir, LatentsDir, statisticsFile))
+	if err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	c := o.Recipe.Tokenizer
+	var stats statistics
+	if err := json.Unmarshal(data, &stats); err != nil {
+		return fmt.Errorf("train: %s: %w", statisticsFile, err)
+	}
+	c.LatentMean, c.LatentStd = stats.Mean, stats.Std
+	if err := exportPart(filepath.Join(to, "tokenizer"), c, tok); err != nil {
+		return err
+	}
+	all := train.Checkpoints(filepath.Join(o.Dir, TransformerDir))
+	if len(all) == 0 {
+		return fmt.Errorf("train: no checkpoint of the transformer in %s: train it first", o.Dir)
+	}
+	f, err := safetensors.Read(filepath.Join(all[0], train.EMAFile))
+	if err != nil {
+		return err
+	}
+	tc := Complete(o.Recipe.Transformer)
+	tr := video.NewTransformer(rand.New(rand.NewPCG(0, 0)), tc)
+	if err := nn.Load(tr, f); err != nil {
+		return err
+	}
+	return exportPart(filepath.Join(to, "transformer"), tc, tr)
+}
+
+func exportPart(dir string, config, module any) error {
+	if err := writeJSON(filepath.Join(dir, "config.json"), config); err != nil {
+		return err
+	}
+	return nn.Save(filepath.Join(dir, "model.safetensors"), module, safetensors.BF16, map[string]string{"format": "kuai"})
 }
 
 // writeJSON writes a configuration beside weights.

@@ -1,0 +1,128 @@
+package clip
+
+import (
+	"math/rand/v2"
+
+	"kuai/grad"
+	"kuai/nn"
+	"kuai/train"
+	"kuai/video"
+	"kuai/world"
+)
+
+const (
+	captionDrop = 0.1 // of the prompts are empty, for classifier-free guidance
+	slotWeight  = 0.1 // of the slot heads' loss beside the velocity's
+)
+
+// TransformerTask trains the text-to-video transformer on stored latents,
+// with captions drawn anew each time a clip is seen.
+type TransformerTask struct {
+	Model   *video.Transformer
+	Latents *Latents
+	Seed    uint64
+	// Clips a step. The first ImageSteps steps and every ImageEvery-th
+	// step after them see first frames only, Images of them.
+	Clips, Images, ImageSteps, ImageEvery int
+}
+
+// Noisy is one batch for the transformer.
+type Noisy struct {
+	Latents  []float32 // [B, T, H, W, C], mixed with noise
+	Velocity []float32 // to predict
+	Times    []float32 // [B]
+	Prompts  []video.Prompt
+	Labels   [][]int32 // per slot, [B]: the value said plus 1, or 0
+	T        int
+}
+
+// Module returns what is trained.
+func (k *TransformerTask) Module() any { return k.Model }
+
+// images says whether a step sees single frames.
+func (k *TransformerTask) images(step int) bool {
+	return step < k.ImageSteps || k.ImageEvery > 0 && (step-k.ImageSteps)%k.ImageEvery == k.ImageEvery-1
+}
+
+// Batch reads the latents of a step and mixes them with noise.
+func (k *TransformerTask) Batch(step int) (Noisy, error) {
+	batch, frames := k.Clips, k.Latents.T
+	if k.images(step) {
+		batch, frames = k.Images, 1
+	}
+	r := rand.New(rand.NewPCG(k.Seed, uint64(step)))
+	n := frames * k.Latents.frameLen()
+	b := Noisy{
+		Latents:  make([]float32, batch*n),
+		Velocity: make([]float32, batch*n),
+		Times:    make([]float32, batch),
+		Prompts:  make([]video.Prompt, batch),
+		T:        frames,
+	}
+	for range k.Model.Config.Slots {
+		b.Labels = append(b.Labels, make([]int32, batch))
+	}
+	clean := make([]float32, k.Latents.T*k.Latents.frameLen())
+	noise := make([]float32, n)
+	first := uint64(step) * uint64(max(k.Clips, k.Images))
+	for i := range batch {
+		spec, err := k.Latents.Read(clean, first+uint64(i))
+		if err != nil {
+			return Noisy{}, err
+		}
+		if err := k.caption(&b, i, spec, r); err != nil {
+			return Noisy{}, err
+		}
+		b.Times[i] = video.SampleTimestep(r, k.Model.Config.TimestepShift)
+		video.Noise(r, noise)
+		video.Mix(b.Latents[i*n:(i+1)*n], b.Velocity[i*n:(i+1)*n], clean[:n], noise, b.Times[i])
+	}
+	return b, nil
+}
+
+// caption draws the prompt of a clip and labels what it says.
+func (k *TransformerTask) caption(b *Noisy, i int, spec world.Spec, r *rand.Rand) error {
+	lang := world.Lang(r.IntN(2))
+	text, said := spec.CaptionSlots(lang, r)
+	if r.Float64() < captionDrop {
+		text, said = "", world.Said{}
+	}
+	p, err := video.Tokenize(text, k.Model.Config.Text.Rows)
+	if err != nil {
+		return err
+	}
+	b.Prompts[i] = p
+	for s := range b.Labels {
+		if said[s] {
+			b.Labels[s][i] = 1 + int32(spec.Slot(s))
+		}
+	}
+	return nil
+}
+
+// Loss predicts the velocity and what the prompts say.
+func (k *TransformerTask) Loss(t *grad.Tape, _ int, b Noisy) (*grad.Var, []train.Metric, error) {
+	batch := len(b.Times)
+	x := t.Const(b.Latents, batch, b.T, k.Latents.H, k.Latents.W, k.Latents.C)
+	text := k.Model.Text.Forward(t, b.Prompts)
+	v := k.Model.Forward(t, x, b.Times, text)
+	flow := nn.MSE(t, v, b.Velocity, nil)
+	var slots *grad.Var
+	for s, logits := range text.Slots {
+		ce := nn.CrossEntropy(t, logits, b.Labels[s])
+		if slots == nil {
+			slots = ce
+		} else {
+			slots = nn.Add(t, slots, ce)
+		}
+	}
+	loss := nn.Add(t, flow, nn.Scale(t, slots, slotWeight))
+	name := "video"
+	if b.T == 1 {
+		name = "image"
+	}
+	return loss, []train.Metric{
+		{Name: name, Value: float64(flow.X[0])},
+		{Name: "slots", Value: float64(slots.X[0])},
+	}, nil
+}
