@@ -91,3 +91,32 @@ func measure(b *testing.B, p *par.Pool, typ gemm.Type, flops float64, f func()) 
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(100*share/spent, "%peak")
 }
+
+// BenchmarkDepthwise states its rate in bytes of x and y (and dx, dy) that
+// must be read and written.
+func BenchmarkDepthwise(b *testing.B) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, s := range []Shape{
+		{B: 32, T: 7, H: 8, W: 8, Cin: 640, KT: 1, KH: 3, KW: 3},
+		{B: 32, T: 7, H: 8, W: 8, Cin: 640, KT: 3, KH: 1, KW: 1},
+	} {
+		n, nw := s.pixels()*s.Cin, s.KT*s.KH*s.KW*s.Cin
+		x, w, dy, y := random(r, n), random(r, nw), random(r, n), make([]float32, n)
+		dx, dw := make([]float32, n), make([]float32, nw)
+		for _, threads := range []int{1, 2} {
+			p := par.New(threads)
+			run := func(op string, arrays int, f func()) {
+				b.Run(fmt.Sprintf("kt=%d/kh=%d/threads=%d/op=%s", s.KT, s.KH, threads, op), func(b *testing.B) {
+					b.SetBytes(int64(arrays * n * 4))
+					for b.Loop() {
+						f()
+					}
+				})
+			}
+			run("copy", 2, func() { p.Do(16, func(i, _ int) { copy(y[i*n/16:(i+1)*n/16], x[i*n/16:]) }) })
+			run("forward", 2, func() { Depthwise(p, s, y, x, w) })
+			run("back", 4, func() { DepthwiseBack(p, s, dx, dw, dy, x, w) })
+			p.Close()
+		}
+	}
+}

@@ -21,6 +21,14 @@ func random(r *rand.Rand, n int) []float32 {
 	return x
 }
 
+func nan(n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(math.NaN())
+	}
+	return x
+}
+
 // each visits every product of the convolution: output, weight and input index.
 func each(s Shape, f func(y, w, x int)) {
 	for b := range s.B {
@@ -102,10 +110,7 @@ func checkConv(t *testing.T, p *par.Pool, arena *mem.Arena, typ gemm.Type, s Sha
 	}
 	arena.Release(mark)
 
-	y := make([]float32, ny)
-	for i := range y {
-		y[i] = float32(math.NaN())
-	}
+	y := nan(ny)
 	packed := Pack(p, typ, s, w)
 	Forward(p, arena, s, y, x, nil, packed, bias)
 	near.Check(t, "y", y, f32(yr), tol)

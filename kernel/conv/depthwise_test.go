@@ -5,18 +5,26 @@ import (
 	"testing"
 
 	"kuai/internal/near"
+	"kuai/kernel/isa"
 	"kuai/par"
 )
 
 func TestDepthwise(t *testing.T) {
-	t.Parallel()
 	p := par.New(2)
 	defer p.Close()
+	isa.ForEach(t, func(t *testing.T) { checkDepthwise(t, p) })
+}
+
+func checkDepthwise(t *testing.T, p *par.Pool) {
+	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, s := range []Shape{
 		{B: 2, T: 3, H: 4, W: 5, Cin: 7, KT: 1, KH: 3, KW: 3},
 		{B: 1, T: 4, H: 2, W: 2, Cin: 33, KT: 3, KH: 1, KW: 1},
 		{B: 1, T: 1, H: 1, W: 1, Cin: 3, KT: 3, KH: 3, KW: 3},
+		{B: 2, T: 2, H: 3, W: 9, Cin: 16, KT: 3, KH: 3, KW: 3},
+		{B: 1, T: 2, H: 5, W: 12, Cin: 49, KT: 1, KH: 5, KW: 5},
+		{B: 1, T: 1, H: 8, W: 1, Cin: 31, KT: 1, KH: 3, KW: 3},
 	} {
 		n, nw := s.pixels()*s.Cin, s.KT*s.KH*s.KW*s.Cin
 		x, w, dy := random(r, n), random(r, nw), random(r, n)
@@ -36,7 +44,7 @@ func TestDepthwise(t *testing.T) {
 				dwr[tap*s.Cin+c] += float64(dy[i]) * float64(x[j])
 			}
 		}
-		y, dx, dw := make([]float32, n), make([]float32, n), make([]float32, nw)
+		y, dx, dw := nan(n), make([]float32, n), make([]float32, nw)
 		Depthwise(p, s, y, x, w)
 		DepthwiseBack(p, s, dx, dw, dy, x, w)
 		near.Check(t, "y", y, f32(yr), 1e-5)
