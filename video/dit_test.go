@@ -94,7 +94,7 @@ func TestTransformerGradient(t *testing.T) {
 				want += float64(g) * float64(dirs[i][j])
 			}
 		}
-		const h = 1e-3
+		const h = 2e-4
 		shift := func(by float32) float64 {
 			for i, p := range params {
 				for j := range p.P.X {

@@ -286,7 +286,7 @@ func (m *Model) Reconstruct(clip *media.Clip) (*media.Clip, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	defer m.pool.Hot()()
-	t := grad.New(m.pool, m.arena, m.kind)
+	t := grad.NewForward(m.pool, m.arena, m.kind)
 	defer t.Reset()
 	return m.tokenizer.Reconstruct(t, clip)
 }

@@ -84,7 +84,7 @@ func (m *Model) Generate(ctx context.Context, req Request, progress func(Progres
 	defer m.pool.Hot()()
 
 	res := &Result{Seed: req.Seed, Steps: req.Steps, Unknown: unknown}
-	t := grad.New(m.pool, m.arena, m.kind)
+	t := grad.NewForward(m.pool, m.arena, m.kind)
 	defer t.Reset()
 
 	begin := time.Now()
