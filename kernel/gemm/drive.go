@@ -28,13 +28,17 @@ type source struct {
 }
 
 // drive shares C out in blocks of rows and columns.
-func drive(p *par.Pool, c []float32, ldc, m int, a *source, w *Weights, from int, o Opt) {
+func drive(p *par.Pool, c []float32, ldc, m int, a source, w *Weights, from int, o Opt) {
 	n := w.n
 	if m == 0 || n == 0 {
 		return
 	}
-	check.True((m-1)*ldc+n <= len(c) && ldc >= n, "gemm: C of %dx%d with rows %d apart in %d values", m, n, ldc, len(c))
-	check.True(o.Bias == nil || len(o.Bias) == n && !o.Acc, "gemm: %d biases for %d columns", len(o.Bias), n)
+	if (m-1)*ldc+n > len(c) || ldc < n {
+		check.Fail("gemm: C of %dx%d with rows %d apart in %d values", m, n, ldc, len(c))
+	}
+	if o.Bias != nil && (len(o.Bias) != n || o.Acc) {
+		check.Fail("gemm: %d biases for %d columns", len(o.Bias), n)
+	}
 	colBlocks := (n + blockCols - 1) / blockCols
 	cols := (n/colBlocks + panel - 1) / panel * panel
 	if cols*colBlocks < n {
@@ -50,27 +54,42 @@ func drive(p *par.Pool, c []float32, ldc, m int, a *source, w *Weights, from int
 	if m*n*w.k < 1<<16 {
 		p = nil // cheaper than a fork
 	}
-	j := job{c: c, ldc: ldc, a: a, w: w, from: from, o: o}
-	p.Do(rowBlocks*colBlocks, func(task, _ int) {
-		i0, j0 := task/colBlocks*rows, task%colBlocks*cols
-		j.block(i0, min(i0+rows, m), j0, min(j0+cols, n))
-	})
+	j := jobs.get()
+	j.c, j.ldc, j.m, j.a, j.w, j.from, j.o = c, ldc, m, a, w, from, o
+	j.rows, j.cols, j.colBlocks = rows, cols, colBlocks
+	p.Do(rowBlocks*colBlocks, j.task)
+	j.c, j.a, j.w, j.o = nil, source{}, nil, Opt{}
+	jobs.put(j)
 }
 
-// job is one product on its way.
+// job is one product on its way, in blocks of rows x cols.
 type job struct {
-	c    []float32
-	ldc  int
-	a    *source
-	w    *Weights
-	from int
-	o    Opt
+	c                     []float32
+	ldc, m                int
+	a                     source
+	w                     *Weights
+	from                  int
+	o                     Opt
+	rows, cols, colBlocks int
+	task                  func(task, worker int) // run, made once
+}
+
+func newJob() *job {
+	j := &job{}
+	j.task = j.run
+	return j
+}
+
+// run computes one block.
+func (j *job) run(task, _ int) {
+	i0, j0 := task/j.colBlocks*j.rows, task%j.colBlocks*j.cols
+	j.block(i0, min(i0+j.rows, j.m), j0, min(j0+j.cols, j.w.n))
 }
 
 // block computes C[i0:i1, j0:j1].
 func (j *job) block(i0, i1, j0, j1 int) {
-	s := getScratch()
-	defer putScratch(s)
+	s := scratches.get()
+	defer scratches.put(s)
 	w := j.w
 	first := j.from
 	if w.native {
@@ -130,7 +149,7 @@ func height(rows int) int {
 // packA gives rows [i, i+mr) of A, lanes [l0, l0+lanes), as lanes with the
 // strides rs and ks in bytes, in scratch unless they can be read in place.
 func (j *job) packA(s *scratch, i, mr, l0, lanes, cols int) (a *float32, rs, ks int) {
-	src, w := j.a, j.w
+	src, w := &j.a, j.w
 	k0, kc := l0, lanes
 	if w.native {
 		k0 = 2 * l0

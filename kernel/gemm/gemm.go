@@ -44,7 +44,9 @@ func (v View) T() View { return View{v.P, v.K, v.Row} }
 func (v View) fits(rows, cols int) {
 	if rows > 0 && cols > 0 {
 		last := (rows-1)*v.Row + (cols-1)*v.K
-		check.True(last < len(v.P) && v.Row >= 0 && v.K >= 0, "gemm: view of %dx%d with strides %d, %d in %d values", rows, cols, v.Row, v.K, len(v.P))
+		if last >= len(v.P) || v.Row < 0 || v.K < 0 {
+			check.Fail("gemm: view of %dx%d with strides %d, %d in %d values", rows, cols, v.Row, v.K, len(v.P))
+		}
 	}
 }
 
@@ -67,24 +69,26 @@ type Opt struct {
 // A [m, k] and B [n, k]. B as [n, k] is the layout of a linear layer's weight;
 // for a plain product pass the transposed view.
 func Mul(p *par.Pool, typ Type, c []float32, ldc, m, n, k int, a, b View, o Opt) {
-	w := getWeights()
+	w := packed.get()
 	w.shape(typ, n, k)
 	w.fill(p, b)
 	MulPacked(p, c, ldc, m, a, w, o)
-	putWeights(w)
+	packed.put(w)
 }
 
 // MulPacked is Mul with B packed beforehand.
 func MulPacked(p *par.Pool, c []float32, ldc, m int, a View, w *Weights, o Opt) {
 	a.fits(m, w.k)
 	s := source{p: a.P, row: a.Row, k: a.K}
-	drive(p, c, ldc, m, &s, w, 0, o)
+	drive(p, c, ldc, m, s, w, 0, o)
 }
 
 // MulRows is MulPacked for gathered rows. The k of A begin at the weights'
 // from: A's len(Seg)·SegLen columns meet the last columns of B.
 func MulRows(p *par.Pool, c []float32, ldc int, a Rows, w *Weights, from int, o Opt) {
-	check.True(len(a.Seg)*a.SegLen == w.k-from && (from%2 == 0 || !w.native), "gemm: %d segments of %d for %d columns from %d", len(a.Seg), a.SegLen, w.k, from)
+	if len(a.Seg)*a.SegLen != w.k-from || from%2 == 1 && w.native {
+		check.Fail("gemm: %d segments of %d for %d columns from %d", len(a.Seg), a.SegLen, w.k, from)
+	}
 	s := source{p: a.P, rows: a.At, seg: a.Seg, segLen: a.SegLen}
-	drive(p, c, ldc, len(a.At), &s, w, from, o)
+	drive(p, c, ldc, len(a.At), s, w, from, o)
 }

@@ -166,17 +166,31 @@ func TestWorkers(t *testing.T) {
 	}
 }
 
-func TestMulAllocatesNothing(t *testing.T) {
+func TestAllocatesNothing(t *testing.T) {
+	p := par.New(2)
+	defer p.Close()
 	r := rand.New(rand.NewPCG(7, 8))
-	a, b, c := random(r, 64*64), random(r, 64*64), make([]float32, 64*64)
-	for _, typ := range []Type{F32, BF16} {
-		n := testing.AllocsPerRun(50, func() {
-			Mul(nil, typ, c, 64, 64, 64, 64, View{a, 64, 1}, View{b, 64, 1}, Opt{})
-		})
-		if n > 1 {
-			t.Errorf("type %d: %v allocations a product", typ, n)
-		}
+	const side = 288
+	a, b, c := random(r, side*side), random(r, side*side), make([]float32, side*side)
+	rows := Rows{P: a, Seg: []int32{0}, SegLen: side}
+	for i := range side {
+		rows.At = append(rows.At, int32(i*side))
 	}
+	isa.ForEach(t, func(t *testing.T) {
+		for _, typ := range []Type{F32, BF16} {
+			w := Pack(p, typ, View{b, side, 1}, side, side)
+			for name, f := range map[string]func(){
+				"Mul":       func() { Mul(p, typ, c, side, side, side, side, View{a, 1, side}, View{b, side, 1}, Opt{}) },
+				"MulPacked": func() { MulPacked(p, c, side, side, View{a, side, 1}, w, Opt{Acc: true}) },
+				"MulRows":   func() { MulRows(p, c, side, rows, w, 0, Opt{Bias: b[:side]}) },
+				"Repack":    func() { w.Repack(p, View{b, 1, side}) },
+			} {
+				if n := testing.AllocsPerRun(5, f); n != 0 {
+					t.Errorf("%s, type %d: %v allocations, want 0", name, typ, n)
+				}
+			}
+		}
+	})
 }
 
 func BenchmarkGEMM(b *testing.B) {

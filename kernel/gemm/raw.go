@@ -37,8 +37,8 @@ func Tile(native bool, mr, lanes int, a []float32, rs, ks int, b, c []float32, l
 	}
 	var s *scratch
 	if isa.Now() == isa.AVX2 {
-		s = getScratch()
-		defer putScratch(s)
+		s = scratches.get()
+		defer scratches.put(s)
 	}
 	tile(s, native, mr, lanes, &a[0], rs*4, ks*4, &b[0], &c[0], ldc, cols, acc)
 }

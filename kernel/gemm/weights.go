@@ -1,7 +1,6 @@
 package gemm
 
 import (
-	"sync"
 	"unsafe"
 
 	"kuai/internal/check"
@@ -26,6 +25,9 @@ type Weights struct {
 	pitch  int // lanes from panel to panel / 32
 	raw    []float32
 	buf    []float32 // raw, aligned
+
+	src  View                   // what is being packed
+	part func(task, worker int) // packPart, made once
 }
 
 // Pack makes the packed form of B [n, k].
@@ -50,7 +52,9 @@ func (w *Weights) K() int { return w.k }
 
 // shape prepares the buffer for a matrix.
 func (w *Weights) shape(typ Type, n, k int) {
-	check.True(n >= 0 && k >= 0, "gemm: weights of %dx%d", n, k)
+	if n < 0 || k < 0 {
+		check.Fail("gemm: weights of %dx%d", n, k)
+	}
 	w.typ, w.n, w.k = typ, n, k
 	w.native = typ == BF16 && isa.BF16()
 	w.lanes = k
@@ -74,16 +78,29 @@ func aligned(x []float32) []float32 {
 // fill packs b, a panel a task.
 func (w *Weights) fill(p *par.Pool, b View) {
 	b.fits(w.n, w.k)
-	panels := (w.n + panel - 1) / panel
-	const chunk = 4 * laneChunk // a panel of a long k is shared out
-	parts := max((w.lanes+chunk-1)/chunk, 1)
+	panels, parts := (w.n+panel-1)/panel, w.parts()
 	if panels*parts < 4 || w.n*w.k < 1<<14 {
-		p = nil
+		p = nil // cheaper than a fork
 	}
-	p.Do(panels*parts, func(task, _ int) {
-		j, l := task/parts*panel, task%parts*chunk
-		w.fillPanel(b, j, l, min(l+chunk, w.lanes))
-	})
+	if w.part == nil {
+		w.part = w.packPart
+	}
+	w.src = b
+	p.Do(panels*parts, w.part)
+	w.src = View{}
+}
+
+// partLanes is how much of a panel is one task: a long k is shared out.
+const partLanes = 4 * laneChunk
+
+// parts is the number of tasks of a panel.
+func (w *Weights) parts() int { return max((w.lanes+partLanes-1)/partLanes, 1) }
+
+// packPart packs one part of a panel.
+func (w *Weights) packPart(task, _ int) {
+	parts := w.parts()
+	j, l := task/parts*panel, task%parts*partLanes
+	w.fillPanel(w.src, j, l, min(l+partLanes, w.lanes))
 }
 
 // fillPanel packs the lanes [l0, l1) of the panel of columns from j.
@@ -158,8 +175,8 @@ func (w *Weights) fillRows(dst []float32, b View, j, cols, l0, l1 int) {
 		}
 		return
 	}
-	s := getScratch()
-	defer putScratch(s)
+	s := scratches.get()
+	defer scratches.put(s)
 	const pitch = laneChunk + lanePad
 	for ; l0 < l1; l0 += laneChunk {
 		lanes := min(laneChunk, l1-l0)
@@ -199,28 +216,3 @@ func columnMask(n int) uint32 {
 	}
 	return 1<<max(n, 0) - 1
 }
-
-// scratch is what one task works in.
-type scratch struct {
-	a    []float32 // rows of A
-	row  []float32 // one gathered row before rounding
-	rows []float32 // 32 rows of B on their way to a panel
-	tail [panel]float32
-	c    [maxRows * panel]float32 // an edge tile, for instruction sets without masks
-}
-
-var (
-	scratches = sync.Pool{New: func() any {
-		return &scratch{
-			a:    aligned(make([]float32, blockLanes*(maxRows+4)+lanePad*(maxRows+2))),
-			row:  make([]float32, 2*blockLanes+panel),
-			rows: aligned(make([]float32, panel*(laneChunk+lanePad)+lanePad)),
-		}
-	}}
-	packed = sync.Pool{New: func() any { return &Weights{} }}
-)
-
-func getScratch() *scratch  { return scratches.Get().(*scratch) }
-func putScratch(s *scratch) { scratches.Put(s) }
-func getWeights() *Weights  { return packed.Get().(*Weights) }
-func putWeights(w *Weights) { packed.Put(w) }
