@@ -149,12 +149,6 @@ func segmentsBF16x12(kc int, a *float32, rs int, steps *int, n int, b *float32, 
 //go:noescape
 func tileAVX2x6(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, acc uint32)
 
-// peakF32 runs n rounds of 24 vector multiply-adds on registers alone.
-func peakF32(n int)
-
-// peakBF16 runs n rounds of 24 vector multiply-adds on registers alone.
-func peakBF16(n int)
-
 // convertBF16 rounds n values, a multiple of 32, to pairs of bf16.
 //
 //go:noescape

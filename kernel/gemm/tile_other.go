@@ -18,10 +18,6 @@ func segmentsBF16(int, int, *float32, int, *int, int, *float32, *float32, int, u
 	none()
 }
 
-func peakF32(int) { none() }
-
-func peakBF16(int) { none() }
-
 func convertBF16(*float32, *float32, int) { none() }
 
 func pairRows(*float32, *float32, int, int, int, uint32) { none() }

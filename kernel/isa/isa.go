@@ -48,6 +48,9 @@ func Best() Level { return best }
 // the CPU has its BF16 extension.
 func BF16() bool { return hasBF16 && Now() == AVX512 }
 
+// VNNI says the same of the dot products of bytes.
+func VNNI() bool { return hasVNNI && Now() == AVX512 }
+
 // Force sets the level, at most the CPU's best, and returns a function that
 // restores the one before. It is for tests and benchmarks, while no kernel
 // runs.

@@ -2,7 +2,10 @@ package isa
 
 import "golang.org/x/sys/cpu"
 
-var hasBF16 = cpu.X86.HasAVX512BF16
+var (
+	hasBF16 = cpu.X86.HasAVX512BF16
+	hasVNNI = cpu.X86.HasAVX512VNNI
+)
 
 func detect() Level {
 	switch {

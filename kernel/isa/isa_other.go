@@ -2,6 +2,6 @@
 
 package isa
 
-const hasBF16 = false
+const hasBF16, hasVNNI = false, false
 
 func detect() Level { return Generic }

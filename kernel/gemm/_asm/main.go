@@ -35,8 +35,6 @@ func main() {
 		tileSegments("segmentsBF16", mr, true)
 	}
 	tileAVX2()
-	peak("peakF32", false)
-	peak("peakBF16", true)
 	convertBF16()
 	pairRows()
 	copyPanel()
