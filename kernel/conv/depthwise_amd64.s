@@ -4,335 +4,281 @@
 
 #include "textflag.h"
 
-// func gather4(y *float32, x *float32, w *float32, xs *int, ws *int, taps int, c int, pixel int, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·gather4(SB), NOSPLIT, $0-68
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), DX
-	MOVQ  w+16(FP), BX
-	MOVQ  xs+24(FP), SI
-	MOVQ  ws+32(FP), DI
-	MOVQ  taps+40(FP), R8
-	MOVQ  pixel+56(FP), R9
-	LEAQ  (R9)(R9*2), R10
-	MOVQ  c+48(FP), R11
-	XORQ  R12, R12
-	MOVL  $+65535, R13
-	KMOVW R13, K1
+// func copyPixels(dst *float32, src *float32, n int, pixel int, mask uint64)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·copyPixels(SB), NOSPLIT, $0-40
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  n+16(FP), DX
+	MOVQ  pixel+24(FP), BX
+	MOVQ  mask+32(FP), SI
+	KMOVW SI, K1
+	SHRQ  $0x10, SI
+	KMOVW SI, K2
+	SHRQ  $0x10, SI
+	KMOVW SI, K3
+	SHRQ  $0x10, SI
+	KMOVW SI, K4
+	SHRQ  $0x10, SI
 
-channels:
-	CMPQ  R11, $0x10
-	JGE   whole
-	MOVL  $0x00000001, R13
-	MOVQ  R11, CX
-	SHLL  CL, R13
-	DECL  R13
-	KMOVW R13, K1
-
-whole:
-	MOVL      acc+64(FP), CX
-	LEAQ      (AX)(R12*1), R13
-	VPXORD    Z0, Z0, Z0
-	VPXORD    Z1, Z1, Z1
-	VPXORD    Z2, Z2, Z2
-	VPXORD    Z3, Z3, Z3
-	TESTL     CX, CX
-	JZ        fresh
-	VMOVUPS.Z (R13), K1, Z0
-	VMOVUPS.Z (R13)(R9*1), K1, Z1
-	VMOVUPS.Z (R13)(R9*2), K1, Z2
-	VMOVUPS.Z (R13)(R10*1), K1, Z3
-
-fresh:
-	XORQ CX, CX
-
-taps:
-	MOVQ        (DI)(CX*8), R14
-	ADDQ        BX, R14
-	VMOVUPS.Z   (R14)(R12*1), K1, Z8
-	MOVQ        (SI)(CX*8), R14
-	ADDQ        DX, R14
-	ADDQ        R12, R14
-	VFMADD231PS (R14), Z8, K1, Z0
-	VFMADD231PS (R14)(R9*1), Z8, K1, Z1
-	VFMADD231PS (R14)(R9*2), Z8, K1, Z2
-	VFMADD231PS (R14)(R10*1), Z8, K1, Z3
-	INCQ        CX
-	CMPQ        CX, R8
-	JL          taps
-	VMOVUPS     Z0, K1, (R13)
-	VMOVUPS     Z1, K1, (R13)(R9*1)
-	VMOVUPS     Z2, K1, (R13)(R9*2)
-	VMOVUPS     Z3, K1, (R13)(R10*1)
-	ADDQ        $0x40, R12
-	SUBQ        $0x10, R11
-	JG          channels
+loop:
+	VMOVUPS.Z  (CX), K1, Z0
+	PREFETCHT0 256(CX)
+	VMOVUPS.Z  64(CX), K2, Z1
+	PREFETCHT0 320(CX)
+	VMOVUPS.Z  128(CX), K3, Z2
+	PREFETCHT0 384(CX)
+	VMOVUPS.Z  192(CX), K4, Z3
+	PREFETCHT0 448(CX)
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	VMOVUPS    Z2, 128(AX)
+	VMOVUPS    Z3, 192(AX)
+	ADDQ       BX, CX
+	ADDQ       $0x00000100, AX
+	DECQ       DX
+	JNZ        loop
 	VZEROUPPER
 	RET
 
-// func gather2(y *float32, x *float32, w *float32, xs *int, ws *int, taps int, c int, pixel int, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·gather2(SB), NOSPLIT, $0-68
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), DX
-	MOVQ  w+16(FP), BX
-	MOVQ  xs+24(FP), SI
-	MOVQ  ws+32(FP), DI
-	MOVQ  taps+40(FP), R8
-	MOVQ  pixel+56(FP), R9
-	LEAQ  (R9)(R9*2), CX
-	MOVQ  c+48(FP), R10
-	XORQ  R11, R11
-	MOVL  $+65535, R12
-	KMOVW R12, K1
+// func filter3x3(y *float32, x *float32, w *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32, acc uint32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·filter3x3(SB), NOSPLIT, $0-80
+	MOVL      mask+72(FP), AX
+	KMOVW     AX, K1
+	MOVL      acc+76(FP), AX
+	KMOVW     AX, K2
+	MOVQ      w+16(FP), AX
+	MOVQ      tap+64(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z8
+	ADDQ      CX, AX
+	MOVQ      x+8(FP), AX
+	MOVQ      xRow+56(FP), CX
+	MOVQ      y+0(FP), DX
+	MOVQ      row+40(FP), BX
+	MOVQ      pixel+48(FP), SI
+	MOVQ      rows+24(FP), DI
+	MOVQ      cols+32(FP), R8
 
-channels:
-	CMPQ  R10, $0x10
-	JGE   whole
-	MOVL  $0x00000001, R12
-	MOVQ  R10, CX
-	SHLL  CL, R12
-	DECL  R12
-	KMOVW R12, K1
+rows:
+	MOVQ AX, R9
+	MOVQ DX, R10
+	MOVQ R8, R11
 
-whole:
-	MOVL      acc+64(FP), CX
-	LEAQ      (AX)(R11*1), R12
-	VPXORD    Z0, Z0, Z0
-	VPXORD    Z1, Z1, Z1
-	TESTL     CX, CX
-	JZ        fresh
-	VMOVUPS.Z (R12), K1, Z0
-	VMOVUPS.Z (R12)(R9*1), K1, Z1
-
-fresh:
-	XORQ CX, CX
-
-taps:
-	MOVQ        (DI)(CX*8), R13
-	ADDQ        BX, R13
-	VMOVUPS.Z   (R13)(R11*1), K1, Z8
-	MOVQ        (SI)(CX*8), R13
-	ADDQ        DX, R13
-	ADDQ        R11, R13
-	VFMADD231PS (R13), Z8, K1, Z0
-	VFMADD231PS (R13)(R9*1), Z8, K1, Z1
-	INCQ        CX
-	CMPQ        CX, R8
-	JL          taps
-	VMOVUPS     Z0, K1, (R12)
-	VMOVUPS     Z1, K1, (R12)(R9*1)
-	ADDQ        $0x40, R11
-	SUBQ        $0x10, R10
-	JG          channels
+cols:
+	VMOVUPS.Z   (R10), K2, Z9
+	VFMADD231PS (R9), Z0, Z9
+	VFMADD231PS 256(R9), Z1, Z9
+	VFMADD231PS 512(R9), Z2, Z9
+	VFMADD231PS (R9)(CX*1), Z3, Z9
+	VFMADD231PS 256(R9)(CX*1), Z4, Z9
+	VFMADD231PS 512(R9)(CX*1), Z5, Z9
+	VFMADD231PS (R9)(CX*2), Z6, Z9
+	VFMADD231PS 256(R9)(CX*2), Z7, Z9
+	VFMADD231PS 512(R9)(CX*2), Z8, Z9
+	VMOVUPS     Z9, K1, (R10)
+	PREFETCHT0  256(R10)
+	ADDQ        $0x00000100, R9
+	ADDQ        SI, R10
+	DECQ        R11
+	JNZ         cols
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	DECQ        DI
+	JNZ         rows
 	VZEROUPPER
 	RET
 
-// func gather1(y *float32, x *float32, w *float32, xs *int, ws *int, taps int, c int, pixel int, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·gather1(SB), NOSPLIT, $0-68
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), DX
-	MOVQ  w+16(FP), BX
-	MOVQ  xs+24(FP), SI
-	MOVQ  ws+32(FP), DI
-	MOVQ  taps+40(FP), R8
-	MOVQ  pixel+56(FP), CX
-	LEAQ  (CX)(CX*2), CX
-	MOVQ  c+48(FP), R9
-	XORQ  R10, R10
-	MOVL  $+65535, R11
-	KMOVW R11, K1
+// func filter3x1(y *float32, x *float32, w *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32, acc uint32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·filter3x1(SB), NOSPLIT, $0-80
+	MOVL      mask+72(FP), AX
+	KMOVW     AX, K1
+	MOVL      acc+76(FP), AX
+	KMOVW     AX, K2
+	MOVQ      w+16(FP), AX
+	MOVQ      tap+64(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	MOVQ      x+8(FP), AX
+	MOVQ      xRow+56(FP), CX
+	MOVQ      y+0(FP), DX
+	MOVQ      row+40(FP), BX
+	MOVQ      pixel+48(FP), SI
+	MOVQ      rows+24(FP), DI
+	MOVQ      cols+32(FP), R8
 
-channels:
-	CMPQ  R9, $0x10
-	JGE   whole
-	MOVL  $0x00000001, R11
-	MOVQ  R9, CX
-	SHLL  CL, R11
-	DECL  R11
-	KMOVW R11, K1
+rows:
+	MOVQ AX, R9
+	MOVQ DX, R10
+	MOVQ R8, R11
 
-whole:
-	MOVL      acc+64(FP), CX
-	LEAQ      (AX)(R10*1), R11
-	VPXORD    Z0, Z0, Z0
-	TESTL     CX, CX
-	JZ        fresh
-	VMOVUPS.Z (R11), K1, Z0
-
-fresh:
-	XORQ CX, CX
-
-taps:
-	MOVQ        (DI)(CX*8), R12
-	ADDQ        BX, R12
-	VMOVUPS.Z   (R12)(R10*1), K1, Z8
-	MOVQ        (SI)(CX*8), R12
-	ADDQ        DX, R12
-	ADDQ        R10, R12
-	VFMADD231PS (R12), Z8, K1, Z0
-	INCQ        CX
-	CMPQ        CX, R8
-	JL          taps
-	VMOVUPS     Z0, K1, (R11)
-	ADDQ        $0x40, R10
-	SUBQ        $0x10, R9
-	JG          channels
+cols:
+	VMOVUPS.Z   (R10), K2, Z9
+	VFMADD231PS (R9), Z0, Z9
+	VFMADD231PS (R9)(CX*1), Z1, Z9
+	VFMADD231PS (R9)(CX*2), Z2, Z9
+	VMOVUPS     Z9, K1, (R10)
+	PREFETCHT0  256(R10)
+	ADDQ        $0x00000100, R9
+	ADDQ        SI, R10
+	DECQ        R11
+	JNZ         cols
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	DECQ        DI
+	JNZ         rows
 	VZEROUPPER
 	RET
 
-// func weights4(dw *float32, dy *float32, x *float32, ws *int, xs *int, taps int, c int, pixel int)
-// Requires: AVX, AVX512F
-TEXT ·weights4(SB), NOSPLIT, $0-64
-	MOVQ  dw+0(FP), AX
-	MOVQ  dy+8(FP), DX
-	MOVQ  x+16(FP), BX
-	MOVQ  ws+24(FP), SI
-	MOVQ  xs+32(FP), DI
-	MOVQ  taps+40(FP), R8
-	MOVQ  pixel+56(FP), R9
-	LEAQ  (R9)(R9*2), R10
-	MOVQ  c+48(FP), R11
-	XORQ  R12, R12
-	MOVL  $+65535, R13
-	KMOVW R13, K1
+// func gradient3x3(dw *float32, dy *float32, x *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient3x3(SB), NOSPLIT, $0-76
+	MOVL      mask+72(FP), AX
+	KMOVW     AX, K1
+	MOVQ      dw+0(FP), AX
+	MOVQ      tap+64(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z8
+	ADDQ      CX, AX
+	MOVQ      x+16(FP), AX
+	MOVQ      xRow+56(FP), CX
+	MOVQ      dy+8(FP), DX
+	MOVQ      row+40(FP), BX
+	MOVQ      pixel+48(FP), SI
+	MOVQ      rows+24(FP), DI
+	MOVQ      cols+32(FP), R8
 
-channels:
-	CMPQ  R11, $0x10
-	JGE   whole
-	MOVL  $0x00000001, R13
-	MOVQ  R11, CX
-	SHLL  CL, R13
-	DECL  R13
-	KMOVW R13, K1
+rows:
+	MOVQ AX, R9
+	MOVQ DX, R10
+	MOVQ R8, R11
 
-whole:
-	LEAQ      (DX)(R12*1), CX
-	VMOVUPS.Z (CX), K1, Z0
-	VMOVUPS.Z (CX)(R9*1), K1, Z1
-	VMOVUPS.Z (CX)(R9*2), K1, Z2
-	VMOVUPS.Z (CX)(R10*1), K1, Z3
-	XORQ      R14, R14
-
-taps:
-	MOVQ        (SI)(R14*8), R13
-	ADDQ        AX, R13
-	ADDQ        R12, R13
-	VMOVUPS.Z   (R13), K1, Z8
-	MOVQ        (DI)(R14*8), CX
-	ADDQ        BX, CX
-	ADDQ        R12, CX
-	VFMADD231PS (CX), Z0, K1, Z8
-	VFMADD231PS (CX)(R9*1), Z1, K1, Z8
-	VFMADD231PS (CX)(R9*2), Z2, K1, Z8
-	VFMADD231PS (CX)(R10*1), Z3, K1, Z8
-	VMOVUPS     Z8, K1, (R13)
-	INCQ        R14
-	CMPQ        R14, R8
-	JL          taps
-	ADDQ        $0x40, R12
-	SUBQ        $0x10, R11
-	JG          channels
+cols:
+	VMOVUPS.Z   (R10), K1, Z9
+	VFMADD231PS (R9), Z9, Z0
+	VFMADD231PS 256(R9), Z9, Z1
+	VFMADD231PS 512(R9), Z9, Z2
+	VFMADD231PS (R9)(CX*1), Z9, Z3
+	VFMADD231PS 256(R9)(CX*1), Z9, Z4
+	VFMADD231PS 512(R9)(CX*1), Z9, Z5
+	VFMADD231PS (R9)(CX*2), Z9, Z6
+	VFMADD231PS 256(R9)(CX*2), Z9, Z7
+	VFMADD231PS 512(R9)(CX*2), Z9, Z8
+	PREFETCHT0  256(R10)
+	ADDQ        $0x00000100, R9
+	ADDQ        SI, R10
+	DECQ        R11
+	JNZ         cols
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	DECQ        DI
+	JNZ         rows
+	MOVQ        dw+0(FP), AX
+	MOVQ        tap+64(FP), CX
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS     Z3, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS     Z4, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS     Z5, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS     Z6, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS     Z7, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS     Z8, K1, (AX)
+	ADDQ        CX, AX
 	VZEROUPPER
 	RET
 
-// func weights2(dw *float32, dy *float32, x *float32, ws *int, xs *int, taps int, c int, pixel int)
-// Requires: AVX, AVX512F
-TEXT ·weights2(SB), NOSPLIT, $0-64
-	MOVQ  dw+0(FP), AX
-	MOVQ  dy+8(FP), DX
-	MOVQ  x+16(FP), BX
-	MOVQ  ws+24(FP), SI
-	MOVQ  xs+32(FP), DI
-	MOVQ  taps+40(FP), R8
-	MOVQ  pixel+56(FP), R9
-	LEAQ  (R9)(R9*2), CX
-	MOVQ  c+48(FP), R10
-	XORQ  R11, R11
-	MOVL  $+65535, R12
-	KMOVW R12, K1
+// func gradient3x1(dw *float32, dy *float32, x *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gradient3x1(SB), NOSPLIT, $0-76
+	MOVL      mask+72(FP), AX
+	KMOVW     AX, K1
+	MOVQ      dw+0(FP), AX
+	MOVQ      tap+64(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	MOVQ      x+16(FP), AX
+	MOVQ      xRow+56(FP), CX
+	MOVQ      dy+8(FP), DX
+	MOVQ      row+40(FP), BX
+	MOVQ      pixel+48(FP), SI
+	MOVQ      rows+24(FP), DI
+	MOVQ      cols+32(FP), R8
 
-channels:
-	CMPQ  R10, $0x10
-	JGE   whole
-	MOVL  $0x00000001, R12
-	MOVQ  R10, CX
-	SHLL  CL, R12
-	DECL  R12
-	KMOVW R12, K1
+rows:
+	MOVQ AX, R9
+	MOVQ DX, R10
+	MOVQ R8, R11
 
-whole:
-	LEAQ      (DX)(R11*1), CX
-	VMOVUPS.Z (CX), K1, Z0
-	VMOVUPS.Z (CX)(R9*1), K1, Z1
-	XORQ      R13, R13
-
-taps:
-	MOVQ        (SI)(R13*8), R12
-	ADDQ        AX, R12
-	ADDQ        R11, R12
-	VMOVUPS.Z   (R12), K1, Z8
-	MOVQ        (DI)(R13*8), CX
-	ADDQ        BX, CX
-	ADDQ        R11, CX
-	VFMADD231PS (CX), Z0, K1, Z8
-	VFMADD231PS (CX)(R9*1), Z1, K1, Z8
-	VMOVUPS     Z8, K1, (R12)
-	INCQ        R13
-	CMPQ        R13, R8
-	JL          taps
-	ADDQ        $0x40, R11
-	SUBQ        $0x10, R10
-	JG          channels
-	VZEROUPPER
-	RET
-
-// func weights1(dw *float32, dy *float32, x *float32, ws *int, xs *int, taps int, c int, pixel int)
-// Requires: AVX, AVX512F
-TEXT ·weights1(SB), NOSPLIT, $0-64
-	MOVQ  dw+0(FP), AX
-	MOVQ  dy+8(FP), DX
-	MOVQ  x+16(FP), BX
-	MOVQ  ws+24(FP), SI
-	MOVQ  xs+32(FP), DI
-	MOVQ  taps+40(FP), R8
-	MOVQ  pixel+56(FP), CX
-	LEAQ  (CX)(CX*2), CX
-	MOVQ  c+48(FP), R9
-	XORQ  R10, R10
-	MOVL  $+65535, R11
-	KMOVW R11, K1
-
-channels:
-	CMPQ  R9, $0x10
-	JGE   whole
-	MOVL  $0x00000001, R11
-	MOVQ  R9, CX
-	SHLL  CL, R11
-	DECL  R11
-	KMOVW R11, K1
-
-whole:
-	LEAQ      (DX)(R10*1), CX
-	VMOVUPS.Z (CX), K1, Z0
-	XORQ      R12, R12
-
-taps:
-	MOVQ        (SI)(R12*8), R11
-	ADDQ        AX, R11
-	ADDQ        R10, R11
-	VMOVUPS.Z   (R11), K1, Z8
-	MOVQ        (DI)(R12*8), CX
-	ADDQ        BX, CX
-	ADDQ        R10, CX
-	VFMADD231PS (CX), Z0, K1, Z8
-	VMOVUPS     Z8, K1, (R11)
-	INCQ        R12
-	CMPQ        R12, R8
-	JL          taps
-	ADDQ        $0x40, R10
-	SUBQ        $0x10, R9
-	JG          channels
+cols:
+	VMOVUPS.Z   (R10), K1, Z9
+	VFMADD231PS (R9), Z9, Z0
+	VFMADD231PS (R9)(CX*1), Z9, Z1
+	VFMADD231PS (R9)(CX*2), Z9, Z2
+	PREFETCHT0  256(R10)
+	ADDQ        $0x00000100, R9
+	ADDQ        SI, R10
+	DECQ        R11
+	JNZ         cols
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	DECQ        DI
+	JNZ         rows
+	MOVQ        dw+0(FP), AX
+	MOVQ        tap+64(FP), CX
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS     Z1, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
 	VZEROUPPER
 	RET

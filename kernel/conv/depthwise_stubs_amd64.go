@@ -4,38 +4,32 @@
 
 package conv
 
-// gather4 adds up the taps of 4 pixels, pixel bytes apart, for c > 0 channels: tap k
-// has its input xs[k] bytes from x and its weight ws[k] bytes from w.
+// copyPixels copies to the scratch those of 64 channels that mask chooses, of n pixels
+// pixel bytes apart, and fetches the 64 channels after them.
 //
 //go:noescape
-func gather4(y *float32, x *float32, w *float32, xs *int, ws *int, taps int, c int, pixel int, acc uint32)
+func copyPixels(dst *float32, src *float32, n int, pixel int, mask uint64)
 
-// gather2 adds up the taps of 2 pixels, pixel bytes apart, for c > 0 channels: tap k
-// has its input xs[k] bytes from x and its weight ws[k] bytes from w.
+// filter3x3 filters a block of rows x cols > 0 pixels with a kernel of 3 x 3, for those of
+// 16 channels that mask chooses, and adds where acc is the mask, too. x is the scratch, with
+// rows xRow bytes apart; in y rows and pixels, in w taps are row, pixel and tap bytes apart.
 //
 //go:noescape
-func gather2(y *float32, x *float32, w *float32, xs *int, ws *int, taps int, c int, pixel int, acc uint32)
+func filter3x3(y *float32, x *float32, w *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32, acc uint32)
 
-// gather1 adds up the taps of 1 pixels, pixel bytes apart, for c > 0 channels: tap k
-// has its input xs[k] bytes from x and its weight ws[k] bytes from w.
+// filter3x1 filters a block of rows x cols > 0 pixels with a kernel of 3 x 1, for those of
+// 16 channels that mask chooses, and adds where acc is the mask, too. x is the scratch, with
+// rows xRow bytes apart; in y rows and pixels, in w taps are row, pixel and tap bytes apart.
 //
 //go:noescape
-func gather1(y *float32, x *float32, w *float32, xs *int, ws *int, taps int, c int, pixel int, acc uint32)
+func filter3x1(y *float32, x *float32, w *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32, acc uint32)
 
-// weights4 adds to the gradients of the taps' weights what 4 pixels give them;
-// the arguments are as those of gather.
+// gradient3x3 adds to dw what a block of pixels gives; the arguments are as for filter3x3.
 //
 //go:noescape
-func weights4(dw *float32, dy *float32, x *float32, ws *int, xs *int, taps int, c int, pixel int)
+func gradient3x3(dw *float32, dy *float32, x *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32)
 
-// weights2 adds to the gradients of the taps' weights what 2 pixels give them;
-// the arguments are as those of gather.
+// gradient3x1 adds to dw what a block of pixels gives; the arguments are as for filter3x1.
 //
 //go:noescape
-func weights2(dw *float32, dy *float32, x *float32, ws *int, xs *int, taps int, c int, pixel int)
-
-// weights1 adds to the gradients of the taps' weights what 1 pixels give them;
-// the arguments are as those of gather.
-//
-//go:noescape
-func weights1(dw *float32, dy *float32, x *float32, ws *int, xs *int, taps int, c int, pixel int)
+func gradient3x1(dw *float32, dy *float32, x *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32)

@@ -25,6 +25,9 @@ func checkDepthwise(t *testing.T, p *par.Pool) {
 		{B: 2, T: 2, H: 3, W: 9, Cin: 16, KT: 3, KH: 3, KW: 3},
 		{B: 1, T: 2, H: 5, W: 12, Cin: 49, KT: 1, KH: 5, KW: 5},
 		{B: 1, T: 1, H: 8, W: 1, Cin: 31, KT: 1, KH: 3, KW: 3},
+		{B: 1, T: 2, H: 19, W: 33, Cin: 70, KT: 1, KH: 3, KW: 3},
+		{B: 1, T: 17, H: 3, W: 7, Cin: 130, KT: 3, KH: 1, KW: 1},
+		{B: 1, T: 1, H: 2, W: 20, Cin: 64, KT: 1, KH: 3, KW: 1},
 	} {
 		n, nw := s.pixels()*s.Cin, s.KT*s.KH*s.KW*s.Cin
 		x, w, dy := random(r, n), random(r, nw), random(r, n)

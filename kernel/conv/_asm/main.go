@@ -9,153 +9,140 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-var zmm = []reg.VecPhysical{
-	reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15,
-}
+// pitch is the distance of two pixels of the scratch, 64 channels, in bytes.
+const pitch = 256
 
-// groups are how many pixels are done at a time.
-var groups = []int{4, 2, 1}
+var zmm = []reg.VecPhysical{
+	reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10, reg.Z11,
+}
 
 func main() {
 	ConstraintExpr("amd64")
-	for _, n := range groups {
-		gather(n)
+	copyPixels()
+	for _, kw := range []int{3, 1} {
+		filter(kw)
 	}
-	for _, n := range groups {
-		weights(n)
+	for _, kw := range []int{3, 1} {
+		gradient(kw)
 	}
 	Generate()
 }
 
-// walk runs body for each 16 of c channels, the last masked by K1. at is the
-// byte offset of the channels.
-func walk(body func(at reg.Register)) {
-	c := Load(Param("c"), GP64())
-	at, ones := GP64(), GP32()
-	XORQ(at, at)
-	MOVL(I32(0xffff), ones)
-	KMOVW(ones, reg.K1)
-	Label("channels")
-	CMPQ(c, Imm(16))
-	JGE(LabelRef("whole"))
-	// The mask of the channels left: (1 << c) - 1.
-	MOVL(U32(1), ones)
-	MOVQ(c, reg.RCX)
-	SHLL(reg.CL, ones)
-	DECL(ones)
-	KMOVW(ones, reg.K1)
-	Label("whole")
-	body(at)
-	ADDQ(Imm(64), at)
-	SUBQ(Imm(16), c)
-	JG(LabelRef("channels"))
+// copyPixels generates the copy of 64 channels of n pixels.
+func copyPixels() {
+	TEXT("copyPixels", NOSPLIT, "func(dst, src *float32, n, pixel int, mask uint64)")
+	Doc("copyPixels copies to the scratch those of 64 channels that mask chooses, of n pixels",
+		"pixel bytes apart, and fetches the 64 channels after them.")
+	Pragma("noescape")
+	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	n, pixel := Load(Param("n"), GP64()), Load(Param("pixel"), GP64())
+	mask := Load(Param("mask"), GP64())
+	masks := []reg.Register{reg.K1, reg.K2, reg.K3, reg.K4}
+	for _, k := range masks {
+		KMOVW(mask.(reg.GPVirtual).As32(), k)
+		SHRQ(Imm(16), mask)
+	}
+	Label("loop")
+	for i, k := range masks {
+		VMOVUPS_Z(Mem{Base: src, Disp: 64 * i}, k, zmm[i])
+		PREFETCHT0(Mem{Base: src, Disp: pitch + 64*i})
+	}
+	for i := range masks {
+		VMOVUPS(zmm[i], Mem{Base: dst, Disp: 64 * i})
+	}
+	ADDQ(pixel, src)
+	ADDQ(U32(pitch), dst)
+	DECQ(n)
+	JNZ(LabelRef("loop"))
 	VZEROUPPER()
 	RET()
 }
 
-// pixels returns the address of pixel i of n from base on.
-func pixels(base, stride, stride3 reg.Register) func(i int) Mem {
-	return func(i int) Mem {
-		switch i {
-		case 0:
-			return Mem{Base: base}
-		case 3:
-			return Mem{Base: base, Index: stride3, Scale: 1}
+// rows is the loop over rows and columns of a block that filter and gradient
+// share. The pixels under a kernel of 3 rows and kw columns are at in(tap).
+func rows(kw int, pixels string, body func(in func(tap int) Mem, at Mem)) {
+	x, xRow := Load(Param("x"), GP64()), Load(Param("xRow"), GP64())
+	y, yRow := Load(Param(pixels), GP64()), Load(Param("row"), GP64())
+	pixel := Load(Param("pixel"), GP64())
+	n, cols := Load(Param("rows"), GP64()), Load(Param("cols"), GP64())
+	Label("rows")
+	at, out, left := GP64(), GP64(), GP64()
+	MOVQ(x, at)
+	MOVQ(y, out)
+	MOVQ(cols, left)
+	Label("cols")
+	body(func(tap int) Mem {
+		m := Mem{Base: at, Disp: tap % kw * pitch}
+		if r := tap / kw; r > 0 {
+			m.Index, m.Scale = xRow, uint8(r)
 		}
-		return Mem{Base: base, Index: stride, Scale: uint8(i)}
+		return m
+	}, Mem{Base: out})
+	ADDQ(U32(pitch), at)
+	ADDQ(pixel, out)
+	DECQ(left)
+	JNZ(LabelRef("cols"))
+	ADDQ(xRow, x)
+	ADDQ(yRow, y)
+	DECQ(n)
+	JNZ(LabelRef("rows"))
+}
+
+// taps moves each of the taps' 16 channels between memory and registers.
+func taps(kw int, pointer string, move func(m Mem, z reg.VecPhysical)) {
+	w, tap := Load(Param(pointer), GP64()), Load(Param("tap"), GP64())
+	for k := range 3 * kw {
+		move(Mem{Base: w}, zmm[k])
+		ADDQ(tap, w)
 	}
 }
 
-func strides() (one, three reg.Register) {
-	one, three = Load(Param("pixel"), GP64()), GP64()
-	LEAQ(Mem{Base: one, Index: one, Scale: 2}, three)
-	return one, three
+// filter generates y[p, c] (+)= Σ_k w[k, c] x_k[p, c] for 16 channels.
+func filter(kw int) {
+	name := fmt.Sprintf("filter3x%d", kw)
+	TEXT(name, NOSPLIT, "func(y, x, w *float32, rows, cols, row, pixel, xRow, tap int, mask, acc uint32)")
+	Doc(fmt.Sprintf("%s filters a block of rows x cols > 0 pixels with a kernel of 3 x %d, for those of", name, kw),
+		"16 channels that mask chooses, and adds where acc is the mask, too. x is the scratch, with",
+		"rows xRow bytes apart; in y rows and pixels, in w taps are row, pixel and tap bytes apart.")
+	Pragma("noescape")
+	mask := Load(Param("mask"), GP32())
+	KMOVW(mask, reg.K1)
+	Load(Param("acc"), mask)
+	KMOVW(mask, reg.K2)
+	taps(kw, "w", func(m Mem, z reg.VecPhysical) { VMOVUPS_Z(m, reg.K1, z) })
+	rows(kw, "y", func(in func(int) Mem, out Mem) {
+		sum := zmm[9]
+		VMOVUPS_Z(out, reg.K2, sum)
+		for k := range 3 * kw {
+			VFMADD231PS(in(k), zmm[k], sum)
+		}
+		VMOVUPS(sum, reg.K1, out)
+		out.Disp = pitch
+		PREFETCHT0(out) // the next 64 channels' share
+	})
+	VZEROUPPER()
+	RET()
 }
 
-// gather generates y[p, c] (+)= Σ_k w[k, c] x_k[p, c] for n pixels p.
-func gather(n int) {
-	name := fmt.Sprintf("gather%d", n)
-	TEXT(name, NOSPLIT, "func(y, x, w *float32, xs, ws *int, taps, c, pixel int, acc uint32)")
-	Doc(fmt.Sprintf("%s adds up the taps of %d pixels, pixel bytes apart, for c > 0 channels: tap k", name, n),
-		"has its input xs[k] bytes from x and its weight ws[k] bytes from w.")
+// gradient generates dw[k, c] += Σ_p dy[p, c] x_k[p, c] for 16 channels.
+func gradient(kw int) {
+	name := fmt.Sprintf("gradient3x%d", kw)
+	TEXT(name, NOSPLIT, "func(dw, dy, x *float32, rows, cols, row, pixel, xRow, tap int, mask uint32)")
+	Doc(fmt.Sprintf("%s adds to dw what a block of pixels gives; the arguments are as for filter3x%d.", name, kw))
 	Pragma("noescape")
-	y, x, w := Load(Param("y"), GP64()), Load(Param("x"), GP64()), Load(Param("w"), GP64())
-	xs, ws := Load(Param("xs"), GP64()), Load(Param("ws"), GP64())
-	taps := Load(Param("taps"), GP64())
-	stride, stride3 := strides()
-	walk(func(at reg.Register) {
-		acc := GP32()
-		Load(Param("acc"), acc)
-		to := GP64()
-		LEAQ(Mem{Base: y, Index: at, Scale: 1}, to)
-		out := pixels(to, stride, stride3)
-		for i := range n {
-			VPXORD(zmm[i], zmm[i], zmm[i])
+	mask := Load(Param("mask"), GP32())
+	KMOVW(mask, reg.K1)
+	taps(kw, "dw", func(m Mem, z reg.VecPhysical) { VMOVUPS_Z(m, reg.K1, z) })
+	rows(kw, "dy", func(in func(int) Mem, from Mem) {
+		d := zmm[9]
+		VMOVUPS_Z(from, reg.K1, d)
+		for k := range 3 * kw {
+			VFMADD231PS(in(k), d, zmm[k])
 		}
-		TESTL(acc, acc)
-		JZ(LabelRef("fresh"))
-		for i := range n {
-			VMOVUPS_Z(out(i), reg.K1, zmm[i])
-		}
-		Label("fresh")
-		k := GP64()
-		XORQ(k, k)
-		Label("taps")
-		from, weight := GP64(), GP64()
-		MOVQ(Mem{Base: ws, Index: k, Scale: 8}, weight)
-		ADDQ(w, weight)
-		VMOVUPS_Z(Mem{Base: weight, Index: at, Scale: 1}, reg.K1, zmm[8])
-		MOVQ(Mem{Base: xs, Index: k, Scale: 8}, from)
-		ADDQ(x, from)
-		ADDQ(at, from)
-		in := pixels(from, stride, stride3)
-		for i := range n {
-			VFMADD231PS(in(i), zmm[8], reg.K1, zmm[i])
-		}
-		INCQ(k)
-		CMPQ(k, taps)
-		JL(LabelRef("taps"))
-		for i := range n {
-			VMOVUPS(zmm[i], reg.K1, out(i))
-		}
+		from.Disp = pitch
+		PREFETCHT0(from)
 	})
-}
-
-// weights generates dw[k, c] += Σ_p dy[p, c] x_k[p, c] over n pixels p.
-func weights(n int) {
-	name := fmt.Sprintf("weights%d", n)
-	TEXT(name, NOSPLIT, "func(dw, dy, x *float32, ws, xs *int, taps, c, pixel int)")
-	Doc(fmt.Sprintf("%s adds to the gradients of the taps' weights what %d pixels give them;", name, n),
-		"the arguments are as those of gather.")
-	Pragma("noescape")
-	dw, dy, x := Load(Param("dw"), GP64()), Load(Param("dy"), GP64()), Load(Param("x"), GP64())
-	ws, xs := Load(Param("ws"), GP64()), Load(Param("xs"), GP64())
-	taps := Load(Param("taps"), GP64())
-	stride, stride3 := strides()
-	walk(func(at reg.Register) {
-		from, to := GP64(), GP64()
-		LEAQ(Mem{Base: dy, Index: at, Scale: 1}, from)
-		in := pixels(from, stride, stride3)
-		for i := range n {
-			VMOVUPS_Z(in(i), reg.K1, zmm[i])
-		}
-		k := GP64()
-		XORQ(k, k)
-		Label("taps")
-		MOVQ(Mem{Base: ws, Index: k, Scale: 8}, to)
-		ADDQ(dw, to)
-		ADDQ(at, to)
-		VMOVUPS_Z(Mem{Base: to}, reg.K1, zmm[8])
-		MOVQ(Mem{Base: xs, Index: k, Scale: 8}, from)
-		ADDQ(x, from)
-		ADDQ(at, from)
-		in = pixels(from, stride, stride3)
-		for i := range n {
-			VFMADD231PS(in(i), zmm[i], reg.K1, zmm[8])
-		}
-		VMOVUPS(zmm[8], reg.K1, Mem{Base: to})
-		INCQ(k)
-		CMPQ(k, taps)
-		JL(LabelRef("taps"))
-	})
+	taps(kw, "dw", func(m Mem, z reg.VecPhysical) { VMOVUPS(z, reg.K1, m) })
+	VZEROUPPER()
+	RET()
 }
