@@ -1,13 +1,22 @@
 package safetensors
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
 	"fmt"
+	"io"
+	"math"
 	"os"
-	"path/filepath"
+	"slices"
+
+	"kuai/format/atomicfile"
+	"kuai/mem"
 )
 
-// Read parses the file at path. It fails with ErrDamaged or what the system
-// says, and names the file.
+// Read reads the file at path into memory. It fails with ErrDamaged or what
+// the system says, and names the file.
 func Read(path string) (*File, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -20,38 +29,148 @@ func Read(path string) (*File, error) {
 	return f, nil
 }
 
+// Open is Read for large files: it maps the file, so that only what is used
+// is read. The tensors are gone after Close, and must not be written to.
+func Open(path string) (*File, error) {
+	file, err := mem.MapFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: %w", err)
+	}
+	f, err := Parse(file.Bytes())
+	if err != nil {
+		_ = file.Close() // was only read
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	f.file = file
+	return f, nil
+}
+
+// Close ends the use of a file's tensors. It does nothing to a file that was
+// not mapped.
+func (f *File) Close() error {
+	if f.file == nil {
+		return nil
+	}
+	file := f.file
+	f.file, f.Tensors, f.index = nil, nil, nil
+	return file.Close()
+}
+
 // Write writes a file so that it is there whole or not at all: what was there
 // before stays until the new one is on the disk.
 func Write(path string, tensors []Tensor, metadata map[string]string) error {
-	data, err := Encode(tensors, metadata)
-	if err != nil {
-		return err
-	}
-	return WriteFile(path, data)
-}
-
-// WriteFile replaces a file's contents by way of a synced temporary file.
-func WriteFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	err := atomicfile.Write(path, func(w io.Writer) error { return EncodeTo(w, tensors, metadata) })
 	if err != nil {
 		return fmt.Errorf("safetensors: %w", err)
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // gone once renamed
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
+	return nil
+}
+
+// WriteFile replaces a file's contents as Write does.
+func WriteFile(path string, data []byte) error {
+	if err := atomicfile.WriteBytes(path, data); err != nil {
+		return fmt.Errorf("safetensors: %w", err)
 	}
-	if e := f.Close(); err == nil {
-		err = e
+	return nil
+}
+
+// Encode returns the bytes of a file, as EncodeTo writes them.
+func Encode(tensors []Tensor, metadata map[string]string) ([]byte, error) {
+	var out bytes.Buffer
+	if err := EncodeTo(&out, tensors, metadata); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
+	return out.Bytes(), nil
+}
+
+// EncodeTo writes a file. As in the reference implementation the tensors are
+// ordered by the width of their type, then by name, and the header is padded
+// to a multiple of 8, so that every tensor is aligned in a mapped file; the
+// same tensors make the same bytes.
+func EncodeTo(w io.Writer, tensors []Tensor, metadata map[string]string) error {
+	tensors = slices.Clone(tensors)
+	slices.SortFunc(tensors, func(a, b Tensor) int {
+		return cmp.Or(cmp.Compare(b.DType.Size(), a.DType.Size()), cmp.Compare(a.Name, b.Name))
+	})
+	header, err := encodeHeader(tensors, metadata)
 	if err != nil {
-		return fmt.Errorf("safetensors: %s: %w", path, err)
+		return err
+	}
+	if _, err := w.Write(header); err != nil {
+		return err
+	}
+	for _, t := range tensors {
+		if _, err := w.Write(t.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodeHeader returns what comes before the tensors' bytes.
+func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
+	var all [][]byte
+	if len(metadata) > 0 {
+		m, err := json.Marshal(metadata) // sorts the keys
+		if err != nil {
+			return nil, fmt.Errorf("safetensors: metadata: %w", err)
+		}
+		all = append(all, fmt.Appendf(nil, "%q:%s", metadataKey, m))
+	}
+	var at int64
+	seen := make(map[string]bool, len(tensors))
+	for _, t := range tensors {
+		if err := t.check(); err != nil {
+			return nil, err
+		}
+		if seen[t.Name] {
+			return nil, fmt.Errorf("safetensors: tensor %q: given twice", t.Name)
+		}
+		seen[t.Name] = true
+		e := entry{DType: t.DType, Shape: make([]int64, len(t.Shape)), Offsets: []int64{at, at + int64(len(t.Data))}}
+		for j, s := range t.Shape {
+			e.Shape[j] = int64(s)
+		}
+		name, err := json.Marshal(t.Name)
+		if err != nil {
+			return nil, fmt.Errorf("safetensors: tensor %q: %w", t.Name, err)
+		}
+		value, err := json.Marshal(e)
+		if err != nil {
+			return nil, fmt.Errorf("safetensors: tensor %q: %w", t.Name, err)
+		}
+		all = append(all, fmt.Appendf(nil, "%s:%s", name, value))
+		at = e.Offsets[1]
+	}
+	text := slices.Concat([]byte("{"), bytes.Join(all, []byte(",")), []byte("}"))
+	for len(text)%8 != 0 {
+		text = append(text, ' ')
+	}
+	if len(text) > MaxHeaderBytes {
+		return nil, fmt.Errorf("safetensors: header of %d bytes, at most %d", len(text), MaxHeaderBytes)
+	}
+	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), nil
+}
+
+// check says why a tensor cannot be written.
+func (t Tensor) check() error {
+	size := t.DType.Size()
+	switch {
+	case size == 0:
+		return fmt.Errorf("safetensors: tensor %q: unknown type %q", t.Name, t.DType)
+	case t.Name == metadataKey || len(t.Name) > MaxNameBytes:
+		return fmt.Errorf("safetensors: tensor name %.40q cannot be used", t.Name)
+	case len(t.Shape) > MaxRank:
+		return fmt.Errorf("safetensors: tensor %q: %d dimensions, at most %d", t.Name, len(t.Shape), MaxRank)
+	}
+	for _, s := range t.Shape {
+		if s < 0 || s > 0 && size > math.MaxInt/s {
+			return fmt.Errorf("safetensors: tensor %q: shape %v", t.Name, t.Shape)
+		}
+		size *= s
+	}
+	if size != len(t.Data) {
+		return fmt.Errorf("safetensors: tensor %q: %d bytes present, shape %v of %s has %d", t.Name, len(t.Data), t.Shape, t.DType, size)
 	}
 	return nil
 }

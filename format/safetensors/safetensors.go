@@ -23,7 +23,7 @@ import (
 	"math"
 	"slices"
 
-	"kuai/kernel/vec"
+	"kuai/mem"
 )
 
 // Limits of what is read.
@@ -44,8 +44,11 @@ const (
 	F16  DType = "F16"
 	BF16 DType = "BF16"
 	I64  DType = "I64"
+	U64  DType = "U64"
 	I32  DType = "I32"
+	U32  DType = "U32"
 	I16  DType = "I16"
+	U16  DType = "U16"
 	I8   DType = "I8"
 	U8   DType = "U8"
 	Bool DType = "BOOL"
@@ -54,11 +57,11 @@ const (
 // Size returns the bytes of one value, or 0 for an unknown type.
 func (d DType) Size() int {
 	switch d {
-	case F64, I64:
+	case F64, I64, U64:
 		return 8
-	case F32, I32:
+	case F32, I32, U32:
 		return 4
-	case F16, BF16, I16:
+	case F16, BF16, I16, U16:
 		return 2
 	case I8, U8, Bool:
 		return 1
@@ -87,6 +90,7 @@ type File struct {
 	Metadata map[string]string
 
 	index map[string]int
+	file  *mem.File // when mapped
 }
 
 // Tensor returns the tensor of that name.
@@ -100,67 +104,108 @@ func (f *File) Tensor(name string) (Tensor, bool) {
 
 // entry is a tensor in the header.
 type entry struct {
-	DType   DType    `json:"dtype"`
-	Shape   []int64  `json:"shape"`
-	Offsets [2]int64 `json:"data_offsets"`
+	DType   DType   `json:"dtype"`
+	Shape   []int64 `json:"shape"`
+	Offsets []int64 `json:"data_offsets"` // begin and end
 }
 
-// Parse reads a file from memory. It fails with ErrDamaged.
+// Parse reads a file from memory, whose bytes the tensors then share. It fails
+// with ErrDamaged.
 func Parse(data []byte) (*File, error) {
 	if len(data) < 8 {
 		return nil, damaged("%d bytes, too short for a header", len(data))
 	}
 	n := binary.LittleEndian.Uint64(data)
 	if n > MaxHeaderBytes || n > uint64(len(data)-8) {
-		return nil, damaged("header of %d bytes declared, %d present", n, len(data)-8)
+		return nil, damaged("header of %d bytes declared, %d present, at most %d", n, len(data)-8, MaxHeaderBytes)
 	}
 	header, body := data[8:8+n], data[8+n:]
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(header, &raw); err != nil {
-		return nil, damaged("header: %w", err)
-	}
-	if len(raw) > MaxTensors {
-		return nil, damaged("%d tensors, at most %d", len(raw), MaxTensors)
-	}
-	f := &File{index: make(map[string]int, len(raw))}
-	begins := make([]int64, 0, len(raw))
-	for name, r := range raw {
-		if name == "__metadata__" {
-			if err := json.Unmarshal(r, &f.Metadata); err != nil {
-				return nil, damaged("metadata: %w", err)
+	f := &File{index: make(map[string]int)}
+	var begins []int64
+	err := entries(header, func(name string, d *json.Decoder) error {
+		if name == metadataKey {
+			if err := d.Decode(&f.Metadata); err != nil {
+				return damaged("metadata: %w", err)
 			}
-			continue
+			return nil
 		}
-		t, begin, err := parseTensor(name, r, body)
+		t, begin, err := parseTensor(name, d, body)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		f.Tensors = append(f.Tensors, t)
 		begins = append(begins, begin)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return f, f.order(begins, int64(len(body)))
+	if err := f.order(begins, int64(len(body))); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// metadataKey is the entry of the header that is no tensor.
+const metadataKey = "__metadata__"
+
+// entries calls f for every entry of the header, with its value to be decoded.
+func entries(header []byte, f func(name string, d *json.Decoder) error) error {
+	if len(header) == 0 || header[0] != '{' {
+		return damaged("header does not begin with {")
+	}
+	d := json.NewDecoder(bytes.NewReader(header))
+	if _, err := d.Token(); err != nil {
+		return damaged("header: %w", err)
+	}
+	seen := make(map[string]bool)
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return damaged("header: %w", err)
+		}
+		name, _ := key.(string) // keys are nothing else
+		switch {
+		case len(name) > MaxNameBytes:
+			return damaged("tensor name of %d bytes, at most %d", len(name), MaxNameBytes)
+		case seen[name]:
+			return damaged("tensor %q: declared twice", name)
+		case len(seen) > MaxTensors:
+			return damaged("more than %d tensors", MaxTensors)
+		}
+		seen[name] = true
+		if err := f(name, d); err != nil {
+			return err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return damaged("header: %w", err)
+	}
+	if rest := bytes.TrimRight(header[d.InputOffset():], " "); len(rest) > 0 {
+		return damaged("header: %d bytes after its end", len(rest))
+	}
+	return nil
 }
 
 // parseTensor checks one entry of the header.
-func parseTensor(name string, r json.RawMessage, body []byte) (Tensor, int64, error) {
+func parseTensor(name string, d *json.Decoder, body []byte) (Tensor, int64, error) {
 	var e entry
-	if len(name) > MaxNameBytes {
-		return Tensor{}, 0, damaged("tensor name of %d bytes", len(name))
-	}
-	if err := json.Unmarshal(r, &e); err != nil {
+	if err := d.Decode(&e); err != nil {
 		return Tensor{}, 0, damaged("tensor %q: %w", name, err)
 	}
 	width := int64(e.DType.Size())
-	if width == 0 {
+	switch {
+	case width == 0:
 		return Tensor{}, 0, damaged("tensor %q: unknown type %q", name, e.DType)
-	}
-	if len(e.Shape) > MaxRank {
-		return Tensor{}, 0, damaged("tensor %q: %d dimensions", name, len(e.Shape))
+	case e.Shape == nil || len(e.Shape) > MaxRank:
+		return Tensor{}, 0, damaged("tensor %q: %d dimensions, want 0 to %d", name, len(e.Shape), MaxRank)
+	case len(e.Offsets) != 2:
+		return Tensor{}, 0, damaged("tensor %q: %d offsets, want 2", name, len(e.Offsets))
 	}
 	size := width
 	shape := make([]int, len(e.Shape))
 	for i, s := range e.Shape {
-		if s < 0 || s > 0 && size > math.MaxInt64/s {
+		if s < 0 || s > math.MaxInt || s > 0 && size > math.MaxInt64/s {
 			return Tensor{}, 0, damaged("tensor %q: shape %v", name, e.Shape)
 		}
 		size *= s
@@ -170,7 +215,7 @@ func parseTensor(name string, r json.RawMessage, body []byte) (Tensor, int64, er
 	if begin < 0 || end < begin || end > int64(len(body)) || end-begin != size {
 		return Tensor{}, 0, damaged("tensor %q: %d bytes declared, offsets %d to %d of %d", name, size, begin, end, len(body))
 	}
-	return Tensor{Name: name, DType: e.DType, Shape: shape, Data: body[begin:end]}, begin, nil
+	return Tensor{Name: name, DType: e.DType, Shape: shape, Data: body[begin:end:end]}, begin, nil
 }
 
 // order sorts the tensors by their data and checks that they cover it.
@@ -198,119 +243,4 @@ func (f *File) order(begins []int64, size int64) error {
 	}
 	f.Tensors = sorted
 	return nil
-}
-
-// Len returns the number of values.
-func (t Tensor) Len() int { return len(t.Data) / max(t.DType.Size(), 1) }
-
-// F32 returns the values as float32.
-func (t Tensor) F32() ([]float32, error) {
-	out := make([]float32, t.Len())
-	return out, t.CopyF32(out)
-}
-
-// CopyF32 writes the values to dst, which has room for exactly them. It fails
-// for types that are no numbers to train on.
-func (t Tensor) CopyF32(dst []float32) error {
-	if len(dst) != t.Len() {
-		return fmt.Errorf("safetensors: tensor %q has %d values, want %d", t.Name, t.Len(), len(dst))
-	}
-	le := binary.LittleEndian
-	switch t.DType {
-	case F32:
-		for i := range dst {
-			dst[i] = math.Float32frombits(le.Uint32(t.Data[4*i:]))
-		}
-	case F64:
-		for i := range dst {
-			dst[i] = float32(math.Float64frombits(le.Uint64(t.Data[8*i:])))
-		}
-	case F16, BF16:
-		half := make([]uint16, len(dst))
-		for i := range half {
-			half[i] = le.Uint16(t.Data[2*i:])
-		}
-		if t.DType == F16 {
-			vec.FromF16(dst, half)
-		} else {
-			vec.FromBF16(dst, half)
-		}
-	case I8:
-		for i := range dst {
-			dst[i] = float32(int8(t.Data[i]))
-		}
-	case U8:
-		for i := range dst {
-			dst[i] = float32(t.Data[i])
-		}
-	default:
-		return fmt.Errorf("safetensors: tensor %q is of type %s, want a float", t.Name, t.DType)
-	}
-	return nil
-}
-
-// FromF32 makes a tensor of type F32, F16 or BF16, rounding to nearest.
-func FromF32(name string, dtype DType, shape []int, x []float32) Tensor {
-	t := Tensor{Name: name, DType: dtype, Shape: shape, Data: make([]byte, len(x)*dtype.Size())}
-	le := binary.LittleEndian
-	if dtype == F32 {
-		for i, v := range x {
-			le.PutUint32(t.Data[4*i:], math.Float32bits(v))
-		}
-		return t
-	}
-	half := make([]uint16, len(x))
-	if dtype == F16 {
-		vec.ToF16(half, x)
-	} else {
-		vec.ToBF16(half, x)
-	}
-	for i, v := range half {
-		le.PutUint16(t.Data[2*i:], v)
-	}
-	return t
-}
-
-// Encode returns the bytes of a file. Tensors keep their order; the header is
-// padded so that the data begins at a multiple of 8.
-func Encode(tensors []Tensor, metadata map[string]string) ([]byte, error) {
-	var head bytes.Buffer
-	head.WriteByte('{')
-	if len(metadata) > 0 {
-		m, err := json.Marshal(metadata)
-		if err != nil {
-			return nil, fmt.Errorf("safetensors: metadata: %w", err)
-		}
-		fmt.Fprintf(&head, `"__metadata__":%s`, m)
-	}
-	var at int64
-	for i, t := range tensors {
-		if i > 0 || len(metadata) > 0 {
-			head.WriteByte(',')
-		}
-		e := entry{DType: t.DType, Shape: make([]int64, len(t.Shape)), Offsets: [2]int64{at, at + int64(len(t.Data))}}
-		for j, s := range t.Shape {
-			e.Shape[j] = int64(s)
-		}
-		name, err := json.Marshal(t.Name)
-		if err != nil {
-			return nil, fmt.Errorf("safetensors: tensor %q: %w", t.Name, err)
-		}
-		body, err := json.Marshal(e)
-		if err != nil {
-			return nil, fmt.Errorf("safetensors: tensor %q: %w", t.Name, err)
-		}
-		fmt.Fprintf(&head, "%s:%s", name, body)
-		at += int64(len(t.Data))
-	}
-	head.WriteByte('}')
-	for head.Len()%8 != 0 {
-		head.WriteByte(' ')
-	}
-	out := binary.LittleEndian.AppendUint64(make([]byte, 0, 8+int64(head.Len())+at), uint64(head.Len()))
-	out = append(out, head.Bytes()...)
-	for _, t := range tensors {
-		out = append(out, t.Data...)
-	}
-	return out, nil
 }
