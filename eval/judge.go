@@ -29,6 +29,7 @@ const (
 	motionFrames  = 12 // every second frame
 	featureWidth  = 192
 	motionWidth   = 128
+	queryHeads    = 6
 	pictureFrames = 4 // of a clip, by which object, scene and time are told
 )
 
@@ -44,8 +45,11 @@ func NewJudge(r *rand.Rand) *Judge {
 	return &Judge{Picture: newPictureNet(r), Motion: newMotionNet(r)}
 }
 
-// Load reads the weights of a file.
-func (j *Judge) Load(f *safetensors.File) error { return nn.Load(j, f) }
+// OpenJudge returns the judge whose weights a file holds.
+func OpenJudge(f *safetensors.File) (*Judge, error) {
+	j := NewJudge(rand.New(rand.NewPCG(0, 0)))
+	return j, nn.Load(j, f)
+}
 
 // block is a residual pair of convolutions.
 type block struct {
@@ -79,6 +83,9 @@ type pictureNet struct {
 	Down2  *nn.Linear       `name:"down2"`
 	Block3 *block           `name:"block3"`
 	Norm   *nn.RMSNorm      `name:"norm"`
+	Query  *nn.Embedding    `name:"query"` // where to look for the object
+	Key    *nn.Linear       `name:"key"`
+	Value  *nn.Linear       `name:"value"`
 	Object *nn.Linear       `name:"object"`
 	Scene  *nn.Linear       `name:"scene"`
 	Time   *nn.Linear       `name:"time"`
@@ -93,19 +100,30 @@ func newPictureNet(r *rand.Rand) *pictureNet {
 		Down2:  nn.NewLinear(r, 4*128, featureWidth, true),
 		Block3: newBlock(r, featureWidth, 1),
 		Norm:   nn.NewRMSNorm(featureWidth),
+		Query:  nn.NewEmbedding(r, 1, featureWidth),
+		Key:    nn.NewLinear(r, featureWidth, featureWidth, false),
+		Value:  nn.NewLinear(r, featureWidth, featureWidth, true),
 		Object: nn.NewLinear(r, featureWidth, len(world.Objects), true),
 		Scene:  nn.NewLinear(r, featureWidth, len(world.Scenes), true),
 		Time:   nn.NewLinear(r, featureWidth, len(world.Times), true),
 	}
 }
 
-// forward returns the features [B, D].
-func (p *pictureNet) forward(t *grad.Tape, x *grad.Var) *grad.Var {
+// forward returns the features [B, D] of the whole picture, and of the places
+// that a learned query attends to: the object's, which is small.
+func (p *pictureNet) forward(t *grad.Tape, x *grad.Var) (whole, object *grad.Var) {
 	x = p.Block1.forward(t, p.In.Forward(t, nn.Unshuffle(t, x, 1, 4)))
 	x = p.Block2.forward(t, p.Down1.Forward(t, nn.Unshuffle(t, x, 1, 2)))
 	x = p.Block3.forward(t, p.Down2.Forward(t, nn.Unshuffle(t, x, 1, 2))) // [B, 1, 4, 4, D]
 	x = nn.SiLU(t, p.Norm.Forward(t, x))
-	return pool(t, x)
+
+	b, n := x.Dim(0), x.Len()/(x.Dim(0)*featureWidth)
+	heads := func(v *grad.Var, n int) *grad.Var {
+		return nn.Reshape(t, v, b, n, queryHeads, featureWidth/queryHeads)
+	}
+	q := heads(p.Query.Forward(t, make([]int32, b), b), 1)
+	o := nn.SoftmaxAttention(t, q, heads(p.Key.Forward(t, x), n), heads(p.Value.Forward(t, x), n), nil)
+	return pool(t, x), nn.Reshape(t, o, b, featureWidth)
 }
 
 // motionNet looks at differences from the median [B, 12, 32, 32, 3].
@@ -279,7 +297,7 @@ func median(x [motionFrames]float32) float32 {
 // Loss adds up the cross-entropies of object, scene, time and motion.
 func (k *Task) Loss(t *grad.Tape, _ int, c Clips) (*grad.Var, []train.Metric, error) {
 	b := len(c.Specs)
-	features := k.Judge.Picture.forward(t, t.Const(c.Pictures, b*pictureFrames, 1, judgeSize, judgeSize, 3))
+	whole, object := k.Judge.Picture.forward(t, t.Const(c.Pictures, b*pictureFrames, 1, judgeSize, judgeSize, 3))
 	motion := k.Judge.Motion.forward(t, t.Const(c.Motions, b, motionFrames, motionSize, motionSize, 3))
 	heads := []struct {
 		name   string
@@ -287,9 +305,9 @@ func (k *Task) Loss(t *grad.Tape, _ int, c Clips) (*grad.Var, []train.Metric, er
 		label  func(s world.Spec) uint8
 		each   int
 	}{
-		{"object", k.Judge.Picture.Object.Forward(t, features), func(s world.Spec) uint8 { return s.Object }, pictureFrames},
-		{"scene", k.Judge.Picture.Scene.Forward(t, features), func(s world.Spec) uint8 { return s.Scene }, pictureFrames},
-		{"time", k.Judge.Picture.Time.Forward(t, features), func(s world.Spec) uint8 { return s.Time }, pictureFrames},
+		{"object", k.Judge.Picture.Object.Forward(t, object), func(s world.Spec) uint8 { return s.Object }, pictureFrames},
+		{"scene", k.Judge.Picture.Scene.Forward(t, whole), func(s world.Spec) uint8 { return s.Scene }, pictureFrames},
+		{"time", k.Judge.Picture.Time.Forward(t, whole), func(s world.Spec) uint8 { return s.Time }, pictureFrames},
 		{"motion", k.Judge.Motion.Out.Forward(t, motion), func(s world.Spec) uint8 { return s.Motion }, 1},
 	}
 	var loss *grad.Var
@@ -354,17 +372,18 @@ func (j *Judge) Look(t *grad.Tape, clip *media.Clip) (Verdict, error) {
 	for i := range pictureFrames {
 		pictures = append(pictures, frames[i*8]...) // frames 1, 9, 17 and 25
 	}
-	f := j.Picture.forward(t, t.Const(pictures, pictureFrames, 1, judgeSize, judgeSize, 3))
+	f, object := j.Picture.forward(t, t.Const(pictures, pictureFrames, 1, judgeSize, judgeSize, 3))
 	m := j.Motion.forward(t, t.Const(motionInput(frames), 1, motionFrames, motionSize, motionSize, 3))
 	v := Verdict{
-		Object: vote(j.Picture.Object.Forward(t, f)),
+		Object: vote(j.Picture.Object.Forward(t, object)),
 		Scene:  vote(j.Picture.Scene.Forward(t, f)),
 		Time:   vote(j.Picture.Time.Forward(t, f)),
 		Motion: vote(j.Motion.Out.Forward(t, m)),
 	}
-	mean := make([]float32, featureWidth)
+	mean := make([]float32, 2*featureWidth)
 	for i := range pictureFrames {
-		vec.Axpy(mean, 1.0/pictureFrames, f.X[i*featureWidth:(i+1)*featureWidth])
+		vec.Axpy(mean[:featureWidth], 1.0/pictureFrames, f.X[i*featureWidth:(i+1)*featureWidth])
+		vec.Axpy(mean[featureWidth:], 1.0/pictureFrames, object.X[i*featureWidth:(i+1)*featureWidth])
 	}
 	v.Features = append(mean, poolMotion(m.X)...)
 	return v, nil
@@ -433,8 +452,8 @@ func ExportJudge(dir, to string) error {
 	if err != nil {
 		return err
 	}
-	j := NewJudge(rand.New(rand.NewPCG(0, 0)))
-	if err := j.Load(f); err != nil {
+	j, err := OpenJudge(f)
+	if err != nil {
 		return err
 	}
 	return nn.Save(to, j, safetensors.BF16, nil)

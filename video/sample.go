@@ -209,3 +209,12 @@ func appendFrames(clip *media.Clip, pixels []float32, first bool) {
 		clip.Frames = append(clip.Frames, frame)
 	}
 }
+
+// Clip is Generate for evaluations: the clip alone, with the defaults.
+func (m *Model) Clip(ctx context.Context, prompt string, seed uint64) (*media.Clip, error) {
+	res, err := m.Generate(ctx, Request{Prompt: prompt, Seed: seed}, nil)
+	if err != nil {
+		return nil, err
+	}
+	return res.Clip, nil
+}

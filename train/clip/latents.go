@@ -84,6 +84,10 @@ func EncodeLatents(ctx context.Context, o Options) error {
 	return nil
 }
 
+// LatentSeed is the seed of the clips whose latents a training with the given
+// seed stores: world.Sample draws them from 0 on.
+func LatentSeed(seed uint64) uint64 { return seed + 1 }
+
 // latentShape is the shape [T, H, W, C] of a clip's latents.
 func latentShape(r Recipe) [4]int {
 	side := r.Size / video.SpaceStride
@@ -118,7 +122,7 @@ func encodeShard(ctx context.Context, o Options, tok *video.Tokenizer, i int) ([
 		specs := make([]world.Spec, batch)
 		x := t.New(batch, shape[0]*video.TimeStride, size, size, 3)
 		o.Pool.Do(batch, func(b, _ int) {
-			specs[b] = world.Sample(world.Train, o.Seed+1, uint64(i*shardClips+from+b))
+			specs[b] = world.Sample(world.Train, LatentSeed(o.Seed), uint64(i*shardClips+from+b))
 			pixels := make([]byte, world.Frames*frame)
 			o.World.Render(pixels, specs[b], size)
 			video.PadFirst(x.X[b*len(x.X)/batch:(b+1)*len(x.X)/batch], pixels, frame)

@@ -1,0 +1,97 @@
+// Package report is the one form in which benchmarks and evaluations tell
+// their figures: a table for people, one JSON object for machines.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"text/tabwriter"
+)
+
+// Bar is one figure and what it should reach.
+type Bar struct {
+	Name   string   `json:"name"`
+	Value  *float64 `json:"value"`         // null where it could not be taken
+	Bar    *float64 `json:"bar,omitempty"` // what it should be at least (or, for Less, at most)
+	Less   bool     `json:"less_is_better,omitempty"`
+	Unit   string   `json:"unit"`
+	OK     *bool    `json:"ok,omitempty"` // absent without a bar
+	Reason string   `json:"reason,omitempty"`
+}
+
+// Report is what a command prints.
+type Report struct {
+	Machine string         `json:"machine"`
+	Model   string         `json:"model,omitempty"`
+	Bars    []Bar          `json:"bars"`
+	Notes   map[string]any `json:"notes,omitempty"`
+}
+
+// Machine names the processor's kind and the cores in use.
+func Machine() string {
+	return fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), runtime.Version())
+}
+
+// Add appends a figure without a bar.
+func (r *Report) Add(name string, value float64, unit string) {
+	r.Bars = append(r.Bars, Bar{Name: name, Value: &value, Unit: unit})
+}
+
+// AtLeast appends a figure that should reach bar.
+func (r *Report) AtLeast(name string, value, bar float64, unit string) {
+	ok := value >= bar
+	r.Bars = append(r.Bars, Bar{Name: name, Value: &value, Bar: &bar, Unit: unit, OK: &ok})
+}
+
+// AtMost appends a figure that should stay below bar.
+func (r *Report) AtMost(name string, value, bar float64, unit string) {
+	ok := value <= bar
+	r.Bars = append(r.Bars, Bar{Name: name, Value: &value, Bar: &bar, Less: true, Unit: unit, OK: &ok})
+}
+
+// Missing appends a figure that could not be taken.
+func (r *Report) Missing(name, unit, reason string) {
+	r.Bars = append(r.Bars, Bar{Name: name, Unit: unit, Reason: reason})
+}
+
+// JSON writes the report as one object.
+func (r *Report) JSON(w io.Writer) error {
+	for i := range r.Bars {
+		if v := r.Bars[i].Value; v != nil && (math.IsNaN(*v) || math.IsInf(*v, 0)) {
+			r.Bars[i].Value, r.Bars[i].Reason = nil, fmt.Sprintf("the figure is %v", *v)
+		}
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// Text writes the report as a table.
+func (r *Report) Text(w io.Writer) error {
+	fmt.Fprintf(w, "%s\n", r.Machine)
+	if r.Model != "" {
+		fmt.Fprintf(w, "%s\n", r.Model)
+	}
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, b := range r.Bars {
+		value, want, mark := "-", "", ""
+		if b.Value != nil {
+			value = fmt.Sprintf("%.4g", *b.Value)
+		}
+		if b.Bar != nil {
+			sign := "at least"
+			if b.Less {
+				sign = "at most"
+			}
+			want = fmt.Sprintf("%s %.4g", sign, *b.Bar)
+		}
+		if b.OK != nil {
+			mark = map[bool]string{true: "ok", false: "MISSED"}[*b.OK]
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", b.Name, value, b.Unit, want, mark, b.Reason)
+	}
+	return t.Flush()
+}
