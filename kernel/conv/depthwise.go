@@ -19,7 +19,7 @@ func Depthwise(p *par.Pool, s Shape, y, x, w []float32) {
 		s.eachRow(p, func(row int) { s.filterRow(y, x, w, row, false) })
 		return
 	}
-	p.Do(j.tasks(), func(task, _ int) { j.filter(task, y, x, w, false) })
+	j.share(p, func(from, to int) { j.filter(from, to, y, x, w, false) })
 }
 
 // DepthwiseBack adds to dx and dw the gradients of input and weight. Either
@@ -31,7 +31,7 @@ func DepthwiseBack(p *par.Pool, s Shape, dx, dw, dy, x, w []float32) {
 	switch {
 	case dx == nil:
 	case ok:
-		p.Do(j.tasks(), func(task, _ int) { j.filter(task, dx, dy, w, true) })
+		j.share(p, func(from, to int) { j.filter(from, to, dx, dy, w, true) })
 	default:
 		s.eachRow(p, func(row int) { s.filterRow(dx, dy, w, row, true) })
 	}
@@ -42,17 +42,18 @@ func DepthwiseBack(p *par.Pool, s Shape, dx, dw, dy, x, w []float32) {
 	defer putSums(sums)
 	n := s.B * s.T * s.H
 	if ok {
-		n = j.tasks()
+		n = j.blocks()
 	}
 	p.Do(biasParts, func(part, _ int) {
 		sum := sums.v[part*len(dw) : (part+1)*len(dw)]
 		clear(sum)
-		for task := part * n / biasParts; task < (part+1)*n/biasParts; task++ {
-			if ok {
-				j.gradient(task, sum, dy, x)
-			} else {
-				s.gradientRow(sum, dy, x, task)
-			}
+		from, to := part*n/biasParts, (part+1)*n/biasParts
+		if ok && from < to {
+			j.gradient(from, to, sum, dy, x)
+			return
+		}
+		for row := from; row < to; row++ {
+			s.gradientRow(sum, dy, x, row)
 		}
 	})
 	for i := range biasParts {

@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func copyPixels(dst *float32, src *float32, n int, pixel int, mask uint64)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·copyPixels(SB), NOSPLIT, $0-40
 	MOVQ  dst+0(FP), AX
 	MOVQ  src+8(FP), CX
@@ -22,34 +22,30 @@ TEXT ·copyPixels(SB), NOSPLIT, $0-40
 	SHRQ  $0x10, SI
 
 loop:
-	VMOVUPS.Z  (CX), K1, Z0
-	PREFETCHT0 256(CX)
-	VMOVUPS.Z  64(CX), K2, Z1
-	PREFETCHT0 320(CX)
-	VMOVUPS.Z  128(CX), K3, Z2
-	PREFETCHT0 384(CX)
-	VMOVUPS.Z  192(CX), K4, Z3
-	PREFETCHT0 448(CX)
-	VMOVUPS    Z0, (AX)
-	VMOVUPS    Z1, 64(AX)
-	VMOVUPS    Z2, 128(AX)
-	VMOVUPS    Z3, 192(AX)
-	ADDQ       BX, CX
-	ADDQ       $0x00000100, AX
-	DECQ       DX
-	JNZ        loop
+	VMOVUPS.Z (CX), K1, Z0
+	VMOVUPS.Z 64(CX), K2, Z1
+	VMOVUPS.Z 128(CX), K3, Z2
+	VMOVUPS.Z 192(CX), K4, Z3
+	VMOVUPS   Z0, (AX)
+	VMOVUPS   Z1, 64(AX)
+	VMOVUPS   Z2, 128(AX)
+	VMOVUPS   Z3, 192(AX)
+	ADDQ      BX, CX
+	ADDQ      $0x00000100, AX
+	DECQ      DX
+	JNZ       loop
 	VZEROUPPER
 	RET
 
-// func filter3x3(y *float32, x *float32, w *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32, acc uint32)
+// func filter3x3(y *float32, x *float32, w *float32, next *float32, apart int, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32, acc uint32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·filter3x3(SB), NOSPLIT, $0-80
-	MOVL      mask+72(FP), AX
+TEXT ·filter3x3(SB), NOSPLIT, $0-96
+	MOVL      mask+88(FP), AX
 	KMOVW     AX, K1
-	MOVL      acc+76(FP), AX
+	MOVL      acc+92(FP), AX
 	KMOVW     AX, K2
 	MOVQ      w+16(FP), AX
-	MOVQ      tap+64(FP), CX
+	MOVQ      tap+80(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -69,51 +65,57 @@ TEXT ·filter3x3(SB), NOSPLIT, $0-80
 	VMOVUPS.Z (AX), K1, Z8
 	ADDQ      CX, AX
 	MOVQ      x+8(FP), AX
-	MOVQ      xRow+56(FP), CX
+	MOVQ      xRow+72(FP), CX
 	MOVQ      y+0(FP), DX
-	MOVQ      row+40(FP), BX
-	MOVQ      pixel+48(FP), SI
-	MOVQ      rows+24(FP), DI
-	MOVQ      cols+32(FP), R8
+	MOVQ      row+56(FP), BX
+	MOVQ      pixel+64(FP), SI
+	MOVQ      rows+40(FP), DI
+	MOVQ      cols+48(FP), R8
+	MOVQ      next+24(FP), R9
+	MOVQ      apart+32(FP), R10
 
 rows:
-	MOVQ AX, R9
-	MOVQ DX, R10
-	MOVQ R8, R11
+	MOVQ R9, R14
+	MOVQ AX, R11
+	MOVQ DX, R12
+	MOVQ R8, R13
 
 cols:
-	VMOVUPS.Z   (R10), K2, Z9
-	VFMADD231PS (R9), Z0, Z9
-	VFMADD231PS 256(R9), Z1, Z9
-	VFMADD231PS 512(R9), Z2, Z9
-	VFMADD231PS (R9)(CX*1), Z3, Z9
-	VFMADD231PS 256(R9)(CX*1), Z4, Z9
-	VFMADD231PS 512(R9)(CX*1), Z5, Z9
-	VFMADD231PS (R9)(CX*2), Z6, Z9
-	VFMADD231PS 256(R9)(CX*2), Z7, Z9
-	VFMADD231PS 512(R9)(CX*2), Z8, Z9
-	VMOVUPS     Z9, K1, (R10)
-	PREFETCHT0  256(R10)
-	ADDQ        $0x00000100, R9
-	ADDQ        SI, R10
-	DECQ        R11
+	VMOVUPS.Z   (R12), K2, Z9
+	VFMADD231PS (R11), Z0, Z9
+	VFMADD231PS 256(R11), Z1, Z9
+	VFMADD231PS 512(R11), Z2, Z9
+	VFMADD231PS (R11)(CX*1), Z3, Z9
+	VFMADD231PS 256(R11)(CX*1), Z4, Z9
+	VFMADD231PS 512(R11)(CX*1), Z5, Z9
+	VFMADD231PS (R11)(CX*2), Z6, Z9
+	VFMADD231PS 256(R11)(CX*2), Z7, Z9
+	VFMADD231PS 512(R11)(CX*2), Z8, Z9
+	VMOVUPS     Z9, K1, (R12)
+	PREFETCHT1  (R14)
+	PREFETCHT1  (R14)(R10*1)
+	ADDQ        $0x40, R14
+	ADDQ        $0x00000100, R11
+	ADDQ        SI, R12
+	DECQ        R13
 	JNZ         cols
 	ADDQ        CX, AX
 	ADDQ        BX, DX
+	ADDQ        BX, R9
 	DECQ        DI
 	JNZ         rows
 	VZEROUPPER
 	RET
 
-// func filter3x1(y *float32, x *float32, w *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32, acc uint32)
+// func filter3x1(y *float32, x *float32, w *float32, next *float32, apart int, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32, acc uint32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·filter3x1(SB), NOSPLIT, $0-80
-	MOVL      mask+72(FP), AX
+TEXT ·filter3x1(SB), NOSPLIT, $0-96
+	MOVL      mask+88(FP), AX
 	KMOVW     AX, K1
-	MOVL      acc+76(FP), AX
+	MOVL      acc+92(FP), AX
 	KMOVW     AX, K2
 	MOVQ      w+16(FP), AX
-	MOVQ      tap+64(FP), CX
+	MOVQ      tap+80(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -121,43 +123,49 @@ TEXT ·filter3x1(SB), NOSPLIT, $0-80
 	VMOVUPS.Z (AX), K1, Z2
 	ADDQ      CX, AX
 	MOVQ      x+8(FP), AX
-	MOVQ      xRow+56(FP), CX
+	MOVQ      xRow+72(FP), CX
 	MOVQ      y+0(FP), DX
-	MOVQ      row+40(FP), BX
-	MOVQ      pixel+48(FP), SI
-	MOVQ      rows+24(FP), DI
-	MOVQ      cols+32(FP), R8
+	MOVQ      row+56(FP), BX
+	MOVQ      pixel+64(FP), SI
+	MOVQ      rows+40(FP), DI
+	MOVQ      cols+48(FP), R8
+	MOVQ      next+24(FP), R9
+	MOVQ      apart+32(FP), R10
 
 rows:
-	MOVQ AX, R9
-	MOVQ DX, R10
-	MOVQ R8, R11
+	MOVQ R9, R14
+	MOVQ AX, R11
+	MOVQ DX, R12
+	MOVQ R8, R13
 
 cols:
-	VMOVUPS.Z   (R10), K2, Z9
-	VFMADD231PS (R9), Z0, Z9
-	VFMADD231PS (R9)(CX*1), Z1, Z9
-	VFMADD231PS (R9)(CX*2), Z2, Z9
-	VMOVUPS     Z9, K1, (R10)
-	PREFETCHT0  256(R10)
-	ADDQ        $0x00000100, R9
-	ADDQ        SI, R10
-	DECQ        R11
+	VMOVUPS.Z   (R12), K2, Z9
+	VFMADD231PS (R11), Z0, Z9
+	VFMADD231PS (R11)(CX*1), Z1, Z9
+	VFMADD231PS (R11)(CX*2), Z2, Z9
+	VMOVUPS     Z9, K1, (R12)
+	PREFETCHT1  (R14)
+	PREFETCHT1  (R14)(R10*1)
+	ADDQ        $0x40, R14
+	ADDQ        $0x00000100, R11
+	ADDQ        SI, R12
+	DECQ        R13
 	JNZ         cols
 	ADDQ        CX, AX
 	ADDQ        BX, DX
+	ADDQ        BX, R9
 	DECQ        DI
 	JNZ         rows
 	VZEROUPPER
 	RET
 
-// func gradient3x3(dw *float32, dy *float32, x *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32)
+// func gradient3x3(dw *float32, dy *float32, x *float32, next *float32, apart int, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient3x3(SB), NOSPLIT, $0-76
-	MOVL      mask+72(FP), AX
+TEXT ·gradient3x3(SB), NOSPLIT, $0-92
+	MOVL      mask+88(FP), AX
 	KMOVW     AX, K1
 	MOVQ      dw+0(FP), AX
-	MOVQ      tap+64(FP), CX
+	MOVQ      tap+80(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -177,40 +185,46 @@ TEXT ·gradient3x3(SB), NOSPLIT, $0-76
 	VMOVUPS.Z (AX), K1, Z8
 	ADDQ      CX, AX
 	MOVQ      x+16(FP), AX
-	MOVQ      xRow+56(FP), CX
+	MOVQ      xRow+72(FP), CX
 	MOVQ      dy+8(FP), DX
-	MOVQ      row+40(FP), BX
-	MOVQ      pixel+48(FP), SI
-	MOVQ      rows+24(FP), DI
-	MOVQ      cols+32(FP), R8
+	MOVQ      row+56(FP), BX
+	MOVQ      pixel+64(FP), SI
+	MOVQ      rows+40(FP), DI
+	MOVQ      cols+48(FP), R8
+	MOVQ      next+24(FP), R9
+	MOVQ      apart+32(FP), R10
 
 rows:
-	MOVQ AX, R9
-	MOVQ DX, R10
-	MOVQ R8, R11
+	MOVQ R9, R14
+	MOVQ AX, R11
+	MOVQ DX, R12
+	MOVQ R8, R13
 
 cols:
-	VMOVUPS.Z   (R10), K1, Z9
-	VFMADD231PS (R9), Z9, Z0
-	VFMADD231PS 256(R9), Z9, Z1
-	VFMADD231PS 512(R9), Z9, Z2
-	VFMADD231PS (R9)(CX*1), Z9, Z3
-	VFMADD231PS 256(R9)(CX*1), Z9, Z4
-	VFMADD231PS 512(R9)(CX*1), Z9, Z5
-	VFMADD231PS (R9)(CX*2), Z9, Z6
-	VFMADD231PS 256(R9)(CX*2), Z9, Z7
-	VFMADD231PS 512(R9)(CX*2), Z9, Z8
-	PREFETCHT0  256(R10)
-	ADDQ        $0x00000100, R9
-	ADDQ        SI, R10
-	DECQ        R11
+	VMOVUPS.Z   (R12), K1, Z9
+	VFMADD231PS (R11), Z9, Z0
+	VFMADD231PS 256(R11), Z9, Z1
+	VFMADD231PS 512(R11), Z9, Z2
+	VFMADD231PS (R11)(CX*1), Z9, Z3
+	VFMADD231PS 256(R11)(CX*1), Z9, Z4
+	VFMADD231PS 512(R11)(CX*1), Z9, Z5
+	VFMADD231PS (R11)(CX*2), Z9, Z6
+	VFMADD231PS 256(R11)(CX*2), Z9, Z7
+	VFMADD231PS 512(R11)(CX*2), Z9, Z8
+	PREFETCHT1  (R14)
+	PREFETCHT1  (R14)(R10*1)
+	ADDQ        $0x40, R14
+	ADDQ        $0x00000100, R11
+	ADDQ        SI, R12
+	DECQ        R13
 	JNZ         cols
 	ADDQ        CX, AX
 	ADDQ        BX, DX
+	ADDQ        BX, R9
 	DECQ        DI
 	JNZ         rows
 	MOVQ        dw+0(FP), AX
-	MOVQ        tap+64(FP), CX
+	MOVQ        tap+80(FP), CX
 	VMOVUPS     Z0, K1, (AX)
 	ADDQ        CX, AX
 	VMOVUPS     Z1, K1, (AX)
@@ -232,13 +246,13 @@ cols:
 	VZEROUPPER
 	RET
 
-// func gradient3x1(dw *float32, dy *float32, x *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32)
+// func gradient3x1(dw *float32, dy *float32, x *float32, next *float32, apart int, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·gradient3x1(SB), NOSPLIT, $0-76
-	MOVL      mask+72(FP), AX
+TEXT ·gradient3x1(SB), NOSPLIT, $0-92
+	MOVL      mask+88(FP), AX
 	KMOVW     AX, K1
 	MOVQ      dw+0(FP), AX
-	MOVQ      tap+64(FP), CX
+	MOVQ      tap+80(FP), CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -246,34 +260,40 @@ TEXT ·gradient3x1(SB), NOSPLIT, $0-76
 	VMOVUPS.Z (AX), K1, Z2
 	ADDQ      CX, AX
 	MOVQ      x+16(FP), AX
-	MOVQ      xRow+56(FP), CX
+	MOVQ      xRow+72(FP), CX
 	MOVQ      dy+8(FP), DX
-	MOVQ      row+40(FP), BX
-	MOVQ      pixel+48(FP), SI
-	MOVQ      rows+24(FP), DI
-	MOVQ      cols+32(FP), R8
+	MOVQ      row+56(FP), BX
+	MOVQ      pixel+64(FP), SI
+	MOVQ      rows+40(FP), DI
+	MOVQ      cols+48(FP), R8
+	MOVQ      next+24(FP), R9
+	MOVQ      apart+32(FP), R10
 
 rows:
-	MOVQ AX, R9
-	MOVQ DX, R10
-	MOVQ R8, R11
+	MOVQ R9, R14
+	MOVQ AX, R11
+	MOVQ DX, R12
+	MOVQ R8, R13
 
 cols:
-	VMOVUPS.Z   (R10), K1, Z9
-	VFMADD231PS (R9), Z9, Z0
-	VFMADD231PS (R9)(CX*1), Z9, Z1
-	VFMADD231PS (R9)(CX*2), Z9, Z2
-	PREFETCHT0  256(R10)
-	ADDQ        $0x00000100, R9
-	ADDQ        SI, R10
-	DECQ        R11
+	VMOVUPS.Z   (R12), K1, Z9
+	VFMADD231PS (R11), Z9, Z0
+	VFMADD231PS (R11)(CX*1), Z9, Z1
+	VFMADD231PS (R11)(CX*2), Z9, Z2
+	PREFETCHT1  (R14)
+	PREFETCHT1  (R14)(R10*1)
+	ADDQ        $0x40, R14
+	ADDQ        $0x00000100, R11
+	ADDQ        SI, R12
+	DECQ        R13
 	JNZ         cols
 	ADDQ        CX, AX
 	ADDQ        BX, DX
+	ADDQ        BX, R9
 	DECQ        DI
 	JNZ         rows
 	MOVQ        dw+0(FP), AX
-	MOVQ        tap+64(FP), CX
+	MOVQ        tap+80(FP), CX
 	VMOVUPS     Z0, K1, (AX)
 	ADDQ        CX, AX
 	VMOVUPS     Z1, K1, (AX)

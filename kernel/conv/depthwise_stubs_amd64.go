@@ -5,7 +5,7 @@
 package conv
 
 // copyPixels copies to the scratch those of 64 channels that mask chooses, of n pixels
-// pixel bytes apart, and fetches the 64 channels after them.
+// pixel bytes apart.
 //
 //go:noescape
 func copyPixels(dst *float32, src *float32, n int, pixel int, mask uint64)
@@ -13,23 +13,27 @@ func copyPixels(dst *float32, src *float32, n int, pixel int, mask uint64)
 // filter3x3 filters a block of rows x cols > 0 pixels with a kernel of 3 x 3, for those of
 // 16 channels that mask chooses, and adds where acc is the mask, too. x is the scratch, with
 // rows xRow bytes apart; in y rows and pixels, in w taps are row, pixel and tap bytes apart.
+// Meanwhile it fetches as many cache lines from next on, in rows as well, and as many apart
+// bytes further.
 //
 //go:noescape
-func filter3x3(y *float32, x *float32, w *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32, acc uint32)
+func filter3x3(y *float32, x *float32, w *float32, next *float32, apart int, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32, acc uint32)
 
 // filter3x1 filters a block of rows x cols > 0 pixels with a kernel of 3 x 1, for those of
 // 16 channels that mask chooses, and adds where acc is the mask, too. x is the scratch, with
 // rows xRow bytes apart; in y rows and pixels, in w taps are row, pixel and tap bytes apart.
+// Meanwhile it fetches as many cache lines from next on, in rows as well, and as many apart
+// bytes further.
 //
 //go:noescape
-func filter3x1(y *float32, x *float32, w *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32, acc uint32)
+func filter3x1(y *float32, x *float32, w *float32, next *float32, apart int, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32, acc uint32)
 
 // gradient3x3 adds to dw what a block of pixels gives; the arguments are as for filter3x3.
 //
 //go:noescape
-func gradient3x3(dw *float32, dy *float32, x *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32)
+func gradient3x3(dw *float32, dy *float32, x *float32, next *float32, apart int, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32)
 
 // gradient3x1 adds to dw what a block of pixels gives; the arguments are as for filter3x1.
 //
 //go:noescape
-func gradient3x1(dw *float32, dy *float32, x *float32, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32)
+func gradient3x1(dw *float32, dy *float32, x *float32, next *float32, apart int, rows int, cols int, row int, pixel int, xRow int, tap int, mask uint32)

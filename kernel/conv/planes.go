@@ -3,6 +3,8 @@ package conv
 import (
 	"sync"
 	"unsafe"
+
+	"kuai/par"
 )
 
 const (
@@ -14,7 +16,7 @@ const (
 )
 
 // planes is a depthwise convolution over n planes of h x w pixels of c
-// channels with a kernel of 3 x kw. A task has a block of rows x cols pixels,
+// channels with a kernel of 3 x kw. A block has rows x cols pixels,
 // 64 channels at a time: it copies their input with zeros around it to scratch
 // in the first cache and runs the kernel over that, 16 channels with their
 // weights in registers.
@@ -23,9 +25,17 @@ type planes struct {
 	rows, cols     int
 }
 
-func (j planes) tasks() int { return j.n * ceil(j.h, j.rows) * ceil(j.w, j.cols) }
+func (j planes) blocks() int { return j.n * ceil(j.h, j.rows) * ceil(j.w, j.cols) }
 
-// block is one task's pixels.
+// share runs f for runs of neighbouring blocks.
+func (j planes) share(p *par.Pool, f func(from, to int)) {
+	const perWorker = 8
+	n := j.blocks()
+	tasks := min(n, perWorker*p.Workers())
+	p.Do(tasks, func(task, _ int) { f(task*n/tasks, (task+1)*n/tasks) })
+}
+
+// block is where some pixels lie.
 type block struct {
 	plane          int // where its plane begins, in values
 	h0, h1, w0, w1 int
@@ -43,46 +53,77 @@ func (j planes) block(task int) block {
 // at returns where the block's first output value of channel c is.
 func (j planes) at(b block, c int) int { return b.plane + (b.h0*j.w+b.w0)*j.c + c }
 
-// filter computes a block of y from x, or adds to it with the kernel turned
-// around.
-func (j planes) filter(task int, y, x, w []float32, turned bool) {
-	b := j.block(task)
+// filter computes the blocks [from, to) of y from x, or adds to them with the
+// kernel turned around.
+func (j planes) filter(from, to int, y, x, w []float32, turned bool) {
 	s := blockScratch.Get().(*blockInput)
-	clear(s.v)
-	for c := 0; c < j.c; c += vector {
-		if c%blockChannels == 0 {
-			j.load(s.v, x, b, c)
-		}
-		mask := vectorMask(j.c - c)
-		tap, first, acc := j.c*4, c, uint32(0)
-		if turned {
-			tap, first, acc = -tap, (3*j.kw-1)*j.c+c, mask
-		}
-		run := filter3x1
-		if j.kw == 3 {
-			run = filter3x3
-		}
-		run(&y[j.at(b, c)], &s.v[c%blockChannels], &w[first], b.h1-b.h0, b.w1-b.w0, j.w*j.c*4, j.c*4, b.pitch*blockChannels*4, tap, mask, acc)
+	run := filter3x1
+	if j.kw == 3 {
+		run = filter3x3
 	}
+	tap, first := j.c*4, 0
+	if turned {
+		tap, first = -tap, (3*j.kw-1)*j.c
+	}
+	j.each(from, to, s, x, y, func(b block, c int, in, next *float32, apart int) {
+		mask, acc := vectorMask(j.c-c), uint32(0)
+		if turned {
+			acc = mask
+		}
+		run(&y[j.at(b, c)], in, &w[first+c], next, apart, b.h1-b.h0, b.w1-b.w0, j.w*j.c*4, j.c*4, b.pitch*blockChannels*4, tap, mask, acc)
+	})
 	blockScratch.Put(s)
 }
 
-// gradient adds to dw what a block gives.
-func (j planes) gradient(task int, dw, dy, x []float32) {
-	b := j.block(task)
+// gradient adds to dw what the blocks [from, to) give.
+func (j planes) gradient(from, to int, dw, dy, x []float32) {
 	s := blockScratch.Get().(*blockInput)
-	clear(s.v)
-	for c := 0; c < j.c; c += vector {
-		if c%blockChannels == 0 {
-			j.load(s.v, x, b, c)
-		}
-		run := gradient3x1
-		if j.kw == 3 {
-			run = gradient3x3
-		}
-		run(&dw[c], &dy[j.at(b, c)], &s.v[c%blockChannels], b.h1-b.h0, b.w1-b.w0, j.w*j.c*4, j.c*4, b.pitch*blockChannels*4, j.c*4, vectorMask(j.c-c))
+	run := gradient3x1
+	if j.kw == 3 {
+		run = gradient3x3
 	}
+	j.each(from, to, s, x, dy, func(b block, c int, in, next *float32, apart int) {
+		run(&dw[c], &dy[j.at(b, c)], in, next, apart, b.h1-b.h0, b.w1-b.w0, j.w*j.c*4, j.c*4, b.pitch*blockChannels*4, j.c*4, vectorMask(j.c-c))
+	})
 	blockScratch.Put(s)
+}
+
+// each visits the blocks [from, to), 16 channels at a time: in is their input
+// in scratch. The kernels go through a block a few channels of each pixel at a
+// time, which the CPU does not foresee; so they fetch the next block of x, and
+// that of y apart bytes from there, in the order of memory, next being where
+// their share of it begins.
+func (j planes) each(from, to int, s *blockInput, x, y []float32, f func(b block, c int, in, next *float32, apart int)) {
+	b := j.block(from)
+	s.seen = j.fetch(x, b, 1) + j.fetch(y, b, 0)
+	apart := int(uintptr(unsafe.Pointer(&y[0])) - uintptr(unsafe.Pointer(&x[0])))
+	for i := from; i < to; i++ {
+		next := b
+		if i+1 < to {
+			next = j.block(i + 1)
+		}
+		clear(s.v)
+		for c := 0; c < j.c; c += vector {
+			if c%blockChannels == 0 {
+				j.load(s.v, x, b, c)
+			}
+			ahead := min(j.at(next, 0)+c*(b.w1-b.w0), len(x)-1)
+			f(b, c, &s.v[c%blockChannels], &x[ahead], apart)
+		}
+		b = next
+	}
+}
+
+// fetch reads a value of each cache line of a block and of some rows around
+// it, in order.
+func (j planes) fetch(x []float32, b block, around int) (sum float32) {
+	for h := max(b.h0-around, 0); h < min(b.h1+around, j.h); h++ {
+		row := x[b.plane+(h*j.w+b.w0)*j.c : b.plane+(h*j.w+b.w1)*j.c]
+		for i := 0; i < len(row); i += vector {
+			sum += row[i]
+		}
+	}
+	return sum
 }
 
 // load copies 64 channels from c on of the pixels of a block and around it;
@@ -109,10 +150,13 @@ func vectorMask(channels int) uint32 {
 }
 
 // blockInput is a task's scratch, aligned.
-type blockInput struct{ v []float32 }
+type blockInput struct {
+	v    []float32
+	seen float32 // keeps fetch from being optimised away
+}
 
 var blockScratch = sync.Pool{New: func() any {
 	x := make([]float32, blockPixels*blockChannels+vector)
 	off := -uintptr(unsafe.Pointer(&x[0])) & 63 / 4
-	return &blockInput{x[off:][:blockPixels*blockChannels]}
+	return &blockInput{v: x[off:][:blockPixels*blockChannels]}
 }}

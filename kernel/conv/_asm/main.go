@@ -32,7 +32,7 @@ func main() {
 func copyPixels() {
 	TEXT("copyPixels", NOSPLIT, "func(dst, src *float32, n, pixel int, mask uint64)")
 	Doc("copyPixels copies to the scratch those of 64 channels that mask chooses, of n pixels",
-		"pixel bytes apart, and fetches the 64 channels after them.")
+		"pixel bytes apart.")
 	Pragma("noescape")
 	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
 	n, pixel := Load(Param("n"), GP64()), Load(Param("pixel"), GP64())
@@ -45,7 +45,6 @@ func copyPixels() {
 	Label("loop")
 	for i, k := range masks {
 		VMOVUPS_Z(Mem{Base: src, Disp: 64 * i}, k, zmm[i])
-		PREFETCHT0(Mem{Base: src, Disp: pitch + 64*i})
 	}
 	for i := range masks {
 		VMOVUPS(zmm[i], Mem{Base: dst, Disp: 64 * i})
@@ -65,8 +64,10 @@ func rows(kw int, pixels string, body func(in func(tap int) Mem, at Mem)) {
 	y, yRow := Load(Param(pixels), GP64()), Load(Param("row"), GP64())
 	pixel := Load(Param("pixel"), GP64())
 	n, cols := Load(Param("rows"), GP64()), Load(Param("cols"), GP64())
+	next, apart := Load(Param("next"), GP64()), Load(Param("apart"), GP64())
 	Label("rows")
-	at, out, left := GP64(), GP64(), GP64()
+	at, out, left, fetch := GP64(), GP64(), GP64(), GP64()
+	MOVQ(next, fetch)
 	MOVQ(x, at)
 	MOVQ(y, out)
 	MOVQ(cols, left)
@@ -78,12 +79,16 @@ func rows(kw int, pixels string, body func(in func(tap int) Mem, at Mem)) {
 		}
 		return m
 	}, Mem{Base: out})
+	PREFETCHT1(Mem{Base: fetch})
+	PREFETCHT1(Mem{Base: fetch, Index: apart, Scale: 1})
+	ADDQ(Imm(64), fetch)
 	ADDQ(U32(pitch), at)
 	ADDQ(pixel, out)
 	DECQ(left)
 	JNZ(LabelRef("cols"))
 	ADDQ(xRow, x)
 	ADDQ(yRow, y)
+	ADDQ(yRow, next)
 	DECQ(n)
 	JNZ(LabelRef("rows"))
 }
@@ -100,10 +105,12 @@ func taps(kw int, pointer string, move func(m Mem, z reg.VecPhysical)) {
 // filter generates y[p, c] (+)= Σ_k w[k, c] x_k[p, c] for 16 channels.
 func filter(kw int) {
 	name := fmt.Sprintf("filter3x%d", kw)
-	TEXT(name, NOSPLIT, "func(y, x, w *float32, rows, cols, row, pixel, xRow, tap int, mask, acc uint32)")
+	TEXT(name, NOSPLIT, "func(y, x, w, next *float32, apart, rows, cols, row, pixel, xRow, tap int, mask, acc uint32)")
 	Doc(fmt.Sprintf("%s filters a block of rows x cols > 0 pixels with a kernel of 3 x %d, for those of", name, kw),
 		"16 channels that mask chooses, and adds where acc is the mask, too. x is the scratch, with",
-		"rows xRow bytes apart; in y rows and pixels, in w taps are row, pixel and tap bytes apart.")
+		"rows xRow bytes apart; in y rows and pixels, in w taps are row, pixel and tap bytes apart.",
+		"Meanwhile it fetches as many cache lines from next on, in rows as well, and as many apart",
+		"bytes further.")
 	Pragma("noescape")
 	mask := Load(Param("mask"), GP32())
 	KMOVW(mask, reg.K1)
@@ -117,8 +124,6 @@ func filter(kw int) {
 			VFMADD231PS(in(k), zmm[k], sum)
 		}
 		VMOVUPS(sum, reg.K1, out)
-		out.Disp = pitch
-		PREFETCHT0(out) // the next 64 channels' share
 	})
 	VZEROUPPER()
 	RET()
@@ -127,7 +132,7 @@ func filter(kw int) {
 // gradient generates dw[k, c] += Σ_p dy[p, c] x_k[p, c] for 16 channels.
 func gradient(kw int) {
 	name := fmt.Sprintf("gradient3x%d", kw)
-	TEXT(name, NOSPLIT, "func(dw, dy, x *float32, rows, cols, row, pixel, xRow, tap int, mask uint32)")
+	TEXT(name, NOSPLIT, "func(dw, dy, x, next *float32, apart, rows, cols, row, pixel, xRow, tap int, mask uint32)")
 	Doc(fmt.Sprintf("%s adds to dw what a block of pixels gives; the arguments are as for filter3x%d.", name, kw))
 	Pragma("noescape")
 	mask := Load(Param("mask"), GP32())
@@ -139,8 +144,6 @@ func gradient(kw int) {
 		for k := range 3 * kw {
 			VFMADD231PS(in(k), d, zmm[k])
 		}
-		from.Disp = pitch
-		PREFETCHT0(from)
 	})
 	taps(kw, "dw", func(m Mem, z reg.VecPhysical) { VMOVUPS(z, reg.K1, m) })
 	VZEROUPPER()
