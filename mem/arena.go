@@ -62,7 +62,9 @@ func Make[T any](a *Arena, n int) []T {
 	var zero T
 	size := n * int(unsafe.Sizeof(zero))
 	begin := (a.used + Align - 1) &^ (Align - 1)
-	check.True(size >= 0 && begin+size <= len(a.buf), "mem: arena of %d bytes is full: %d used, %d more wanted", len(a.buf), a.used, size)
+	if size < 0 || begin+size > len(a.buf) { // no check.True: its arguments would go to the heap each time
+		check.Fail("mem: arena of %d bytes is full: %d used, %d more wanted", len(a.buf), a.used, size)
+	}
 	a.used = begin + size
 	if size == 0 {
 		return nil

@@ -32,15 +32,17 @@ const (
 // wherever the row of taps is: a panel is packed once for all of them.
 func BackWeights(p *par.Pool, a *mem.Arena, typ gemm.Type, s Shape, dw, db, x, dy []float32) {
 	s.check(dy, x)
-	check.True(len(dw) == s.Cout*s.K() && (db == nil || len(db) == s.Cout), "conv: %d and %d gradients for %+v", len(dw), len(db), s)
+	if len(dw) != s.Cout*s.K() || db != nil && len(db) != s.Cout {
+		check.Fail("conv: %d and %d gradients for %+v", len(dw), len(db), s)
+	}
 	if db != nil {
-		backBias(p, s, db, dy)
+		backBias(p, db, dy)
 	}
 	if s.KT*s.KH*s.KW == 1 {
 		gemm.Mul(p, typ, dw, s.Cin, s.Cout, s.Cin, s.pixels(), gemm.View{P: dy, Row: 1, K: s.Cout}, gemm.View{P: x, Row: 1, K: s.Cin}, gemm.Opt{Acc: true})
 		return
 	}
-	defer release(a)()
+	mark := marked(a)
 	j := backJobs.Get().(*backJob)
 	j.plan(typ, s)
 	j.dw, j.x, j.dy = dw, x, dy
@@ -58,6 +60,7 @@ func BackWeights(p *par.Pool, a *mem.Arena, typ gemm.Type, s Shape, dw, db, x, d
 	}
 	j.dw, j.x, j.dy, j.scratch, j.parts, j.packed = nil, nil, nil, nil, nil, nil
 	backJobs.Put(j)
+	release(a, mark)
 }
 
 // backJob is one BackWeights on its way.
@@ -325,46 +328,3 @@ func (j *backJob) reduce(task, _ int) {
 }
 
 func ceil(n, d int) int { return (n + d - 1) / d }
-
-// biasParts is into how many parts the pixels are cut for the bias: fixed, so
-// that the sum does not depend on the workers.
-const biasParts = 8
-
-var ones = func() []float32 {
-	x := make([]float32, 1024)
-	vec.Fill(x, 1)
-	return x
-}()
-
-func backBias(p *par.Pool, s Shape, db, dy []float32) {
-	n := s.pixels()
-	sums := getSums(biasParts * s.Cout)
-	defer putSums(sums)
-	part := ceil(n, biasParts)
-	p.Do(biasParts, func(task, _ int) {
-		sum := sums.v[task*s.Cout : (task+1)*s.Cout]
-		clear(sum)
-		for i, end := task*part, min((task+1)*part, n); i < end; i += len(ones) {
-			rows := min(len(ones), end-i)
-			vec.AxpyRows(sum, 0, ones[:rows], dy[i*s.Cout:], s.Cout, s.Cout)
-		}
-	})
-	for i := range biasParts {
-		vec.Acc(db, sums.v[i*s.Cout:(i+1)*s.Cout])
-	}
-}
-
-type sums struct{ v []float32 }
-
-var sumPool = sync.Pool{New: func() any { return &sums{} }}
-
-func getSums(n int) *sums {
-	s := sumPool.Get().(*sums)
-	if cap(s.v) < n {
-		s.v = make([]float32, n)
-	}
-	s.v = s.v[:n]
-	return s
-}
-
-func putSums(s *sums) { sumPool.Put(s) }

@@ -35,8 +35,9 @@ func (s Shape) pixels() int { return s.B * s.T * s.H * s.W }
 func Forward(p *par.Pool, a *mem.Arena, s Shape, y, x, past []float32, w *Weights, bias []float32) {
 	s.check(y, x)
 	w.fits(s, false)
-	check.True(past == nil || len(past) == s.B*(s.KT-1)*s.H*s.W*s.Cin, "conv: %d values of past for %+v", len(past), s)
-	check.True(bias == nil || len(bias) == s.Cout, "conv: %d biases for %+v", len(bias), s)
+	if past != nil && len(past) != s.B*(s.KT-1)*s.H*s.W*s.Cin || bias != nil && len(bias) != s.Cout {
+		check.Fail("conv: %d values of past and %d biases for %+v", len(past), len(bias), s)
+	}
 	multiply(p, a, s, w, y, x, past, bias, false)
 }
 
@@ -53,15 +54,21 @@ func BackData(p *par.Pool, a *mem.Arena, s Shape, dx, dy []float32, w *Weights, 
 
 // check panics unless the slices fit the shape.
 func (s Shape) check(y, x []float32) {
-	check.True(len(y) == s.pixels()*s.Cout && len(x) == s.pixels()*s.Cin && s.KH%2 == 1 && s.KW%2 == 1,
-		"conv: %d outputs and %d inputs for %+v", len(y), len(x), s)
+	if len(y) != s.pixels()*s.Cout || len(x) != s.pixels()*s.Cin || s.KH%2 == 0 || s.KW%2 == 0 || s.KT < 1 {
+		check.Fail("conv: %d outputs and %d inputs for %+v", len(y), len(x), s)
+	}
 }
 
-// release returns a function that gives back what is made from now on.
-func release(a *mem.Arena) func() {
+// marked returns the arena's mark; a nil arena is the heap.
+func marked(a *mem.Arena) mem.Mark {
 	if a == nil {
-		return func() {}
+		return 0
 	}
-	m := a.Mark()
-	return func() { a.Release(m) }
+	return a.Mark()
+}
+
+func release(a *mem.Arena, m mem.Mark) {
+	if a != nil {
+		a.Release(m)
+	}
 }

@@ -1,6 +1,8 @@
 package conv
 
 import (
+	"sync"
+
 	"kuai/internal/check"
 	"kuai/kernel/isa"
 	"kuai/kernel/vec"
@@ -14,56 +16,97 @@ import (
 // not used. Kernels of 1x3x3 and 3x1x1 are the fast ones.
 func Depthwise(p *par.Pool, s Shape, y, x, w []float32) {
 	s.checkDepthwise(y, x, w)
-	j, ok := planesOf(s)
-	if !ok {
-		s.eachRow(p, func(row int) { s.filterRow(y, x, w, row, false) })
-		return
-	}
-	j.share(p, func(from, to int) { j.filter(from, to, y, x, w, false) })
+	j := getDepthwise(s)
+	j.y, j.x, j.w, j.turned = y, x, w, false
+	j.share(p)
+	putDepthwise(j)
 }
 
 // DepthwiseBack adds to dx and dw the gradients of input and weight. Either
 // may be nil.
 func DepthwiseBack(p *par.Pool, s Shape, dx, dw, dy, x, w []float32) {
 	s.checkDepthwise(dy, x, w)
-	j, ok := planesOf(s)
-	// Turned around, the kernel scatters dy: filter with mirrored taps.
-	switch {
-	case dx == nil:
-	case ok:
-		j.share(p, func(from, to int) { j.filter(from, to, dx, dy, w, true) })
-	default:
-		s.eachRow(p, func(row int) { s.filterRow(dx, dy, w, row, true) })
+	j := getDepthwise(s)
+	if dx != nil {
+		// Turned around, the kernel scatters dy: filter with mirrored taps.
+		j.y, j.x, j.w, j.turned = dx, dy, w, true
+		j.share(p)
 	}
-	if dw == nil {
+	if dw != nil {
+		sums := getSums(biasParts * len(dw))
+		j.y, j.x, j.sums = dy, x, sums.v
+		p.Do(biasParts, j.gradient)
+		for i := range biasParts {
+			vec.Acc(dw, sums.v[i*len(dw):(i+1)*len(dw)])
+		}
+		putSums(sums)
+	}
+	putDepthwise(j)
+}
+
+// depthwise is one pass on its way, over blocks of planes where there are
+// kernels for them, else over rows of pixels.
+type depthwise struct {
+	s             Shape
+	planes        planes
+	blocks        bool
+	n, tasks      int // blocks or rows, and how they are shared out
+	y, x, w, sums []float32
+	turned        bool
+
+	filter, gradient func(task, worker int)
+}
+
+var depthwises = sync.Pool{New: func() any {
+	j := &depthwise{}
+	j.filter, j.gradient = j.filterTask, j.gradientTask
+	return j
+}}
+
+func getDepthwise(s Shape) *depthwise {
+	j := depthwises.Get().(*depthwise)
+	j.s, j.n = s, s.B*s.T*s.H
+	if j.planes, j.blocks = planesOf(s); j.blocks {
+		j.n = j.planes.blocks()
+	}
+	return j
+}
+
+func putDepthwise(j *depthwise) {
+	j.y, j.x, j.w, j.sums = nil, nil, nil, nil
+	depthwises.Put(j)
+}
+
+// share runs the filter for runs of neighbouring blocks or rows.
+func (j *depthwise) share(p *par.Pool) {
+	const perWorker = 8
+	j.tasks = min(j.n, perWorker*p.Workers())
+	p.Do(j.tasks, j.filter)
+}
+
+func (j *depthwise) filterTask(task, _ int) {
+	from, to := task*j.n/j.tasks, (task+1)*j.n/j.tasks
+	if j.blocks {
+		j.planes.filter(from, to, j.y, j.x, j.w, j.turned)
 		return
 	}
-	sums := getSums(biasParts * len(dw))
-	defer putSums(sums)
-	n := s.B * s.T * s.H
-	if ok {
-		n = j.blocks()
-	}
-	p.Do(biasParts, func(part, _ int) {
-		sum := sums.v[part*len(dw) : (part+1)*len(dw)]
-		clear(sum)
-		from, to := part*n/biasParts, (part+1)*n/biasParts
-		if ok && from < to {
-			j.gradient(from, to, sum, dy, x)
-			return
-		}
-		for row := from; row < to; row++ {
-			s.gradientRow(sum, dy, x, row)
-		}
-	})
-	for i := range biasParts {
-		vec.Acc(dw, sums.v[i*len(dw):(i+1)*len(dw)])
+	for row := from; row < to; row++ {
+		j.s.filterRow(j.y, j.x, j.w, row, j.turned)
 	}
 }
 
-// eachRow runs f for each row of pixels, counted through the batch.
-func (s Shape) eachRow(p *par.Pool, f func(row int)) {
-	p.Do(s.B*s.T*s.H, func(task, _ int) { f(task) })
+func (j *depthwise) gradientTask(part, _ int) {
+	size := len(j.sums) / biasParts
+	sum := j.sums[part*size : (part+1)*size]
+	clear(sum)
+	from, to := part*j.n/biasParts, (part+1)*j.n/biasParts
+	if j.blocks && from < to {
+		j.planes.gradient(from, to, sum, j.y, j.x)
+		return
+	}
+	for row := from; row < to; row++ {
+		j.s.gradientRow(sum, j.y, j.x, row)
+	}
 }
 
 // filterRow computes one row of pixels, or adds to it where the kernel is
@@ -110,8 +153,9 @@ func (s Shape) taps(row int, f func(tap, from, to, src int)) {
 
 func (s Shape) checkDepthwise(y, x, w []float32) {
 	n := s.pixels() * s.Cin
-	check.True(len(y) == n && len(x) == n && len(w) == s.KT*s.KH*s.KW*s.Cin && s.KT%2*s.KH%2*s.KW%2 == 1,
-		"conv: depthwise: %d outputs, %d inputs and %d weights for %+v", len(y), len(x), len(w), s)
+	if len(y) != n || len(x) != n || len(w) != s.KT*s.KH*s.KW*s.Cin || s.KT%2*s.KH%2*s.KW%2 == 0 {
+		check.Fail("conv: depthwise: %d outputs, %d inputs and %d weights for %+v", len(y), len(x), len(w), s)
+	}
 }
 
 // planesOf sees a convolution as one over planes with a kernel of 3 rows,

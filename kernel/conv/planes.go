@@ -3,8 +3,6 @@ package conv
 import (
 	"sync"
 	"unsafe"
-
-	"kuai/par"
 )
 
 const (
@@ -26,14 +24,6 @@ type planes struct {
 }
 
 func (j planes) blocks() int { return j.n * ceil(j.h, j.rows) * ceil(j.w, j.cols) }
-
-// share runs f for runs of neighbouring blocks.
-func (j planes) share(p *par.Pool, f func(from, to int)) {
-	const perWorker = 8
-	n := j.blocks()
-	tasks := min(n, perWorker*p.Workers())
-	p.Do(tasks, func(task, _ int) { f(task*n/tasks, (task+1)*n/tasks) })
-}
 
 // block is where some pixels lie.
 type block struct {

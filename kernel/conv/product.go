@@ -55,12 +55,14 @@ var products = sync.Pool{New: func() any {
 
 // multiply computes y (+)= the product of w with the pixels around each of x.
 func multiply(p *par.Pool, a *mem.Arena, s Shape, w *Weights, y, x, past, bias []float32, acc bool) {
-	check.True(w.native == w.typ.Native(), "conv: weights of another instruction set")
+	if w.native != w.typ.Native() {
+		check.Fail("conv: weights of another instruction set")
+	}
 	if s.KT*s.KH*s.KW == 1 {
 		gemm.MulPacked(p, y, s.Cout, s.pixels(), gemm.View{P: x, Row: s.Cin, K: 1}, w.one.w, gemm.Opt{Bias: bias, Acc: acc})
 		return
 	}
-	defer release(a)()
+	mark := marked(a)
 	j := products.Get().(*product)
 	j.plan(s, w, p.Workers())
 	j.y, j.x, j.past, j.bias, j.acc = y, x, past, bias, acc
@@ -69,6 +71,7 @@ func multiply(p *par.Pool, a *mem.Arena, s Shape, w *Weights, y, x, past, bias [
 	p.Do(s.T*ceil(s.B, j.clips)*ceil(s.H, j.rows)*j.blocks, j.run)
 	j.y, j.x, j.past, j.bias, j.scratch = nil, nil, nil, nil, nil
 	products.Put(j)
+	release(a, mark)
 }
 
 // plan cuts the work. No result depends on where it is cut.

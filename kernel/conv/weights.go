@@ -65,7 +65,9 @@ func (x *Weights) Repack(p *par.Pool, w []float32) {
 // fits panics unless the weights are for this product.
 func (x *Weights) fits(s Shape, back bool) {
 	s.B, s.T, s.H, s.W = 0, 0, 0, 0
-	check.True(x.s == s && x.back == back, "conv: weights for %+v, back %v, in %+v", x.s, x.back, s)
+	if x.s != s || x.back != back {
+		check.Fail("conv: weights for %+v, back %v, in %+v", x.s, x.back, s)
+	}
 }
 
 // bestPixels returns how many pixels a row of the product should have for the
