@@ -42,24 +42,33 @@ func getSums(n int) *sums {
 
 func putSums(s *sums) { sumPool.Put(s) }
 
+// biasWidth is how many values are summed side by side: of several pixels
+// where they are narrow.
+const biasWidth = 128
+
 // backBias adds the sum of all pixels of dy to db.
 func backBias(p *par.Pool, db, dy []float32) {
-	s := getSums(biasParts * len(db))
-	s.dy, s.c = dy, len(db)
+	c := len(db)
+	s := getSums(biasParts * max(biasWidth/c, 1) * c)
+	s.dy, s.c = dy, c
 	p.Do(biasParts, s.bias)
-	for i := range biasParts {
-		vec.Acc(db, s.v[i*s.c:(i+1)*s.c])
+	for v := s.v; len(v) > 0; v = v[c:] {
+		vec.Acc(db, v[:c])
 	}
 	s.dy = nil
 	putSums(s)
 }
 
 func (s *sums) biasPart(part, _ int) {
-	n := len(s.dy) / s.c
-	sum := s.v[part*s.c : (part+1)*s.c]
+	width := len(s.v) / biasParts
+	sum := s.v[part*width : (part+1)*width]
 	clear(sum)
-	for i, end := part*n/biasParts, (part+1)*n/biasParts; i < end; i += len(ones) {
-		rows := min(len(ones), end-i)
-		vec.AxpyRows(sum, 0, ones[:rows], s.dy[i*s.c:], s.c, s.c)
+	n := len(s.dy) / s.c
+	dy := s.dy[part*n/biasParts*s.c : (part+1)*n/biasParts*s.c]
+	for rows := len(dy) / width; rows > 0; rows = len(dy) / width {
+		rows = min(rows, len(ones))
+		vec.AxpyRows(sum, 0, ones[:rows], dy, width, width)
+		dy = dy[rows*width:]
 	}
+	vec.Acc(sum[:len(dy)], dy)
 }

@@ -8401,36 +8401,51 @@ end:
 	VZEROUPPER
 	RET
 
+DATA pairOrder<>+0(SB)/4, $0x00100000
+DATA pairOrder<>+4(SB)/4, $0x00110001
+DATA pairOrder<>+8(SB)/4, $0x00120002
+DATA pairOrder<>+12(SB)/4, $0x00130003
+DATA pairOrder<>+16(SB)/4, $0x00140004
+DATA pairOrder<>+20(SB)/4, $0x00150005
+DATA pairOrder<>+24(SB)/4, $0x00160006
+DATA pairOrder<>+28(SB)/4, $0x00170007
+DATA pairOrder<>+32(SB)/4, $0x00180008
+DATA pairOrder<>+36(SB)/4, $0x00190009
+DATA pairOrder<>+40(SB)/4, $0x001a000a
+DATA pairOrder<>+44(SB)/4, $0x001b000b
+DATA pairOrder<>+48(SB)/4, $0x001c000c
+DATA pairOrder<>+52(SB)/4, $0x001d000d
+DATA pairOrder<>+56(SB)/4, $0x001e000e
+DATA pairOrder<>+60(SB)/4, $0x001f000f
+GLOBL pairOrder<>(SB), RODATA|NOPTR, $64
+
 // func pairRows(dst *float32, src *float32, ld int, ldd int, n int, mask uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512BW, AVX512F
 TEXT ·pairRows(SB), NOSPLIT, $0-44
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  ld+16(FP), DX
-	MOVQ  ldd+24(FP), BX
-	MOVQ  n+32(FP), SI
-	MOVL  mask+40(FP), DI
-	KMOVW DI, K1
-	TESTQ SI, SI
-	JZ    end
+	MOVQ      dst+0(FP), AX
+	MOVQ      src+8(FP), CX
+	MOVQ      ld+16(FP), DX
+	MOVQ      ldd+24(FP), BX
+	MOVQ      n+32(FP), SI
+	MOVL      mask+40(FP), DI
+	KMOVW     DI, K1
+	VMOVDQU32 pairOrder<>+0(SB), Z3
+	TESTQ     SI, SI
+	JZ        end
 
 loop:
 	VMOVUPS.Z (CX), K1, Z0
 	VMOVUPS.Z (CX)(DX*1), K1, Z1
 
 	// VCVTNE2PS2BF16 Z0, Z1, Z2
-	LONG          $0x4877f262
-	WORD          $0xd072
-	VPMOVZXWD     Y2, Z3
-	VEXTRACTI64X4 $0x01, Z2, Y4
-	VPMOVZXWD     Y4, Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPORD         Z4, Z3, Z3
-	VMOVDQU32     Z3, (AX)
-	LEAQ          (CX)(DX*2), CX
-	ADDQ          BX, AX
-	DECQ          SI
-	JNZ           loop
+	LONG      $0x4877f262
+	WORD      $0xd072
+	VPERMW    Z2, Z3, Z2
+	VMOVDQU32 Z2, (AX)
+	LEAQ      (CX)(DX*2), CX
+	ADDQ      BX, AX
+	DECQ      SI
+	JNZ       loop
 
 end:
 	VZEROUPPER

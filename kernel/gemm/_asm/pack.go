@@ -32,6 +32,10 @@ func convertBF16() {
 
 // pairRows interleaves rows 2k and 2k+1 as pairs of bf16, 16 columns wide.
 func pairRows() {
+	order := GLOBL("pairOrder", RODATA|NOPTR)
+	for i := range 16 { // word i of the first row, then of the second
+		DATA(4*i, U32(uint32(i)|uint32(16+i)<<16))
+	}
 	TEXT("pairRows", NOSPLIT, "func(dst, src *float32, ld, ldd, n int, mask uint32)")
 	Doc("pairRows writes, for each of n pairs of rows ld bytes apart, the columns that",
 		"mask chooses of 16 as pairs of bf16 (the others as 0), ldd bytes apart.")
@@ -43,18 +47,15 @@ func pairRows() {
 	n := Load(Param("n"), GP64())
 	mask := Load(Param("mask"), GP32())
 	KMOVW(mask, reg.K1)
+	VMOVDQU32(order, reg.Z3)
 	TESTQ(n, n)
 	JZ(LabelRef("end"))
 	Label("loop")
 	VMOVUPS_Z(Mem{Base: s}, reg.K1, reg.Z0)
 	VMOVUPS_Z(Mem{Base: s, Index: ld, Scale: 1}, reg.K1, reg.Z1)
 	evex("VCVTNE2PS2BF16", prefixF2, opVCVTNE, 2, 1, 0) // [row 2k | row 2k+1]
-	VPMOVZXWD(reg.Y2, reg.Z3)
-	VEXTRACTI64X4(Imm(1), reg.Z2, reg.Y4)
-	VPMOVZXWD(reg.Y4, reg.Z4)
-	VPSLLD(Imm(16), reg.Z4, reg.Z4)
-	VPORD(reg.Z4, reg.Z3, reg.Z3)
-	VMOVDQU32(reg.Z3, Mem{Base: d})
+	VPERMW(reg.Z2, reg.Z3, reg.Z2)
+	VMOVDQU32(reg.Z2, Mem{Base: d})
 	LEAQ(Mem{Base: s, Index: ld, Scale: 2}, s)
 	ADDQ(ldd, d)
 	DECQ(n)
