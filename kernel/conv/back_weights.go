@@ -16,6 +16,10 @@ const (
 	runLanes = 512
 	// panelLanes bounds the panels of x of one task: 3/4 of a 1 MiB L2.
 	panelLanes = 3 << 16
+	// splitValues bounds the sums of all splits together.
+	splitValues = 1 << 20
+	// blockGap keeps the blocks of dy apart: a row is packed a vector wide.
+	blockGap = 16
 	// wantTasks is how many tasks keep a few cores busy. It is fixed, for the
 	// sums must not depend on the workers.
 	wantTasks = 8
@@ -109,9 +113,14 @@ func (j *backJob) plan(typ gemm.Type, s Shape) {
 		j.clips = ceil(s.B, ceil(s.B, j.clips))
 	}
 	j.panels = ceil(j.cols, gemm.Panel)
-	j.groupSize = min(max(panelLanes/j.panelLanes(), 1), max(ceil(j.panels, wantTasks), 2), j.panels)
+	// Large groups read x in longer pieces; splits cost a dw each.
+	j.groupSize = min(max(panelLanes/j.panelLanes(), 1), j.panels)
+	j.splits = min(ceil(wantTasks, ceil(j.panels, j.groupSize)), j.chunks())
+	if j.splits*s.Cout*s.K() > splitValues {
+		j.groupSize = min(j.groupSize, max(ceil(j.panels, wantTasks), 2))
+		j.splits = 1
+	}
 	j.groups = ceil(j.panels, j.groupSize)
-	j.splits = min(ceil(wantTasks, j.groups), j.chunks())
 }
 
 // panelLanes is the size of one packed panel of a chunk of x.
@@ -120,10 +129,14 @@ func (j *backJob) panelLanes() int {
 }
 
 // blockLanes is the size of one packed block of a chunk of dy.
-func (j *backJob) blockLanes() int { return j.rows*j.clips*j.rowLanes*16 + gemm.Panel }
+func (j *backJob) blockLanes() int {
+	return (j.rows*j.clips*j.rowLanes+blockGap)*16 + gemm.Panel
+}
 
 // packedLanes is the size of a packed chunk of dy.
-func (j *backJob) packedLanes() int { return j.rows*j.clips*j.rowLanes*j.s.Cout + gemm.Panel }
+func (j *backJob) packedLanes() int {
+	return (j.rows*j.clips*j.rowLanes+blockGap)*j.s.Cout + gemm.Panel
+}
 
 func (j *backJob) scratchLanes() int { return j.groupSize*j.panelLanes() + j.blockLanes() }
 
@@ -155,15 +168,13 @@ func (j *backJob) task(task, worker int) {
 	n := j.chunks()
 	for i := split * n / j.splits; i < (split+1)*n/j.splits; i++ {
 		c := j.chunk(i)
-		for panel := p0; panel < p1; panel++ {
-			j.packInput(xs[(panel-p0)*j.panelLanes():][:j.panelLanes()], c, panel*gemm.Panel)
-		}
+		j.packInput(xs, c, p0, p1)
 		for o := 0; o < j.s.Cout; {
 			width := blockWidth(j.s.Cout - o)
 			if j.packed == nil {
-				j.packOutput(block, c, o, width)
+				j.packOutput(block, c, o, o+width)
 			} else {
-				block = j.packed[i*j.packedLanes()+o*j.lanes(c):]
+				block = j.packed[i*j.packedLanes()+o*(j.lanes(c)+blockGap):]
 			}
 			for panel := p0; panel < p1; panel++ {
 				j.multiply(out, acc, block, xs[(panel-p0)*j.panelLanes():], c, o, width, panel*gemm.Panel)
@@ -209,35 +220,39 @@ func (j *backJob) multiply(out []float32, acc bool, block, xs []float32, c chunk
 
 // packOutputs packs all channels of a chunk of dy.
 func (j *backJob) packOutputs(task, _ int) {
-	c := j.chunk(task)
-	dst := j.packed[task*j.packedLanes():][:j.packedLanes()]
-	for o := 0; o < j.s.Cout; {
-		width := blockWidth(j.s.Cout - o)
-		j.packOutput(dst[o*j.lanes(c):], c, o, width)
-		o += width
-	}
+	j.packOutput(j.packed[task*j.packedLanes():][:j.packedLanes()], j.chunk(task), 0, j.s.Cout)
 }
 
-// packOutput packs the channels [o, o+width) of a chunk of dy.
-func (j *backJob) packOutput(dst []float32, c chunk, o, width int) {
+// packOutput packs the channels [o0, o1) of a chunk of dy, block after block.
+func (j *backJob) packOutput(dst []float32, c chunk, o0, o1 int) {
 	s := j.s
+	lanes := j.lanes(c)
 	at := 0
 	for h := c.h0; h < c.h1; h++ {
 		for b := c.b0; b < c.b1; b++ {
-			from := ((b*s.T+c.t)*s.H+h)*s.W*s.Cout + o
-			to := dst[at : at+j.rowLanes*width+gemm.Panel]
-			gemm.PackRows(j.native, to, width, j.dy[from:], s.Cout, s.W, width)
-			at += j.rowLanes * width
+			from := ((b*s.T+c.t)*s.H + h) * s.W * s.Cout
+			for o := o0; o < o1; {
+				width := blockWidth(s.Cout - o)
+				to := dst[(o-o0)*(lanes+blockGap)+at*width:][:j.rowLanes*width+gemm.Panel]
+				j.packPixels(to, width, j.dy[from+o:], s.Cout, width)
+				o += width
+			}
+			at += j.rowLanes
 		}
-	}
-	if j.typ == gemm.BF16 && !j.native {
-		gemm.Round(dst[:at])
 	}
 }
 
-// packInput packs 32 columns of a chunk of x, from column col under a row of
-// taps, with the frames and rows around it.
-func (j *backJob) packInput(dst []float32, c chunk, col int) {
+// packPixels packs a row of pixels, each size values apart.
+func (j *backJob) packPixels(dst []float32, pitch int, src []float32, size, cols int) {
+	gemm.PackRows(j.native, dst, pitch, src, size, j.s.W, cols)
+	if j.typ == gemm.BF16 && !j.native {
+		gemm.Round(dst[:j.rowLanes*pitch])
+	}
+}
+
+// packInput packs the panels [p0, p1) of a chunk of x, with the frames and
+// rows around it.
+func (j *backJob) packInput(dst []float32, c chunk, p0, p1 int) {
 	s := j.s
 	size := j.rowLanes * gemm.Panel
 	at := 0
@@ -245,18 +260,17 @@ func (j *backJob) packInput(dst []float32, c chunk, col int) {
 		t := max(c.t+kt-s.KT+1, 0)
 		for h := c.h0 - s.KH/2; h < c.h1+s.KH/2; h++ {
 			for b := c.b0; b < c.b1; b++ {
-				row := dst[at : at+size]
-				at += size
-				if h < 0 || h >= s.H {
-					clear(row)
-					continue
+				for panel := p0; panel < p1; panel++ {
+					row := dst[(panel-p0)*j.panelLanes()+at:][:size]
+					if h < 0 || h >= s.H {
+						clear(row)
+					} else {
+						j.packRow(row, ((b*s.T+t)*s.H+h)*s.W*s.Cin, panel*gemm.Panel)
+					}
 				}
-				j.packRow(row, ((b*s.T+t)*s.H+h)*s.W*s.Cin, col)
+				at += size
 			}
 		}
-	}
-	if j.typ == gemm.BF16 && !j.native {
-		gemm.Round(dst[:at])
 	}
 }
 
@@ -274,7 +288,7 @@ func (j *backJob) packRow(dst []float32, begin, col int) {
 	if !j.native {
 		cols = gemm.Panel // what follows is as good as zeros, and faster
 	}
-	gemm.PackRows(j.native, dst, gemm.Panel, j.x[from:], s.Cin, s.W, cols)
+	j.packPixels(dst, gemm.Panel, j.x[from:], s.Cin, cols)
 	for w := range s.KW / 2 {
 		j.zero(dst, w, 0, (s.KW/2-w)*s.Cin-col)
 		j.zero(dst, s.W-1-w, (w+1+s.KW/2)*s.Cin-col, gemm.Panel)
@@ -315,6 +329,9 @@ func (j *backJob) packEnds(dst []float32, begin, col, cols int) {
 			}
 		}
 		gemm.PackRows(j.native, dst[w/step*gemm.Panel:], gemm.Panel, pair[:], gemm.Panel, step, gemm.Panel)
+	}
+	if j.typ == gemm.BF16 && !j.native {
+		gemm.Round(dst[:j.rowLanes*gemm.Panel])
 	}
 }
 
