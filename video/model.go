@@ -229,6 +229,16 @@ func (m *Model) complete(req Request) (Request, error) {
 	return req, nil
 }
 
+// CheckPrompt says early what is wrong with a prompt whatever the model: it
+// fails with ErrEmptyPrompt or ErrLongPrompt.
+func CheckPrompt(text string) error {
+	p, err := Tokenize(text, 2)
+	if err == nil && p.Words[0] == "" {
+		err = ErrEmptyPrompt
+	}
+	return err
+}
+
 // Understand splits a prompt and lists its words that training never saw. It
 // fails with ErrEmptyPrompt, ErrLongPrompt or, where no word is known,
 // ErrUnknown.

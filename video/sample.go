@@ -129,8 +129,7 @@ func (m *Model) sample(ctx context.Context, t *grad.Tape, req Request, text Enco
 	ts := timesteps(req.Steps, c.TimestepShift)
 	for i := range req.Steps {
 		mark := m.arena.Mark()
-		guided := req.Guidance != 1 && ts[i] >= guidanceLow && ts[i] <= guidanceHigh
-		m.euler(t, x, text, ts[i], ts[i+1], guided, req.Guidance)
+		m.euler(t, x, text, ts[i], ts[i+1], req.Guidance)
 		m.arena.Release(mark)
 		progress(Progress{Stage: "sample", Step: i + 1, Steps: req.Steps})
 		if err := context.Cause(ctx); err != nil {
@@ -140,10 +139,15 @@ func (m *Model) sample(ctx context.Context, t *grad.Tape, req Request, text Enco
 	return x, nil
 }
 
+// guided says whether a step needs a second pass, without the prompt.
+func guided(guidance, timestep float32) bool {
+	return guidance != 1 && timestep >= guidanceLow && timestep <= guidanceHigh
+}
+
 // euler moves x from timestep now to timestep next.
-func (m *Model) euler(t *grad.Tape, x *grad.Var, text Encoded, now, next float32, guided bool, guidance float32) {
+func (m *Model) euler(t *grad.Tape, x *grad.Var, text Encoded, now, next, guidance float32) {
 	batch := 1
-	if guided {
+	if guided(guidance, now) {
 		batch = 2
 	}
 	in := t.New(append([]int{batch}, x.Shape[1:]...)...)
@@ -154,7 +158,7 @@ func (m *Model) euler(t *grad.Tape, x *grad.Var, text Encoded, now, next float32
 	}
 	v := m.transformer.Forward(t, in, times, text.first(t, batch)).X
 	dt := next - now
-	if !guided {
+	if batch == 1 {
 		for i := range x.X {
 			x.X[i] += dt * v[i]
 		}

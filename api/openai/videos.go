@@ -1,0 +1,264 @@
+// Package openai speaks OpenAI's dialect: the videos endpoints, so far.
+package openai
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"kuai/media"
+	"kuai/serve"
+	"kuai/video"
+)
+
+const (
+	maxBody  = 1 << 20
+	model    = "kuai-video"
+	scale    = 4 // of delivered clips: small frames look blocky in players
+	maxScale = 8
+)
+
+// Register adds the routes.
+func Register(mux *http.ServeMux, q *serve.Queue) {
+	h := &handler{q}
+	mux.HandleFunc("POST /v1/videos", h.create)
+	mux.HandleFunc("GET /v1/videos", h.list)
+	mux.HandleFunc("GET /v1/videos/{id}", h.get)
+	mux.HandleFunc("DELETE /v1/videos/{id}", h.remove)
+	mux.HandleFunc("GET /v1/videos/{id}/content", h.content)
+}
+
+type handler struct{ q *serve.Queue }
+
+// Video is OpenAI's video object, with what Kuai knows besides.
+type Video struct {
+	ID          string       `json:"id"`
+	Object      string       `json:"object"`
+	Model       string       `json:"model"`
+	Status      serve.Status `json:"status"`
+	Progress    int          `json:"progress"` // per cent
+	CreatedAt   int64        `json:"created_at"`
+	CompletedAt *int64       `json:"completed_at"`
+	ExpiresAt   *int64       `json:"expires_at"`
+	Prompt      string       `json:"prompt"`
+	Seconds     string       `json:"seconds"`
+	Size        string       `json:"size"`
+	Error       *failure     `json:"error"`
+
+	Stage      string       `json:"kuai_stage,omitempty"`
+	Seed       uint64       `json:"kuai_seed"`
+	Understood []video.Slot `json:"kuai_understood"`
+	Unknown    []string     `json:"kuai_unknown_words,omitempty"`
+	Took       float64      `json:"kuai_seconds_of_work,omitempty"`
+}
+
+type failure struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// FromJob encodes a job.
+func FromJob(j serve.Job) Video {
+	v := Video{
+		ID: j.ID, Object: "video", Model: model, Status: j.Status, Progress: int(100 * j.Progress),
+		CreatedAt: j.Created.Unix(), Prompt: j.Request.Prompt, Stage: j.Stage, Seed: j.Request.Seed,
+		Understood: j.Understood, Unknown: j.Unknown, Took: j.Seconds,
+	}
+	if j.FPS > 0 {
+		v.Seconds = strconv.FormatFloat(float64(j.Frames)/float64(j.FPS), 'f', 2, 64)
+		v.Size = fmt.Sprintf("%dx%d", j.Width*scale, j.Height*scale)
+	}
+	if !j.Finished.IsZero() {
+		at := j.Finished.Unix()
+		v.CompletedAt = &at
+	}
+	if j.Error != "" {
+		v.Error = &failure{"generation_failed", j.Error}
+	}
+	return v
+}
+
+// Error writes an error in OpenAI's shape.
+func Error(w http.ResponseWriter, status int, kind, code, message string) {
+	JSON(w, status, map[string]any{"error": map[string]any{"message": message, "type": kind, "code": code, "param": nil}})
+}
+
+// JSON writes a value.
+func JSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the caller has gone: nobody to tell
+}
+
+// failed maps an error to its status.
+func failed(w http.ResponseWriter, err error) {
+	switch {
+	case errors.Is(err, serve.ErrNotFound):
+		Error(w, http.StatusNotFound, "invalid_request_error", "not_found", "there is no video with this id")
+	case errors.Is(err, serve.ErrNotReady):
+		Error(w, http.StatusConflict, "invalid_request_error", "not_ready", "the video is not finished; poll until its status is completed")
+	case errors.Is(err, serve.ErrFull):
+		w.Header().Set("Retry-After", "10")
+		Error(w, http.StatusTooManyRequests, "rate_limit_error", "queue_full", "too many videos are waiting")
+	case errors.Is(err, serve.ErrClosed):
+		Error(w, http.StatusServiceUnavailable, "server_error", "shutting_down", "the server is shutting down")
+	default:
+		Error(w, http.StatusBadRequest, "invalid_request_error", "invalid_value", err.Error())
+	}
+}
+
+// create reads JSON or, as OpenAI's clients send it, a form.
+func (h *handler) create(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	req, err := decode(r)
+	if err == nil {
+		err = video.CheckPrompt(req.Prompt)
+	}
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	j, err := h.q.Submit(req)
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	JSON(w, http.StatusOK, FromJob(j))
+}
+
+// number takes 5 and "5".
+type number string
+
+// UnmarshalJSON accepts a number, a string with one, or null.
+func (n *number) UnmarshalJSON(b []byte) error {
+	s := strings.Trim(string(b), `"`)
+	if s == "null" {
+		s = ""
+	}
+	*n = number(s)
+	return nil
+}
+
+// wire is a request to make a video.
+type wire struct {
+	Prompt   string `json:"prompt"`
+	Model    string `json:"model"`
+	Seed     number `json:"seed"`
+	Steps    number `json:"steps"`
+	Frames   number `json:"frames"`
+	Guidance number `json:"guidance"`
+}
+
+func decode(r *http.Request) (video.Request, error) {
+	var in wire
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err == nil && (kind == "multipart/form-data" || kind == "application/x-www-form-urlencoded") {
+		if err := r.ParseMultipartForm(maxBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+			return video.Request{}, fmt.Errorf("form: %w", err)
+		}
+		in = wire{
+			Prompt: r.FormValue("prompt"), Model: r.FormValue("model"), Seed: number(r.FormValue("seed")),
+			Steps: number(r.FormValue("steps")), Frames: number(r.FormValue("frames")), Guidance: number(r.FormValue("guidance")),
+		}
+	} else if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		return video.Request{}, fmt.Errorf("body: %w", err)
+	}
+	return in.request()
+}
+
+func (in wire) request() (video.Request, error) {
+	req := video.Request{Prompt: in.Prompt}
+	var err error
+	if in.Seed != "" {
+		if req.Seed, err = strconv.ParseUint(string(in.Seed), 10, 64); err != nil {
+			return req, fmt.Errorf("seed is %q, want a whole number", in.Seed)
+		}
+	} else {
+		req.Seed = randomSeed()
+	}
+	for _, f := range []struct {
+		name string
+		in   number
+		to   *int
+	}{{"steps", in.Steps, &req.Steps}, {"frames", in.Frames, &req.Frames}} {
+		if f.in == "" {
+			continue
+		}
+		if *f.to, err = strconv.Atoi(string(f.in)); err != nil {
+			return req, fmt.Errorf("%s is %q, want a whole number", f.name, f.in)
+		}
+	}
+	if in.Guidance != "" {
+		g, err := strconv.ParseFloat(string(in.Guidance), 32)
+		if err != nil {
+			return req, fmt.Errorf("guidance is %q, want a number", in.Guidance)
+		}
+		req.Guidance = float32(g)
+	}
+	return req, nil
+}
+
+func (h *handler) list(w http.ResponseWriter, _ *http.Request) {
+	data := []Video{}
+	for _, j := range h.q.List() {
+		data = append(data, FromJob(j))
+	}
+	JSON(w, http.StatusOK, map[string]any{"object": "list", "data": data, "has_more": false})
+}
+
+func (h *handler) get(w http.ResponseWriter, r *http.Request) {
+	j, _, err := h.q.Get(r.PathValue("id"))
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	JSON(w, http.StatusOK, FromJob(j))
+}
+
+func (h *handler) remove(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	if err := h.q.Delete(id); err != nil {
+		failed(w, err)
+		return
+	}
+	JSON(w, http.StatusOK, map[string]any{"id": id, "object": "video.deleted", "deleted": true})
+}
+
+// content sends the clip, in the format that the query asks for.
+func (h *handler) content(w http.ResponseWriter, r *http.Request) {
+	format, err := media.FormatOf("clip.webm")
+	if f := r.FormValue("format"); f != "" {
+		format, err = media.FormatOf("clip." + f)
+	}
+	factor := scale
+	if s := r.FormValue("scale"); s != "" && err == nil {
+		if factor, err = strconv.Atoi(s); err != nil || factor < 1 || factor > maxScale {
+			err = fmt.Errorf("scale is %q, want 1 to %d", s, maxScale)
+		}
+	}
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	j, clip, err := h.q.Clip(r.PathValue("id"))
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	var buf bytes.Buffer
+	if err := media.Encode(&buf, format, clip, media.Options{Scale: factor}); err != nil {
+		failed(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", format.ContentType())
+	w.Header().Set("Cache-Control", "private, max-age=86400, immutable")
+	if r.FormValue("download") != "" {
+		w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", j.ID+"."+string(format)))
+	}
+	http.ServeContent(w, r, "", j.Finished, bytes.NewReader(buf.Bytes()))
+}

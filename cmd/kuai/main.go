@@ -1,0 +1,185 @@
+// Command kuai is a multimodal model stack in one binary: it turns sentences
+// into clips, serves them over HTTP, and trains, measures and benchmarks the
+// models behind that.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"kuai/format/shard"
+	"kuai/internal/check"
+	"kuai/media"
+	"kuai/video"
+	"kuai/world"
+)
+
+// Exit codes.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+// version is set by the linker for releases.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// streams are where a command reads and writes.
+type streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// terminal says whether messages go to a person.
+func (s streams) terminal() bool {
+	f, ok := s.Err.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// app is what all commands share.
+type app struct {
+	streams
+	data string // directory of everything that is kept
+	json bool
+}
+
+// run executes the command line and returns the exit code.
+func run(ctx context.Context, args []string, s streams) (code int) {
+	defer func() {
+		if v := recover(); v != nil {
+			fmt.Fprintf(s.Err, "kuai: %v\nhint: this is a bug in kuai; please report it with the lines below\n%s", v, debug.Stack())
+			code = exitFailed
+		}
+	}()
+	a := &app{streams: s}
+	root := a.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	if ctx.Err() != nil {
+		fmt.Fprintln(s.Err, "kuai: interrupted")
+		return exitInterrupted
+	}
+	fmt.Fprintf(s.Err, "kuai: %v\n", err)
+	if h := hint(err); h != "" {
+		fmt.Fprintf(s.Err, "hint: %s\n", h)
+	}
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() error { return e.error }
+
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &usageError{err}
+}
+
+// hint says what to do about an error.
+func hint(err error) string {
+	var limit *video.LimitError
+	var use *usageError
+	var bug *check.Bug
+	switch {
+	case errors.Is(err, video.ErrEmptyPrompt):
+		return `say what to draw, such as: kuai video "a fox jumps over the grass at night" -o fox.webm`
+	case errors.Is(err, video.ErrLongPrompt):
+		return "shorten the prompt to one sentence: a thing, what it does, where, and when"
+	case errors.Is(err, video.ErrUnknown):
+		return "the built-in model knows about 120 things, ten motions and eight scenes, in English and Chinese; see: kuai world list"
+	case errors.As(err, &limit):
+		return "leave the option out to get the model's own value"
+	case errors.Is(err, world.ErrNoFont):
+		return "training data and evaluation need the font; making clips does not"
+	case errors.Is(err, media.ErrNoFFmpeg):
+		return "write .mp4 without --h264 for VP8 in MP4, which Chromium and Firefox play, or install ffmpeg"
+	case errors.Is(err, shard.ErrOther):
+		return "choose another --dir, or remove the latents directory"
+	case errors.Is(err, syscall.ENOSPC):
+		return "the disk is full; free some space and run the same command again: nothing is lost"
+	case errors.Is(err, os.ErrPermission):
+		return "choose a place that you may write to"
+	case errors.As(err, &bug):
+		return "this is a bug in kuai; please report it"
+	case errors.As(err, &use):
+		return "see the command's --help"
+	}
+	return ""
+}
+
+// root is the command line.
+func (a *app) root() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "kuai",
+		Short: "A multimodal model stack of your own: 快 = 好, fast is good",
+		Long: `Kuai turns a sentence into a moving clip, on your machine, from one binary.
+
+  kuai video "a fox jumps over the grass at night" -o fox.webm
+  kuai serve`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version,
+	}
+	cmd.SetIn(a.In)
+	cmd.SetOut(a.Out)
+	cmd.SetErr(a.Err)
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&a.data, "data", dataDir(), "directory for everything that is kept (environment: KUAI_DATA)")
+	flags.BoolVar(&a.json, "json", false, "print one JSON object instead of text")
+	cmd.AddCommand(a.videoCommand(), a.serveCommand(), a.worldCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand())
+	return cmd
+}
+
+// dataDir is the default of --data.
+func dataDir() string {
+	if dir := os.Getenv("KUAI_DATA"); dir != "" {
+		return dir
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "kuai")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "kuai-data"
+	}
+	return filepath.Join(home, ".local", "share", "kuai")
+}
+
+// exactArgs is cobra.ExactArgs as a usage error that says what is missing.
+func exactArgs(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usage(fmt.Errorf("%d arguments, want %s", len(args), what))
+		}
+		return nil
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"kuai/media"
+	"kuai/models"
+	"kuai/par"
+	"kuai/video"
+)
+
+// defaultScale enlarges the small frames of the built-in model, so that
+// players do not show blocks.
+const defaultScale = 4
+
+type videoOptions struct {
+	out, model string
+	seed       uint64
+	steps      int
+	frames     int
+	size       int
+	guidance   float32
+	scale      int
+	quality    int
+	h264       bool
+	seeded     bool
+}
+
+func (a *app) videoCommand() *cobra.Command {
+	var o videoOptions
+	cmd := &cobra.Command{
+		Use:   "video PROMPT",
+		Short: "Turn a sentence into a clip",
+		Long: `Turn a sentence, in English or Chinese, into a moving clip. The ending of the
+output's name chooses the format: .webm .mp4 .webp .gif .png .zip (of PNGs).`,
+		Example: `  kuai video "a fox jumps over the grass at night" -o fox.webm
+  kuai video "一只狐狸夜里在草地上跳" -o fox.gif --seed 7`,
+		Args: exactArgs(1, "one prompt, in quotes"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.seeded = cmd.Flags().Changed("seed")
+			return a.video(cmd.Context(), args[0], o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.out, "output", "o", "clip.webm", "file to write")
+	f.StringVar(&o.model, "model", "", "directory of a model (default: the built-in one)")
+	f.Uint64Var(&o.seed, "seed", 0, "repeat a clip bit for bit (default: a new one each time)")
+	f.IntVar(&o.steps, "steps", 0, fmt.Sprintf("steps of the sampler (default %d)", video.DefaultSteps))
+	f.IntVar(&o.frames, "frames", 0, "frames: 1, 5, 9 and so on (default: the model's)")
+	f.IntVar(&o.size, "size", 0, "pixels on a side, before --scale (default: the model's)")
+	f.Float32Var(&o.guidance, "guidance", 0, fmt.Sprintf("how closely to follow the prompt, 1 to 20 (default %d)", video.DefaultGuidance))
+	f.IntVar(&o.scale, "scale", defaultScale, "enlarge the frames by this factor")
+	f.IntVar(&o.quality, "quality", media.DefaultQuality, "of the file, 1 to 100")
+	f.BoolVar(&o.h264, "h264", false, "write H.264 into .mp4, through ffmpeg")
+	return cmd
+}
+
+// openVideo opens the model in a directory, or the built-in one.
+func openVideo(dir string) (*video.Model, error) {
+	files := models.Video()
+	if dir != "" {
+		files = fs.FS(os.DirFS(dir))
+	}
+	m, err := video.Open(files, par.New(0))
+	if err != nil && dir != "" {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return m, err
+}
+
+// videoReport is what --json prints.
+type videoReport struct {
+	Prompt     string             `json:"prompt"`
+	File       string             `json:"file"`
+	Seed       uint64             `json:"seed"`
+	Steps      int                `json:"steps"`
+	Frames     int                `json:"frames"`
+	Width      int                `json:"width"`
+	Height     int                `json:"height"`
+	FPS        int                `json:"fps"`
+	Understood []video.Slot       `json:"understood"`
+	Unknown    []string           `json:"unknown_words"`
+	Seconds    map[string]float64 `json:"seconds"`
+}
+
+func (a *app) video(ctx context.Context, prompt string, o videoOptions) error {
+	format, err := media.FormatOf(o.out)
+	if err != nil {
+		return usage(err)
+	}
+	if o.h264 {
+		if format != media.MP4 {
+			return usage(fmt.Errorf("--h264 wants an output that ends in .mp4, not %s", o.out))
+		}
+		format = media.H264
+	}
+	if !o.seeded {
+		o.seed = rand.Uint64() >> 11 // exact in JSON
+	}
+	m, err := openVideo(o.model)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	res, err := m.Generate(ctx, video.Request{
+		Prompt: prompt, Seed: o.seed, Steps: o.steps, Frames: o.frames, Size: o.size, Guidance: o.guidance,
+	}, a.progress())
+	if err != nil {
+		return err
+	}
+	filed := time.Now()
+	if err := media.SaveAs(o.out, format, res.Clip, media.Options{Quality: o.quality, Scale: o.scale}); err != nil {
+		return err
+	}
+	rep := videoReport{
+		Prompt: prompt, File: o.out, Seed: res.Seed, Steps: res.Steps, Frames: len(res.Clip.Frames),
+		Width: res.Clip.Width * o.scale, Height: res.Clip.Height * o.scale, FPS: res.Clip.FPS,
+		Understood: res.Understood, Unknown: res.Unknown,
+		Seconds: map[string]float64{
+			"text": res.Timing.Text.Seconds(), "sample": res.Timing.Sample.Seconds(), "decode": res.Timing.Decode.Seconds(),
+			"file": time.Since(filed).Seconds(), "total": time.Since(begin).Seconds(),
+		},
+	}
+	if a.json {
+		return json.NewEncoder(a.Out).Encode(rep)
+	}
+	return describe(a.Out, rep)
+}
+
+// describe prints a finished clip for people.
+func describe(w io.Writer, r videoReport) error {
+	var said []string
+	for _, s := range r.Understood {
+		said = append(said, fmt.Sprintf("%s: %s", s.Kind, s.En))
+	}
+	if len(said) > 0 {
+		fmt.Fprintf(w, "understood  %s\n", strings.Join(said, ", "))
+	}
+	if len(r.Unknown) > 0 {
+		fmt.Fprintf(w, "unknown     %s (left to chance)\n", strings.Join(r.Unknown, ", "))
+	}
+	_, err := fmt.Fprintf(w, "%s  %d frames of %dx%d, seed %d, %.1f s\n", r.File, r.Frames, r.Width, r.Height, r.Seed, r.Seconds["total"])
+	return err
+}
+
+// progress shows a bar where a person looks on.
+func (a *app) progress() func(video.Progress) {
+	if a.json || !a.terminal() {
+		return nil
+	}
+	var bar *progressbar.ProgressBar
+	stage := ""
+	return func(p video.Progress) {
+		if p.Stage != stage {
+			stage = p.Stage
+			bar = progressbar.NewOptions(p.Steps,
+				progressbar.OptionSetWriter(a.Err), progressbar.OptionSetDescription(fmt.Sprintf("%-6s", p.Stage)),
+				progressbar.OptionSetWidth(30), progressbar.OptionClearOnFinish(), progressbar.OptionShowCount())
+		}
+		_ = bar.Set(p.Step) // a bar that cannot be drawn harms nothing
+	}
+}

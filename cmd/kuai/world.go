@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"kuai/world"
+)
+
+func (a *app) worldCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "world", Short: "Look at the sticker world that the video model learns from"}
+	var o world.PreviewOptions
+	var out, font, split string
+	preview := &cobra.Command{
+		Use:     "preview",
+		Short:   "Draw a contact sheet of clips, one a row",
+		Example: "  kuai world preview -o sheet.png --size 128 --clips 12",
+		Args:    exactArgs(0, "none"),
+		RunE: func(_ *cobra.Command, _ []string) error {
+			s, ok := map[string]world.Split{"train": world.Train, "val": world.Val, "heldout": world.HeldOut}[split]
+			if !ok {
+				return usage(fmt.Errorf("--split is %q, want train, val or heldout", split))
+			}
+			o.Split = s
+			w, err := world.Open(font)
+			if err != nil {
+				return err
+			}
+			f, err := os.Create(out)
+			if err != nil {
+				return err
+			}
+			captions, err := w.Preview(f, o)
+			if e := f.Close(); err == nil {
+				err = e
+			}
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return json.NewEncoder(a.Out).Encode(map[string]any{"file": out, "captions": captions})
+			}
+			for i, c := range captions {
+				fmt.Fprintf(a.Out, "%3d  %s\n", i+1, c)
+			}
+			return nil
+		},
+	}
+	f := preview.Flags()
+	f.StringVarP(&out, "output", "o", "sheet.png", "PNG file to write")
+	f.StringVar(&font, "font", os.Getenv("KUAI_FONT"), "emoji font (environment: KUAI_FONT; default: the usual places)")
+	f.StringVar(&split, "split", "train", "train, val or heldout")
+	f.IntVar(&o.Size, "size", 64, "pixels on a side")
+	f.IntVar(&o.Clips, "clips", 16, "rows")
+	f.Uint64Var(&o.Seed, "seed", 1, "which clips")
+
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List what prompts can name, in English and Chinese",
+		Args:  exactArgs(0, "none"),
+		RunE: func(_ *cobra.Command, _ []string) error {
+			all := map[string][][2]string{}
+			for i, name := range world.SlotNames {
+				en, zh := world.SlotValues(i)
+				for k := range en {
+					all[name] = append(all[name], [2]string{en[k], zh[k]})
+				}
+			}
+			if a.json {
+				return json.NewEncoder(a.Out).Encode(all)
+			}
+			for _, name := range world.SlotNames {
+				var words []string
+				for _, v := range all[name] {
+					words = append(words, v[0]+" "+v[1])
+				}
+				fmt.Fprintf(a.Out, "%s: %s\n\n", name, strings.Join(words, ", "))
+			}
+			return nil
+		},
+	}
+	cmd.AddCommand(preview, list)
+	return cmd
+}
