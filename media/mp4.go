@@ -1,100 +1,89 @@
 package media
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
+	"math"
 
 	"github.com/Eyevinn/mp4ff/mp4"
 )
 
-// unspecified colours are as VP8 has them: BT.601, limited range.
 const (
-	bt601     = 6
 	vp8Level  = 10
 	trackFlag = 7 // enabled, in the movie, in the preview
+
+	// frameTicks divides a frame's time. Players round the time they seek to
+	// to ticks: with a tick a frame, half of all times would show the next.
+	frameTicks = 1024
 )
 
 // writeMP4 writes a plain MP4 file whose index comes before the frames, so
-// that it plays while it loads.
+// that it plays while it loads:
+//
+//	ftyp
+//	moov  sizes, times and places of the frames; every frame is a key frame
+//	mdat  the frames
 func writeMP4(w io.Writer, c *Clip, quality int) error {
-	frames, err := keyFrames(c, quality)
+	frames, err := keyFrames(c.opaque(), quality)
 	if err != nil {
 		return err
 	}
-	trak := mp4.CreateEmptyTrak(1, uint32(c.FPS), "video", "und")
+	size := int64(0)
+	for _, f := range frames {
+		size += int64(len(f.vp8))
+	}
+	if size > math.MaxUint32/2 {
+		return fmt.Errorf("mp4: %d bytes of frames, at most %d; choose a lower quality, or WebM", size, math.MaxUint32/2)
+	}
+	moov, stbl, err := vp8Movie(c, frames)
+	if err != nil {
+		return fmt.Errorf("mp4: %w", err)
+	}
+	ftyp := mp4.NewFtyp("isom", 0x200, []string{"isom", "iso2", "mp41"})
+	mdat := &mp4.MdatBox{Data: make([]byte, 0, size)}
+	for _, f := range frames {
+		mdat.Data = append(mdat.Data, f.vp8...)
+	}
+	stbl.Stco.ChunkOffset[0] = uint32(ftyp.Size() + moov.Size() + mdat.HeaderSize())
+	for _, box := range []mp4.Box{ftyp, moov, mdat} {
+		if err := box.Encode(w); err != nil {
+			return fmt.Errorf("mp4: %w", err)
+		}
+	}
+	return nil
+}
+
+// vp8Movie describes the frames as one chunk whose place is yet to be filled
+// in.
+func vp8Movie(c *Clip, frames []picture) (*mp4.MoovBox, *mp4.StblBox, error) {
 	n := uint32(len(frames))
+	rate, length := uint32(c.FPS)*frameTicks, uint64(n)*frameTicks
+	trak := mp4.CreateEmptyTrak(1, rate, "video", "und")
 	trak.Tkhd.Flags = trackFlag
 	trak.Tkhd.Width, trak.Tkhd.Height = mp4.Fixed32(c.Width<<16), mp4.Fixed32(c.Height<<16)
-	trak.Tkhd.Duration, trak.Mdia.Mdhd.Duration = uint64(n), uint64(n)
+	trak.Tkhd.Duration, trak.Mdia.Mdhd.Duration = length, length
 	stbl := trak.Mdia.Minf.Stbl
 	stbl.Stsd.AddChild(mp4.CreateVisualSampleEntryBox("vp08", uint16(c.Width), uint16(c.Height), &mp4.VppCBox{
 		Version: 1, Level: vp8Level, BitDepth: 8, ChromaSubsampling: 1,
-		ColourPrimaries: bt601, TransferCharacteristics: bt601, MatrixCoefficients: bt601,
+		ColourPrimaries: primariesBT709, TransferCharacteristics: transferSRGB, MatrixCoefficients: matrixBT601,
 	}))
-	stbl.Stts.SampleCount, stbl.Stts.SampleTimeDelta = []uint32{n}, []uint32{1}
+	stbl.Stts.SampleCount, stbl.Stts.SampleTimeDelta = []uint32{n}, []uint32{frameTicks}
 	if err := stbl.Stsc.AddEntry(1, n, 1); err != nil {
-		return fmt.Errorf("media: mp4: %w", err)
+		return nil, nil, err
 	}
-	var data []byte
 	for _, f := range frames {
-		stbl.Stsz.SampleSize = append(stbl.Stsz.SampleSize, uint32(len(f)))
-		data = append(data, f...)
+		stbl.Stsz.SampleSize = append(stbl.Stsz.SampleSize, uint32(len(f.vp8)))
 	}
 	stbl.Stsz.SampleNumber = n
 	stbl.Stco.ChunkOffset = []uint32{0}
-
+	if trak.Mdia.Minf.Vmhd == nil {
+		return nil, nil, errors.New("the muxer made no video track")
+	}
 	mvhd := mp4.CreateMvhd()
-	mvhd.Timescale, mvhd.Duration, mvhd.NextTrackID = uint32(c.FPS), uint64(n), 2
+	mvhd.Timescale, mvhd.Duration, mvhd.NextTrackID = rate, length, 2
 	moov := mp4.NewMoovBox()
 	moov.AddChild(mvhd)
 	moov.AddChild(trak)
-	ftyp := mp4.NewFtyp("isom", 0x200, []string{"isom", "iso2", "mp41"})
-	mdat := &mp4.MdatBox{Data: data}
-	stbl.Stco.ChunkOffset[0] = uint32(ftyp.Size() + moov.Size() + 8)
-
-	var out bytes.Buffer
-	for _, box := range []mp4.Box{ftyp, moov, mdat} {
-		if err := box.Encode(&out); err != nil {
-			return fmt.Errorf("media: mp4: %w", err)
-		}
-	}
-	_, err = w.Write(out.Bytes())
-	return err
-}
-
-// ErrNoFFmpeg says that H.264 was asked for and there is no ffmpeg.
-var ErrNoFFmpeg = errors.New("media: H.264 needs the program ffmpeg, which is not installed")
-
-// writeH264 has ffmpeg make an MP4 with H.264.
-func writeH264(w io.Writer, c *Clip) error {
-	ffmpeg, err := exec.LookPath("ffmpeg")
-	if err != nil {
-		return ErrNoFFmpeg
-	}
-	if c.Width%2+c.Height%2 > 0 {
-		return fmt.Errorf("media: H.264 wants even sides, not %dx%d", c.Width, c.Height)
-	}
-	dir, err := os.MkdirTemp("", "kuai-h264-")
-	if err != nil {
-		return fmt.Errorf("media: %w", err)
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
-	path := dir + "/clip.mp4"
-	cmd := exec.Command(ffmpeg, "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", //nolint:noctx // seconds at most
-		"-s", fmt.Sprintf("%dx%d", c.Width, c.Height), "-r", fmt.Sprint(c.FPS), "-i", "-",
-		"-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "18", "-movflags", "+faststart", path)
-	cmd.Stdin = bytes.NewReader(bytes.Join(c.Frames, nil))
-	if msg, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("media: ffmpeg: %w: %s", err, bytes.TrimSpace(msg))
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("media: %w", err)
-	}
-	_, err = w.Write(data)
-	return err
+	return moov, stbl, nil
 }
