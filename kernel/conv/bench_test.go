@@ -25,8 +25,7 @@ func rate(p *par.Pool, typ gemm.Type) float64 {
 	return ops / time.Since(start).Seconds()
 }
 
-// BenchmarkConv runs the convolutions of a small video autoencoder. The peak
-// is measured after every tenth of a second: it changes with the neighbours.
+// BenchmarkConv runs the convolutions of a small video autoencoder.
 func BenchmarkConv(b *testing.B) {
 	r := rand.New(rand.NewPCG(5, 6))
 	arena := mem.NewArena(1 << 30)
@@ -63,34 +62,28 @@ func BenchmarkConv(b *testing.B) {
 	}
 }
 
-// measure times f in stretches, each with the peak right after it.
+// measure states the best run as a share of the best peak around it: both are
+// what the neighbours leave.
 func measure(b *testing.B, p *par.Pool, typ gemm.Type, flops float64, f func()) {
 	b.Helper()
 	f()
-	var spent, share float64
-	var runs int
-	mark, begin := time.Now(), 0
-	settle := func() {
-		d := time.Since(mark).Seconds()
-		if peak := rate(p, typ); peak > 0 {
-			share += flops * float64(runs-begin) / peak
-		}
-		spent += d
-		mark, begin = time.Now(), runs
-	}
+	best, top := time.Hour, rate(p, typ)
+	mark := time.Now()
 	for b.Loop() {
+		start := time.Now()
 		f()
-		runs++
-		if time.Since(mark) > 100*time.Millisecond {
-			settle()
+		best = min(best, time.Since(start))
+		if time.Since(mark) > 50*time.Millisecond {
+			top = max(top, rate(p, typ))
+			mark = time.Now()
 		}
 	}
-	if runs > begin {
-		settle()
-	}
-	b.ReportMetric(spent/float64(runs)*1e3, "ms")
+	top = max(top, rate(p, typ))
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(100*share/spent, "%peak")
+	b.ReportMetric(best.Seconds()*1e3, "ms")
+	if top > 0 {
+		b.ReportMetric(100*flops/best.Seconds()/top, "%peak")
+	}
 }
 
 // BenchmarkDepthwise states its best rate, in bytes that must be read and
