@@ -1,0 +1,211 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"kuai/media"
+	"kuai/serve"
+	"kuai/video"
+)
+
+// grey makes grey clips.
+type grey struct{}
+
+func (grey) Generate(_ context.Context, req video.Request, progress func(video.Progress)) (*video.Result, error) {
+	progress(video.Progress{Stage: "decode", Step: 1, Steps: 1})
+	frame := bytes.Repeat([]byte{90}, 16*16*3)
+	return &video.Result{
+		Clip: &media.Clip{Width: 16, Height: 16, FPS: 12, Frames: [][]byte{frame, frame, frame}},
+		Seed: req.Seed, Steps: 1, Understood: []video.Slot{{Kind: "object", En: "fox", Zh: "狐狸", Confidence: 1}},
+	}, nil
+}
+
+func server(t *testing.T) *httptest.Server {
+	t.Helper()
+	q, err := serve.NewQueue(t.Context(), t.TempDir(), grey{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(Handler(q))
+	t.Cleanup(func() { s.Close(); q.Close() })
+	return s
+}
+
+// call sends a request and returns the answer's status, header and body.
+func call(t *testing.T, method, url, contentType string, body io.Reader) (int, http.Header, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close() //nolint:errcheck // only read
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, res.Header, string(data)
+}
+
+// create makes a clip from JSON and waits for it through its events.
+func create(t *testing.T, s *httptest.Server) string {
+	t.Helper()
+	status, _, body := call(t, "POST", s.URL+"/v1/videos", "application/json", strings.NewReader(`{"prompt":"a fox","seed":5}`))
+	var v struct{ ID, Status string }
+	if err := json.Unmarshal([]byte(body), &v); err != nil || status != http.StatusOK || v.ID == "" {
+		t.Fatalf("%d %s %v", status, body, err)
+	}
+	_, _, events := call(t, "GET", s.URL+"/api/v1/videos/"+v.ID+"/events", "", nil)
+	last := ""
+	for sc := bufio.NewScanner(strings.NewReader(events)); sc.Scan(); {
+		if data, ok := strings.CutPrefix(sc.Text(), "data: "); ok {
+			last = data
+		}
+	}
+	if !strings.Contains(last, `"status":"completed"`) || !strings.Contains(last, `"progress":100`) || !strings.Contains(last, "狐狸") {
+		t.Fatalf("last event %s", last)
+	}
+	return v.ID
+}
+
+func TestVideoLife(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	id := create(t, s)
+	for format, kind := range map[string]string{"": "video/webm", "?format=mp4": "video/mp4", "?format=gif": "image/gif", "?format=webp": "image/webp"} {
+		status, h, body := call(t, "GET", s.URL+"/v1/videos/"+id+"/content"+format, "", nil)
+		if status != http.StatusOK || h.Get("Content-Type") != kind || len(body) < 100 {
+			t.Errorf("content%s: %d, %s, %d bytes", format, status, h.Get("Content-Type"), len(body))
+		}
+	}
+	if _, _, body := call(t, "GET", s.URL+"/v1/videos", "", nil); !strings.Contains(body, id) {
+		t.Errorf("the list lacks %s: %s", id, body)
+	}
+	if status, _, body := call(t, "DELETE", s.URL+"/v1/videos/"+id, "", nil); status != http.StatusOK || !strings.Contains(body, `"deleted":true`) {
+		t.Errorf("delete: %d %s", status, body)
+	}
+	if status, _, _ := call(t, "GET", s.URL+"/v1/videos/"+id, "", nil); status != http.StatusNotFound {
+		t.Errorf("after delete: %d, want 404", status)
+	}
+}
+
+// TestForm sends what OpenAI's clients send: a multipart form.
+func TestForm(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for k, v := range map[string]string{"prompt": "a fox", "model": "sora-2", "seconds": "4"} {
+		if err := form.WriteField(k, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := form.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, answer := call(t, "POST", s.URL+"/v1/videos", form.FormDataContentType(), &body); status != http.StatusOK || !strings.Contains(answer, `"status":"queued"`) {
+		t.Errorf("%d %s", status, answer)
+	}
+}
+
+func TestRange(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/v1/videos/"+create(t, s)+"/content", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Range", "bytes=4-9")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close() //nolint:errcheck // only read
+	data, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusPartialContent || len(data) != 6 {
+		t.Errorf("%d, %d bytes, %v", res.StatusCode, len(data), err)
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	id := create(t, s)
+	tests := []struct {
+		name, method, path, body string
+		status                   int
+		want                     string
+	}{
+		{"empty prompt", "POST", "/v1/videos", `{"prompt":" "}`, 400, "prompt is empty"},
+		{"long prompt", "POST", "/v1/videos", `{"prompt":"` + strings.Repeat("a ", 60) + `"}`, 400, "too long"},
+		{"no JSON", "POST", "/v1/videos", `hello`, 400, "body"},
+		{"huge body", "POST", "/v1/videos", `{"prompt":"` + strings.Repeat("a", 2<<20) + `"}`, 400, "too large"},
+		{"seed", "POST", "/v1/videos", `{"prompt":"a fox","seed":"x"}`, 400, "seed"},
+		{"unknown id", "GET", "/v1/videos/video_none", "", 404, "no video"},
+		{"unknown format", "GET", "/v1/videos/" + id + "/content?format=avi", "", 400, "avi"},
+		{"scale", "GET", "/v1/videos/" + id + "/content?scale=99", "", 400, "scale"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			status, _, body := call(t, tt.method, s.URL+tt.path, "application/json", strings.NewReader(tt.body))
+			var e struct {
+				Error struct{ Message, Type string } `json:"error"`
+			}
+			if err := json.Unmarshal([]byte(body), &e); err != nil || status != tt.status || !strings.Contains(e.Error.Message, tt.want) {
+				t.Errorf("%d %s, want %d ... %s", status, body, tt.status, tt.want)
+			}
+		})
+	}
+}
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	for path, want := range map[string]string{"/": "<textarea", "/app.js": "EventSource", "/style.css": "--accent"} {
+		status, h, body := call(t, "GET", s.URL+path, "", nil)
+		if status != http.StatusOK || !strings.Contains(body, want) || h.Get("Content-Security-Policy") == "" {
+			t.Errorf("%s: %d, %d bytes", path, status, len(body))
+		}
+	}
+}
+
+// TestServeStops checks that a cancelled server ends, event streams included.
+func TestServeStops(t *testing.T) {
+	t.Parallel()
+	q, err := serve.NewQueue(t.Context(), t.TempDir(), grey{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- Serve(ctx, l, Handler(q)) }()
+	if status, _, _ := call(t, "GET", "http://"+l.Addr().String()+"/v1/videos", "", nil); status != http.StatusOK {
+		t.Errorf("status %d", status)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
