@@ -1,5 +1,7 @@
 package shard
 
+import "kuai/internal/check"
+
 // Order is a random order of n records that needs no memory: record k of
 // epoch e is one evaluation of a Feistel permutation.
 type Order struct {
@@ -10,8 +12,10 @@ type Order struct {
 const feistelRounds = 4
 
 // At returns the record at a position that counts on through the epochs, each
-// of which visits every record once in an order of its own.
+// of which visits every record once in an order of its own. An order of no
+// records is the caller's bug and panics.
 func (o Order) At(position uint64) int {
+	check.True(o.N > 0, "shard: order of %d records", o.N)
 	n := uint64(o.N)
 	epoch, x := position/n, position%n
 	half := uint(1)
