@@ -40,7 +40,7 @@ func Tile(native bool, mr, lanes int, a []float32, rs, ks int, b, c []float32, l
 		s = scratches.get()
 		defer scratches.put(s)
 	}
-	tile(s, native, mr, lanes, &a[0], rs*4, ks*4, &b[0], &c[0], ldc, cols, acc)
+	tile(s, native, mr, lanes, &a[0], rs*4, ks*4, &b[0], &c[0], ldc, cols, acc, ahead{})
 }
 
 // TileSegments is Tile for rows of A in segments of as many contiguous lanes:

@@ -4,16 +4,18 @@ import "sync"
 
 // scratch is what one task works in.
 type scratch struct {
-	a    []float32 // rows of A
+	a    []float32 // rows of A: one tile's, or four transposed ones'
 	row  []float32 // one gathered row before rounding
 	rows []float32 // 32 rows of B on their way to a panel
 	tail [panel]float32
 	c    [maxRows * panel]float32 // an edge tile, for instruction sets without masks
+
+	tilesEnd int // row of A after those that pairTiles has packed
 }
 
 func newScratch() *scratch {
 	return &scratch{
-		a:    aligned(make([]float32, blockLanes*(maxRows+4)+lanePad*(maxRows+2))),
+		a:    aligned(make([]float32, 4*(blockLanes*maxRows+lanePad)+2*lanePad)),
 		row:  make([]float32, 2*blockLanes+panel),
 		rows: aligned(make([]float32, panel*(laneChunk+lanePad)+lanePad)),
 	}

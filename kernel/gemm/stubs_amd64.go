@@ -7,72 +7,72 @@ package gemm
 // tileF32x1 is one tile of 1 rows by 32 columns.
 //
 //go:noescape
-func tileF32x1(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+func tileF32x1(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
 
 // tileF32x2 is one tile of 2 rows by 32 columns.
 //
 //go:noescape
-func tileF32x2(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+func tileF32x2(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
 
 // tileF32x3 is one tile of 3 rows by 32 columns.
 //
 //go:noescape
-func tileF32x3(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+func tileF32x3(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
 
 // tileF32x4 is one tile of 4 rows by 32 columns.
 //
 //go:noescape
-func tileF32x4(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+func tileF32x4(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
 
 // tileF32x6 is one tile of 6 rows by 32 columns.
 //
 //go:noescape
-func tileF32x6(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+func tileF32x6(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
 
 // tileF32x8 is one tile of 8 rows by 32 columns.
 //
 //go:noescape
-func tileF32x8(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+func tileF32x8(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
 
 // tileF32x12 is one tile of 12 rows by 32 columns.
 //
 //go:noescape
-func tileF32x12(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+func tileF32x12(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
 
 // tileBF16x1 is one tile of 1 rows by 32 columns.
 //
 //go:noescape
-func tileBF16x1(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+func tileBF16x1(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
 
 // tileBF16x2 is one tile of 2 rows by 32 columns.
 //
 //go:noescape
-func tileBF16x2(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+func tileBF16x2(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
 
 // tileBF16x3 is one tile of 3 rows by 32 columns.
 //
 //go:noescape
-func tileBF16x3(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+func tileBF16x3(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
 
 // tileBF16x4 is one tile of 4 rows by 32 columns.
 //
 //go:noescape
-func tileBF16x4(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+func tileBF16x4(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
 
 // tileBF16x6 is one tile of 6 rows by 32 columns.
 //
 //go:noescape
-func tileBF16x6(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+func tileBF16x6(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
 
 // tileBF16x8 is one tile of 8 rows by 32 columns.
 //
 //go:noescape
-func tileBF16x8(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+func tileBF16x8(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
 
 // tileBF16x12 is one tile of 12 rows by 32 columns.
 //
 //go:noescape
-func tileBF16x12(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
+func tileBF16x12(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
 
 // segmentsF32x1 is one tile of 1 rows in segments by 32 columns.
 //
@@ -159,6 +159,12 @@ func convertBF16(dst *float32, src *float32, n int)
 //
 //go:noescape
 func pairRows(dst *float32, src *float32, ld int, ldd int, n int, mask uint32)
+
+// pairTiles writes, for each of n pairs of rows ld bytes apart, 48 columns as pairs
+// of bf16: twelve to each of four tiles, size bytes apart, 48 bytes a pair.
+//
+//go:noescape
+func pairTiles(dst *float32, src *float32, ld int, size int, n int)
 
 // copyPanel copies 32 columns of n rows that are ld bytes apart to a panel.
 //

@@ -1,42 +1,42 @@
 package gemm
 
 // tileF32 runs the f32 tile of mr rows.
-func tileF32(mr, kc int, a *float32, rs, ks int, b, c *float32, ldc int, mask, acc uint32) {
+func tileF32(mr, kc int, a *float32, rs, ks int, b, c *float32, ldc int, mask, acc uint32, next uintptr, step int) {
 	switch mr {
 	case 12:
-		tileF32x12(kc, a, rs, ks, b, c, ldc, mask, acc)
+		tileF32x12(kc, a, rs, ks, b, c, ldc, mask, acc, next, step)
 	case 8:
-		tileF32x8(kc, a, rs, ks, b, c, ldc, mask, acc)
+		tileF32x8(kc, a, rs, ks, b, c, ldc, mask, acc, next, step)
 	case 6:
-		tileF32x6(kc, a, rs, ks, b, c, ldc, mask, acc)
+		tileF32x6(kc, a, rs, ks, b, c, ldc, mask, acc, next, step)
 	case 4:
-		tileF32x4(kc, a, rs, ks, b, c, ldc, mask, acc)
+		tileF32x4(kc, a, rs, ks, b, c, ldc, mask, acc, next, step)
 	case 3:
-		tileF32x3(kc, a, rs, ks, b, c, ldc, mask, acc)
+		tileF32x3(kc, a, rs, ks, b, c, ldc, mask, acc, next, step)
 	case 2:
-		tileF32x2(kc, a, rs, ks, b, c, ldc, mask, acc)
+		tileF32x2(kc, a, rs, ks, b, c, ldc, mask, acc, next, step)
 	default:
-		tileF32x1(kc, a, rs, ks, b, c, ldc, mask, acc)
+		tileF32x1(kc, a, rs, ks, b, c, ldc, mask, acc, next, step)
 	}
 }
 
 // tileBF16 runs the bf16 tile of mr rows.
-func tileBF16(mr, kc int, a *float32, rs, ks int, b, c *float32, ldc int, mask, acc uint32) {
+func tileBF16(mr, kc int, a *float32, rs, ks int, b, c *float32, ldc int, mask, acc uint32, next uintptr, step int) {
 	switch mr {
 	case 12:
-		tileBF16x12(kc, a, rs, ks, b, c, ldc, mask, acc)
+		tileBF16x12(kc, a, rs, ks, b, c, ldc, mask, acc, next, step)
 	case 8:
-		tileBF16x8(kc, a, rs, ks, b, c, ldc, mask, acc)
+		tileBF16x8(kc, a, rs, ks, b, c, ldc, mask, acc, next, step)
 	case 6:
-		tileBF16x6(kc, a, rs, ks, b, c, ldc, mask, acc)
+		tileBF16x6(kc, a, rs, ks, b, c, ldc, mask, acc, next, step)
 	case 4:
-		tileBF16x4(kc, a, rs, ks, b, c, ldc, mask, acc)
+		tileBF16x4(kc, a, rs, ks, b, c, ldc, mask, acc, next, step)
 	case 3:
-		tileBF16x3(kc, a, rs, ks, b, c, ldc, mask, acc)
+		tileBF16x3(kc, a, rs, ks, b, c, ldc, mask, acc, next, step)
 	case 2:
-		tileBF16x2(kc, a, rs, ks, b, c, ldc, mask, acc)
+		tileBF16x2(kc, a, rs, ks, b, c, ldc, mask, acc, next, step)
 	default:
-		tileBF16x1(kc, a, rs, ks, b, c, ldc, mask, acc)
+		tileBF16x1(kc, a, rs, ks, b, c, ldc, mask, acc, next, step)
 	}
 }
 

@@ -4,25 +4,32 @@
 
 #include "textflag.h"
 
-// func tileF32x1(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·tileF32x1(SB), NOSPLIT, $0-64
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	MOVQ   ks+24(FP), DX
-	MOVQ   b+32(FP), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   AX, SI
-	SHRQ   $0x02, SI
-	JZ     tail
+// func tileF32x1(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileF32x1(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       ks+24(FP), DX
+	MOVQ       b+32(FP), BX
+	MOVQ       c+40(FP), SI
+	MOVQ       ldc+48(FP), DI
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	ADDQ       DI, SI
+	MOVQ       next+64(FP), SI
+	MOVQ       step+72(FP), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       AX, R8
+	SHRQ       $0x02, R8
+	JZ         tail
 
 loop4:
 	VMOVUPS      (BX), Z30
@@ -32,6 +39,8 @@ loop4:
 	VFMADD231PS  Z30, Z24, Z0
 	VFMADD231PS  Z31, Z24, Z1
 	ADDQ         DX, CX
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
 	VMOVUPS      (BX), Z30
 	VMOVUPS      64(BX), Z31
 	SUBQ         $-128, BX
@@ -39,6 +48,8 @@ loop4:
 	VFMADD231PS  Z30, Z25, Z2
 	VFMADD231PS  Z31, Z25, Z3
 	ADDQ         DX, CX
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
 	VMOVUPS      (BX), Z30
 	VMOVUPS      64(BX), Z31
 	SUBQ         $-128, BX
@@ -46,6 +57,8 @@ loop4:
 	VFMADD231PS  Z30, Z26, Z4
 	VFMADD231PS  Z31, Z26, Z5
 	ADDQ         DX, CX
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
 	VMOVUPS      (BX), Z30
 	VMOVUPS      64(BX), Z31
 	SUBQ         $-128, BX
@@ -53,7 +66,9 @@ loop4:
 	VFMADD231PS  Z30, Z27, Z6
 	VFMADD231PS  Z31, Z27, Z7
 	ADDQ         DX, CX
-	DECQ         SI
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	DECQ         R8
 	JNZ          loop4
 
 tail:
@@ -68,6 +83,8 @@ loop1:
 	VFMADD231PS  Z30, Z28, Z0
 	VFMADD231PS  Z31, Z28, Z1
 	ADDQ         DX, CX
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
 	DECQ         AX
 	JNZ          loop1
 
@@ -101,33 +118,43 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileF32x2(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·tileF32x2(SB), NOSPLIT, $0-64
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	MOVQ   ks+24(FP), BX
-	MOVQ   b+32(FP), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   AX, DI
-	SHRQ   $0x02, DI
-	JZ     tail
+// func tileF32x2(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileF32x2(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       ks+24(FP), BX
+	MOVQ       b+32(FP), SI
+	MOVQ       c+40(FP), DI
+	MOVQ       ldc+48(FP), R8
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	MOVQ       next+64(FP), DI
+	MOVQ       step+72(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       AX, R9
+	SHRQ       $0x02, R9
+	JZ         tail
 
 loop4:
 	VMOVUPS      (SI), Z30
@@ -140,6 +167,8 @@ loop4:
 	VFMADD231PS  Z30, Z25, Z2
 	VFMADD231PS  Z31, Z25, Z3
 	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Z30
 	VMOVUPS      64(SI), Z31
 	SUBQ         $-128, SI
@@ -150,6 +179,8 @@ loop4:
 	VFMADD231PS  Z30, Z27, Z6
 	VFMADD231PS  Z31, Z27, Z7
 	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Z30
 	VMOVUPS      64(SI), Z31
 	SUBQ         $-128, SI
@@ -160,6 +191,8 @@ loop4:
 	VFMADD231PS  Z30, Z29, Z10
 	VFMADD231PS  Z31, Z29, Z11
 	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Z30
 	VMOVUPS      64(SI), Z31
 	SUBQ         $-128, SI
@@ -170,7 +203,9 @@ loop4:
 	VFMADD231PS  Z30, Z25, Z14
 	VFMADD231PS  Z31, Z25, Z15
 	ADDQ         BX, CX
-	DECQ         DI
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	DECQ         R9
 	JNZ          loop4
 
 tail:
@@ -188,6 +223,8 @@ loop1:
 	VFMADD231PS  Z30, Z27, Z2
 	VFMADD231PS  Z31, Z27, Z3
 	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
 	DECQ         AX
 	JNZ          loop1
 
@@ -235,41 +272,54 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileF32x3(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·tileF32x3(SB), NOSPLIT, $0-64
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	MOVQ   ks+24(FP), BX
-	MOVQ   b+32(FP), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   AX, DI
-	SHRQ   $0x02, DI
-	JZ     tail
+// func tileF32x3(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileF32x3(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       ks+24(FP), BX
+	MOVQ       b+32(FP), SI
+	MOVQ       c+40(FP), DI
+	MOVQ       ldc+48(FP), R8
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	MOVQ       next+64(FP), DI
+	MOVQ       step+72(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       AX, R9
+	SHRQ       $0x02, R9
+	JZ         tail
 
 loop4:
 	VMOVUPS      (SI), Z30
@@ -285,6 +335,8 @@ loop4:
 	VFMADD231PS  Z30, Z26, Z4
 	VFMADD231PS  Z31, Z26, Z5
 	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Z30
 	VMOVUPS      64(SI), Z31
 	SUBQ         $-128, SI
@@ -298,6 +350,8 @@ loop4:
 	VFMADD231PS  Z30, Z29, Z10
 	VFMADD231PS  Z31, Z29, Z11
 	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Z30
 	VMOVUPS      64(SI), Z31
 	SUBQ         $-128, SI
@@ -311,6 +365,8 @@ loop4:
 	VFMADD231PS  Z30, Z26, Z16
 	VFMADD231PS  Z31, Z26, Z17
 	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Z30
 	VMOVUPS      64(SI), Z31
 	SUBQ         $-128, SI
@@ -324,7 +380,9 @@ loop4:
 	VFMADD231PS  Z30, Z29, Z22
 	VFMADD231PS  Z31, Z29, Z23
 	ADDQ         BX, CX
-	DECQ         DI
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	DECQ         R9
 	JNZ          loop4
 
 tail:
@@ -345,6 +403,8 @@ loop1:
 	VFMADD231PS  Z30, Z26, Z4
 	VFMADD231PS  Z31, Z26, Z5
 	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
 	DECQ         AX
 	JNZ          loop1
 
@@ -406,35 +466,51 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileF32x4(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·tileF32x4(SB), NOSPLIT, $0-64
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), BX
-	MOVQ   ks+24(FP), SI
-	MOVQ   b+32(FP), DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   AX, R8
-	SHRQ   $0x02, R8
-	JZ     tail
+// func tileF32x4(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileF32x4(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), BX
+	MOVQ       ks+24(FP), SI
+	MOVQ       b+32(FP), DI
+	MOVQ       c+40(FP), R8
+	MOVQ       ldc+48(FP), R9
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	MOVQ       next+64(FP), R8
+	MOVQ       step+72(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       AX, R10
+	SHRQ       $0x02, R10
+	JZ         tail
 
 loop4:
 	VMOVUPS      (DI), Z30
@@ -454,6 +530,8 @@ loop4:
 	VFMADD231PS  Z31, Z27, Z7
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Z30
 	VMOVUPS      64(DI), Z31
 	SUBQ         $-128, DI
@@ -471,6 +549,8 @@ loop4:
 	VFMADD231PS  Z31, Z25, Z15
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Z30
 	VMOVUPS      64(DI), Z31
 	SUBQ         $-128, DI
@@ -488,6 +568,8 @@ loop4:
 	VFMADD231PS  Z31, Z29, Z7
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Z30
 	VMOVUPS      64(DI), Z31
 	SUBQ         $-128, DI
@@ -505,7 +587,9 @@ loop4:
 	VFMADD231PS  Z31, Z27, Z15
 	ADDQ         SI, CX
 	ADDQ         SI, BX
-	DECQ         R8
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	DECQ         R10
 	JNZ          loop4
 
 tail:
@@ -530,6 +614,8 @@ loop1:
 	VFMADD231PS  Z31, Z25, Z7
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	DECQ         AX
 	JNZ          loop1
 
@@ -589,43 +675,65 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileF32x6(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·tileF32x6(SB), NOSPLIT, $0-64
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), BX
-	MOVQ   ks+24(FP), SI
-	MOVQ   b+32(FP), DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   AX, R8
-	SHRQ   $0x02, R8
-	JZ     tail
+// func tileF32x6(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileF32x6(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), BX
+	MOVQ       ks+24(FP), SI
+	MOVQ       b+32(FP), DI
+	MOVQ       c+40(FP), R8
+	MOVQ       ldc+48(FP), R9
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	MOVQ       next+64(FP), R8
+	MOVQ       step+72(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       AX, R10
+	SHRQ       $0x02, R10
+	JZ         tail
 
 loop4:
 	VMOVUPS      (DI), Z30
@@ -651,6 +759,8 @@ loop4:
 	VFMADD231PS  Z31, Z29, Z11
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Z30
 	VMOVUPS      64(DI), Z31
 	SUBQ         $-128, DI
@@ -674,6 +784,8 @@ loop4:
 	VFMADD231PS  Z31, Z29, Z23
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Z30
 	VMOVUPS      64(DI), Z31
 	SUBQ         $-128, DI
@@ -697,6 +809,8 @@ loop4:
 	VFMADD231PS  Z31, Z29, Z11
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Z30
 	VMOVUPS      64(DI), Z31
 	SUBQ         $-128, DI
@@ -720,7 +834,9 @@ loop4:
 	VFMADD231PS  Z31, Z29, Z23
 	ADDQ         SI, CX
 	ADDQ         SI, BX
-	DECQ         R8
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	DECQ         R10
 	JNZ          loop4
 
 tail:
@@ -751,6 +867,8 @@ loop1:
 	VFMADD231PS  Z31, Z29, Z11
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	DECQ         AX
 	JNZ          loop1
 
@@ -830,36 +948,64 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileF32x8(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·tileF32x8(SB), NOSPLIT, $0-64
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), SI
-	LEAQ   (SI)(BX*1), BX
-	MOVQ   ks+24(FP), DI
-	MOVQ   b+32(FP), R8
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   AX, R9
-	SHRQ   $0x02, R9
-	JZ     tail
+// func tileF32x8(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileF32x8(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), SI
+	LEAQ       (SI)(BX*1), BX
+	MOVQ       ks+24(FP), DI
+	MOVQ       b+32(FP), R8
+	MOVQ       c+40(FP), R9
+	MOVQ       ldc+48(FP), R10
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	MOVQ       next+64(FP), R9
+	MOVQ       step+72(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       AX, R11
+	SHRQ       $0x02, R11
+	JZ         tail
 
 loop4:
 	VMOVUPS      (R8), Z30
@@ -892,6 +1038,8 @@ loop4:
 	ADDQ         DI, CX
 	ADDQ         DI, SI
 	ADDQ         DI, BX
+	PREFETCHT1   (R9)
+	ADDQ         R10, R9
 	VMOVUPS      (R8), Z30
 	VMOVUPS      64(R8), Z31
 	SUBQ         $-128, R8
@@ -922,6 +1070,8 @@ loop4:
 	ADDQ         DI, CX
 	ADDQ         DI, SI
 	ADDQ         DI, BX
+	PREFETCHT1   (R9)
+	ADDQ         R10, R9
 	VMOVUPS      (R8), Z30
 	VMOVUPS      64(R8), Z31
 	SUBQ         $-128, R8
@@ -952,6 +1102,8 @@ loop4:
 	ADDQ         DI, CX
 	ADDQ         DI, SI
 	ADDQ         DI, BX
+	PREFETCHT1   (R9)
+	ADDQ         R10, R9
 	VMOVUPS      (R8), Z30
 	VMOVUPS      64(R8), Z31
 	SUBQ         $-128, R8
@@ -982,7 +1134,9 @@ loop4:
 	ADDQ         DI, CX
 	ADDQ         DI, SI
 	ADDQ         DI, BX
-	DECQ         R9
+	PREFETCHT1   (R9)
+	ADDQ         R10, R9
+	DECQ         R11
 	JNZ          loop4
 
 tail:
@@ -1020,6 +1174,8 @@ loop1:
 	ADDQ         DI, CX
 	ADDQ         DI, SI
 	ADDQ         DI, BX
+	PREFETCHT1   (R9)
+	ADDQ         R10, R9
 	DECQ         AX
 	JNZ          loop1
 
@@ -1103,45 +1259,85 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileF32x12(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·tileF32x12(SB), NOSPLIT, $0-64
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), SI
-	LEAQ   (SI)(BX*1), DI
-	LEAQ   (DI)(BX*1), BX
-	MOVQ   ks+24(FP), R8
-	MOVQ   b+32(FP), R9
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   AX, R10
-	SHRQ   $0x02, R10
-	JZ     tail
+// func tileF32x12(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileF32x12(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), SI
+	LEAQ       (SI)(BX*1), DI
+	LEAQ       (DI)(BX*1), BX
+	MOVQ       ks+24(FP), R8
+	MOVQ       b+32(FP), R9
+	MOVQ       c+40(FP), R10
+	MOVQ       ldc+48(FP), R11
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	MOVQ       next+64(FP), R10
+	MOVQ       step+72(FP), R11
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       AX, R12
+	SHRQ       $0x02, R12
+	JZ         tail
 
 loop4:
 	VMOVUPS      (R9), Z30
@@ -1187,6 +1383,8 @@ loop4:
 	ADDQ         R8, SI
 	ADDQ         R8, DI
 	ADDQ         R8, BX
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R9), Z30
 	VMOVUPS      64(R9), Z31
 	SUBQ         $-128, R9
@@ -1230,6 +1428,8 @@ loop4:
 	ADDQ         R8, SI
 	ADDQ         R8, DI
 	ADDQ         R8, BX
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R9), Z30
 	VMOVUPS      64(R9), Z31
 	SUBQ         $-128, R9
@@ -1273,6 +1473,8 @@ loop4:
 	ADDQ         R8, SI
 	ADDQ         R8, DI
 	ADDQ         R8, BX
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R9), Z30
 	VMOVUPS      64(R9), Z31
 	SUBQ         $-128, R9
@@ -1316,7 +1518,9 @@ loop4:
 	ADDQ         R8, SI
 	ADDQ         R8, DI
 	ADDQ         R8, BX
-	DECQ         R10
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
+	DECQ         R12
 	JNZ          loop4
 
 tail:
@@ -1367,6 +1571,8 @@ loop1:
 	ADDQ         R8, SI
 	ADDQ         R8, DI
 	ADDQ         R8, BX
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	DECQ         AX
 	JNZ          loop1
 
@@ -1482,25 +1688,32 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16x1(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·tileBF16x1(SB), NOSPLIT, $0-64
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	MOVQ   ks+24(FP), DX
-	MOVQ   b+32(FP), BX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   AX, SI
-	SHRQ   $0x02, SI
-	JZ     tail
+// func tileBF16x1(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileBF16x1(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       ks+24(FP), DX
+	MOVQ       b+32(FP), BX
+	MOVQ       c+40(FP), SI
+	MOVQ       ldc+48(FP), DI
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	ADDQ       DI, SI
+	MOVQ       next+64(FP), SI
+	MOVQ       step+72(FP), DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       AX, R8
+	SHRQ       $0x02, R8
+	JZ         tail
 
 loop4:
 	VMOVUPS      (BX), Z30
@@ -1516,6 +1729,8 @@ loop4:
 	LONG         $0x403e9262
 	WORD         $0xcf52
 	ADDQ         DX, CX
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
 	VMOVUPS      (BX), Z30
 	VMOVUPS      64(BX), Z31
 	SUBQ         $-128, BX
@@ -1529,6 +1744,8 @@ loop4:
 	LONG         $0x40369262
 	WORD         $0xdf52
 	ADDQ         DX, CX
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
 	VMOVUPS      (BX), Z30
 	VMOVUPS      64(BX), Z31
 	SUBQ         $-128, BX
@@ -1542,6 +1759,8 @@ loop4:
 	LONG         $0x402e9262
 	WORD         $0xef52
 	ADDQ         DX, CX
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
 	VMOVUPS      (BX), Z30
 	VMOVUPS      64(BX), Z31
 	SUBQ         $-128, BX
@@ -1552,11 +1771,13 @@ loop4:
 	WORD $0xf652
 
 	// VDPBF16PS Z31, Z27, Z7
-	LONG $0x40269262
-	WORD $0xff52
-	ADDQ DX, CX
-	DECQ SI
-	JNZ  loop4
+	LONG       $0x40269262
+	WORD       $0xff52
+	ADDQ       DX, CX
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	DECQ       R8
+	JNZ        loop4
 
 tail:
 	ANDQ $0x03, AX
@@ -1573,11 +1794,13 @@ loop1:
 	WORD $0xc652
 
 	// VDPBF16PS Z31, Z28, Z1
-	LONG $0x401e9262
-	WORD $0xcf52
-	ADDQ DX, CX
-	DECQ AX
-	JNZ  loop1
+	LONG       $0x401e9262
+	WORD       $0xcf52
+	ADDQ       DX, CX
+	PREFETCHT1 (SI)
+	ADDQ       DI, SI
+	DECQ       AX
+	JNZ        loop1
 
 done:
 	VADDPS    Z4, Z0, Z0
@@ -1609,33 +1832,43 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16x2(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·tileBF16x2(SB), NOSPLIT, $0-64
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	MOVQ   ks+24(FP), BX
-	MOVQ   b+32(FP), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   AX, DI
-	SHRQ   $0x02, DI
-	JZ     tail
+// func tileBF16x2(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileBF16x2(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       ks+24(FP), BX
+	MOVQ       b+32(FP), SI
+	MOVQ       c+40(FP), DI
+	MOVQ       ldc+48(FP), R8
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	MOVQ       next+64(FP), DI
+	MOVQ       step+72(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       AX, R9
+	SHRQ       $0x02, R9
+	JZ         tail
 
 loop4:
 	VMOVUPS      (SI), Z30
@@ -1660,6 +1893,8 @@ loop4:
 	LONG         $0x40369262
 	WORD         $0xdf52
 	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Z30
 	VMOVUPS      64(SI), Z31
 	SUBQ         $-128, SI
@@ -1682,6 +1917,8 @@ loop4:
 	LONG         $0x40269262
 	WORD         $0xff52
 	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Z30
 	VMOVUPS      64(SI), Z31
 	SUBQ         $-128, SI
@@ -1704,6 +1941,8 @@ loop4:
 	LONG         $0x40161262
 	WORD         $0xdf52
 	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Z30
 	VMOVUPS      64(SI), Z31
 	SUBQ         $-128, SI
@@ -1723,11 +1962,13 @@ loop4:
 	WORD $0xf652
 
 	// VDPBF16PS Z31, Z25, Z15
-	LONG $0x40361262
-	WORD $0xff52
-	ADDQ BX, CX
-	DECQ DI
-	JNZ  loop4
+	LONG       $0x40361262
+	WORD       $0xff52
+	ADDQ       BX, CX
+	PREFETCHT1 (DI)
+	ADDQ       R8, DI
+	DECQ       R9
+	JNZ        loop4
 
 tail:
 	ANDQ $0x03, AX
@@ -1753,11 +1994,13 @@ loop1:
 	WORD $0xd652
 
 	// VDPBF16PS Z31, Z27, Z3
-	LONG $0x40269262
-	WORD $0xdf52
-	ADDQ BX, CX
-	DECQ AX
-	JNZ  loop1
+	LONG       $0x40269262
+	WORD       $0xdf52
+	ADDQ       BX, CX
+	PREFETCHT1 (DI)
+	ADDQ       R8, DI
+	DECQ       AX
+	JNZ        loop1
 
 done:
 	VADDPS    Z8, Z0, Z0
@@ -1803,41 +2046,54 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16x3(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·tileBF16x3(SB), NOSPLIT, $0-64
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	MOVQ   ks+24(FP), BX
-	MOVQ   b+32(FP), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   AX, DI
-	SHRQ   $0x02, DI
-	JZ     tail
+// func tileBF16x3(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileBF16x3(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       ks+24(FP), BX
+	MOVQ       b+32(FP), SI
+	MOVQ       c+40(FP), DI
+	MOVQ       ldc+48(FP), R8
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	MOVQ       next+64(FP), DI
+	MOVQ       step+72(FP), R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       AX, R9
+	SHRQ       $0x02, R9
+	JZ         tail
 
 loop4:
 	VMOVUPS      (SI), Z30
@@ -1871,6 +2127,8 @@ loop4:
 	LONG         $0x402e9262
 	WORD         $0xef52
 	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Z30
 	VMOVUPS      64(SI), Z31
 	SUBQ         $-128, SI
@@ -1902,6 +2160,8 @@ loop4:
 	LONG         $0x40161262
 	WORD         $0xdf52
 	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Z30
 	VMOVUPS      64(SI), Z31
 	SUBQ         $-128, SI
@@ -1933,6 +2193,8 @@ loop4:
 	LONG         $0x402e8262
 	WORD         $0xcf52
 	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
 	VMOVUPS      (SI), Z30
 	VMOVUPS      64(SI), Z31
 	SUBQ         $-128, SI
@@ -1961,11 +2223,13 @@ loop4:
 	WORD $0xf652
 
 	// VDPBF16PS Z31, Z29, Z23
-	LONG $0x40168262
-	WORD $0xff52
-	ADDQ BX, CX
-	DECQ DI
-	JNZ  loop4
+	LONG       $0x40168262
+	WORD       $0xff52
+	ADDQ       BX, CX
+	PREFETCHT1 (DI)
+	ADDQ       R8, DI
+	DECQ       R9
+	JNZ        loop4
 
 tail:
 	ANDQ $0x03, AX
@@ -2000,11 +2264,13 @@ loop1:
 	WORD $0xe652
 
 	// VDPBF16PS Z31, Z26, Z5
-	LONG $0x402e9262
-	WORD $0xef52
-	ADDQ BX, CX
-	DECQ AX
-	JNZ  loop1
+	LONG       $0x402e9262
+	WORD       $0xef52
+	ADDQ       BX, CX
+	PREFETCHT1 (DI)
+	ADDQ       R8, DI
+	DECQ       AX
+	JNZ        loop1
 
 done:
 	VADDPS    Z12, Z0, Z0
@@ -2064,35 +2330,51 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16x4(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·tileBF16x4(SB), NOSPLIT, $0-64
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), BX
-	MOVQ   ks+24(FP), SI
-	MOVQ   b+32(FP), DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   AX, R8
-	SHRQ   $0x02, R8
-	JZ     tail
+// func tileBF16x4(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileBF16x4(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), BX
+	MOVQ       ks+24(FP), SI
+	MOVQ       b+32(FP), DI
+	MOVQ       c+40(FP), R8
+	MOVQ       ldc+48(FP), R9
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	MOVQ       next+64(FP), R8
+	MOVQ       step+72(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       AX, R10
+	SHRQ       $0x02, R10
+	JZ         tail
 
 loop4:
 	VMOVUPS      (DI), Z30
@@ -2136,6 +2418,8 @@ loop4:
 	WORD         $0xff52
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Z30
 	VMOVUPS      64(DI), Z31
 	SUBQ         $-128, DI
@@ -2177,6 +2461,8 @@ loop4:
 	WORD         $0xff52
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Z30
 	VMOVUPS      64(DI), Z31
 	SUBQ         $-128, DI
@@ -2218,6 +2504,8 @@ loop4:
 	WORD         $0xff52
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Z30
 	VMOVUPS      64(DI), Z31
 	SUBQ         $-128, DI
@@ -2255,12 +2543,14 @@ loop4:
 	WORD $0xf652
 
 	// VDPBF16PS Z31, Z27, Z15
-	LONG $0x40261262
-	WORD $0xff52
-	ADDQ SI, CX
-	ADDQ SI, BX
-	DECQ R8
-	JNZ  loop4
+	LONG       $0x40261262
+	WORD       $0xff52
+	ADDQ       SI, CX
+	ADDQ       SI, BX
+	PREFETCHT1 (R8)
+	ADDQ       R9, R8
+	DECQ       R10
+	JNZ        loop4
 
 tail:
 	ANDQ $0x03, AX
@@ -2304,12 +2594,14 @@ loop1:
 	WORD $0xf652
 
 	// VDPBF16PS Z31, Z25, Z7
-	LONG $0x40369262
-	WORD $0xff52
-	ADDQ SI, CX
-	ADDQ SI, BX
-	DECQ AX
-	JNZ  loop1
+	LONG       $0x40369262
+	WORD       $0xff52
+	ADDQ       SI, CX
+	ADDQ       SI, BX
+	PREFETCHT1 (R8)
+	ADDQ       R9, R8
+	DECQ       AX
+	JNZ        loop1
 
 done:
 	VADDPS    Z8, Z0, Z0
@@ -2367,43 +2659,65 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16x6(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·tileBF16x6(SB), NOSPLIT, $0-64
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), BX
-	MOVQ   ks+24(FP), SI
-	MOVQ   b+32(FP), DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   AX, R8
-	SHRQ   $0x02, R8
-	JZ     tail
+// func tileBF16x6(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileBF16x6(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), BX
+	MOVQ       ks+24(FP), SI
+	MOVQ       b+32(FP), DI
+	MOVQ       c+40(FP), R8
+	MOVQ       ldc+48(FP), R9
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	MOVQ       next+64(FP), R8
+	MOVQ       step+72(FP), R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       AX, R10
+	SHRQ       $0x02, R10
+	JZ         tail
 
 loop4:
 	VMOVUPS      (DI), Z30
@@ -2465,6 +2779,8 @@ loop4:
 	WORD         $0xdf52
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Z30
 	VMOVUPS      64(DI), Z31
 	SUBQ         $-128, DI
@@ -2524,6 +2840,8 @@ loop4:
 	WORD         $0xff52
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Z30
 	VMOVUPS      64(DI), Z31
 	SUBQ         $-128, DI
@@ -2583,6 +2901,8 @@ loop4:
 	WORD         $0xdf52
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Z30
 	VMOVUPS      64(DI), Z31
 	SUBQ         $-128, DI
@@ -2638,12 +2958,14 @@ loop4:
 	WORD $0xf652
 
 	// VDPBF16PS Z31, Z29, Z23
-	LONG $0x40168262
-	WORD $0xff52
-	ADDQ SI, CX
-	ADDQ SI, BX
-	DECQ R8
-	JNZ  loop4
+	LONG       $0x40168262
+	WORD       $0xff52
+	ADDQ       SI, CX
+	ADDQ       SI, BX
+	PREFETCHT1 (R8)
+	ADDQ       R9, R8
+	DECQ       R10
+	JNZ        loop4
 
 tail:
 	ANDQ $0x03, AX
@@ -2705,12 +3027,14 @@ loop1:
 	WORD $0xd652
 
 	// VDPBF16PS Z31, Z29, Z11
-	LONG $0x40161262
-	WORD $0xdf52
-	ADDQ SI, CX
-	ADDQ SI, BX
-	DECQ AX
-	JNZ  loop1
+	LONG       $0x40161262
+	WORD       $0xdf52
+	ADDQ       SI, CX
+	ADDQ       SI, BX
+	PREFETCHT1 (R8)
+	ADDQ       R9, R8
+	DECQ       AX
+	JNZ        loop1
 
 done:
 	VADDPS    Z12, Z0, Z0
@@ -2788,36 +3112,64 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16x8(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·tileBF16x8(SB), NOSPLIT, $0-64
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), SI
-	LEAQ   (SI)(BX*1), BX
-	MOVQ   ks+24(FP), DI
-	MOVQ   b+32(FP), R8
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	MOVQ   AX, R9
-	SHRQ   $0x02, R9
-	JZ     tail
+// func tileBF16x8(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileBF16x8(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), SI
+	LEAQ       (SI)(BX*1), BX
+	MOVQ       ks+24(FP), DI
+	MOVQ       b+32(FP), R8
+	MOVQ       c+40(FP), R9
+	MOVQ       ldc+48(FP), R10
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	MOVQ       next+64(FP), R9
+	MOVQ       step+72(FP), R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	MOVQ       AX, R11
+	SHRQ       $0x02, R11
+	JZ         tail
 
 loop4:
 	VMOVUPS      (R8), Z30
@@ -2898,6 +3250,8 @@ loop4:
 	ADDQ         DI, CX
 	ADDQ         DI, SI
 	ADDQ         DI, BX
+	PREFETCHT1   (R9)
+	ADDQ         R10, R9
 	VMOVUPS      (R8), Z30
 	VMOVUPS      64(R8), Z31
 	SUBQ         $-128, R8
@@ -2976,6 +3330,8 @@ loop4:
 	ADDQ         DI, CX
 	ADDQ         DI, SI
 	ADDQ         DI, BX
+	PREFETCHT1   (R9)
+	ADDQ         R10, R9
 	VMOVUPS      (R8), Z30
 	VMOVUPS      64(R8), Z31
 	SUBQ         $-128, R8
@@ -3054,6 +3410,8 @@ loop4:
 	ADDQ         DI, CX
 	ADDQ         DI, SI
 	ADDQ         DI, BX
+	PREFETCHT1   (R9)
+	ADDQ         R10, R9
 	VMOVUPS      (R8), Z30
 	VMOVUPS      64(R8), Z31
 	SUBQ         $-128, R8
@@ -3127,13 +3485,15 @@ loop4:
 	WORD $0xf652
 
 	// VDPBF16PS Z31, Z25, Z15
-	LONG $0x40361262
-	WORD $0xff52
-	ADDQ DI, CX
-	ADDQ DI, SI
-	ADDQ DI, BX
-	DECQ R9
-	JNZ  loop4
+	LONG       $0x40361262
+	WORD       $0xff52
+	ADDQ       DI, CX
+	ADDQ       DI, SI
+	ADDQ       DI, BX
+	PREFETCHT1 (R9)
+	ADDQ       R10, R9
+	DECQ       R11
+	JNZ        loop4
 
 tail:
 	ANDQ $0x03, AX
@@ -3213,13 +3573,15 @@ loop1:
 	WORD $0xf652
 
 	// VDPBF16PS Z31, Z27, Z15
-	LONG $0x40261262
-	WORD $0xff52
-	ADDQ DI, CX
-	ADDQ DI, SI
-	ADDQ DI, BX
-	DECQ AX
-	JNZ  loop1
+	LONG       $0x40261262
+	WORD       $0xff52
+	ADDQ       DI, CX
+	ADDQ       DI, SI
+	ADDQ       DI, BX
+	PREFETCHT1 (R9)
+	ADDQ       R10, R9
+	DECQ       AX
+	JNZ        loop1
 
 done:
 	MOVL      mask+56(FP), AX
@@ -3301,45 +3663,85 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileBF16x12(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
-TEXT ·tileBF16x12(SB), NOSPLIT, $0-64
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), SI
-	LEAQ   (SI)(BX*1), DI
-	LEAQ   (DI)(BX*1), BX
-	MOVQ   ks+24(FP), R8
-	MOVQ   b+32(FP), R9
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   AX, R10
-	SHRQ   $0x02, R10
-	JZ     tail
+// func tileBF16x12(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, mask uint32, acc uint32, next uintptr, step int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·tileBF16x12(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), SI
+	LEAQ       (SI)(BX*1), DI
+	LEAQ       (DI)(BX*1), BX
+	MOVQ       ks+24(FP), R8
+	MOVQ       b+32(FP), R9
+	MOVQ       c+40(FP), R10
+	MOVQ       ldc+48(FP), R11
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	MOVQ       next+64(FP), R10
+	MOVQ       step+72(FP), R11
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       AX, R12
+	SHRQ       $0x02, R12
+	JZ         tail
 
 loop4:
 	VMOVUPS      (R9), Z30
@@ -3457,6 +3859,8 @@ loop4:
 	ADDQ         R8, SI
 	ADDQ         R8, DI
 	ADDQ         R8, BX
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R9), Z30
 	VMOVUPS      64(R9), Z31
 	SUBQ         $-128, R9
@@ -3572,6 +3976,8 @@ loop4:
 	ADDQ         R8, SI
 	ADDQ         R8, DI
 	ADDQ         R8, BX
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R9), Z30
 	VMOVUPS      64(R9), Z31
 	SUBQ         $-128, R9
@@ -3687,6 +4093,8 @@ loop4:
 	ADDQ         R8, SI
 	ADDQ         R8, DI
 	ADDQ         R8, BX
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R9), Z30
 	VMOVUPS      64(R9), Z31
 	SUBQ         $-128, R9
@@ -3796,14 +4204,16 @@ loop4:
 	WORD $0xf652
 
 	// VDPBF16PS Z31, Z29, Z23
-	LONG $0x40168262
-	WORD $0xff52
-	ADDQ R8, CX
-	ADDQ R8, SI
-	ADDQ R8, DI
-	ADDQ R8, BX
-	DECQ R10
-	JNZ  loop4
+	LONG       $0x40168262
+	WORD       $0xff52
+	ADDQ       R8, CX
+	ADDQ       R8, SI
+	ADDQ       R8, DI
+	ADDQ       R8, BX
+	PREFETCHT1 (R10)
+	ADDQ       R11, R10
+	DECQ       R12
+	JNZ        loop4
 
 tail:
 	ANDQ $0x03, AX
@@ -3919,14 +4329,16 @@ loop1:
 	WORD $0xf652
 
 	// VDPBF16PS Z31, Z29, Z23
-	LONG $0x40168262
-	WORD $0xff52
-	ADDQ R8, CX
-	ADDQ R8, SI
-	ADDQ R8, DI
-	ADDQ R8, BX
-	DECQ AX
-	JNZ  loop1
+	LONG       $0x40168262
+	WORD       $0xff52
+	ADDQ       R8, CX
+	ADDQ       R8, SI
+	ADDQ       R8, DI
+	ADDQ       R8, BX
+	PREFETCHT1 (R10)
+	ADDQ       R11, R10
+	DECQ       AX
+	JNZ        loop1
 
 done:
 	MOVL      mask+56(FP), AX
@@ -4041,22 +4453,27 @@ store:
 	RET
 
 // func segmentsF32x1(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·segmentsF32x1(SB), NOSPLIT, $0-72
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	MOVQ   steps+24(FP), DX
-	MOVQ   n+32(FP), BX
-	MOVQ   b+40(FP), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       steps+24(FP), DX
+	MOVQ       n+32(FP), BX
+	MOVQ       b+40(FP), SI
+	MOVQ       c+48(FP), DI
+	MOVQ       ldc+56(FP), R8
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
 
 segment:
 	MOVQ AX, DI
@@ -4147,30 +4564,38 @@ store:
 	RET
 
 // func segmentsF32x2(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·segmentsF32x2(SB), NOSPLIT, $0-72
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	MOVQ   steps+24(FP), BX
-	MOVQ   n+32(FP), SI
-	MOVQ   b+40(FP), DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       steps+24(FP), BX
+	MOVQ       n+32(FP), SI
+	MOVQ       b+40(FP), DI
+	MOVQ       c+48(FP), R8
+	MOVQ       ldc+56(FP), R9
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
 
 segment:
 	MOVQ AX, R8
@@ -4290,38 +4715,49 @@ store:
 	RET
 
 // func segmentsF32x3(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·segmentsF32x3(SB), NOSPLIT, $0-72
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	MOVQ   steps+24(FP), BX
-	MOVQ   n+32(FP), SI
-	MOVQ   b+40(FP), DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       steps+24(FP), BX
+	MOVQ       n+32(FP), SI
+	MOVQ       b+40(FP), DI
+	MOVQ       c+48(FP), R8
+	MOVQ       ldc+56(FP), R9
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
 
 segment:
 	MOVQ AX, R8
@@ -4470,32 +4906,46 @@ store:
 	RET
 
 // func segmentsF32x4(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·segmentsF32x4(SB), NOSPLIT, $0-72
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), BX
-	MOVQ   steps+24(FP), SI
-	MOVQ   n+32(FP), DI
-	MOVQ   b+40(FP), R8
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), BX
+	MOVQ       steps+24(FP), SI
+	MOVQ       n+32(FP), DI
+	MOVQ       b+40(FP), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       ldc+56(FP), R10
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
 
 segment:
 	MOVQ AX, R9
@@ -4660,40 +5110,60 @@ store:
 	RET
 
 // func segmentsF32x6(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·segmentsF32x6(SB), NOSPLIT, $0-72
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), BX
-	MOVQ   steps+24(FP), SI
-	MOVQ   n+32(FP), DI
-	MOVQ   b+40(FP), R8
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), BX
+	MOVQ       steps+24(FP), SI
+	MOVQ       n+32(FP), DI
+	MOVQ       b+40(FP), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       ldc+56(FP), R10
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
 
 segment:
 	MOVQ AX, R9
@@ -4908,33 +5378,59 @@ store:
 	RET
 
 // func segmentsF32x8(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·segmentsF32x8(SB), NOSPLIT, $0-72
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), SI
-	LEAQ   (SI)(BX*1), BX
-	MOVQ   steps+24(FP), DI
-	MOVQ   n+32(FP), R8
-	MOVQ   b+40(FP), R9
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), SI
+	LEAQ       (SI)(BX*1), BX
+	MOVQ       steps+24(FP), DI
+	MOVQ       n+32(FP), R8
+	MOVQ       b+40(FP), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
 
 segment:
 	MOVQ AX, R10
@@ -5186,42 +5682,80 @@ store:
 	RET
 
 // func segmentsF32x12(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·segmentsF32x12(SB), NOSPLIT, $0-72
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), SI
-	LEAQ   (SI)(BX*1), DI
-	LEAQ   (DI)(BX*1), BX
-	MOVQ   steps+24(FP), R8
-	MOVQ   n+32(FP), R9
-	MOVQ   b+40(FP), R10
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), SI
+	LEAQ       (SI)(BX*1), DI
+	LEAQ       (DI)(BX*1), BX
+	MOVQ       steps+24(FP), R8
+	MOVQ       n+32(FP), R9
+	MOVQ       b+40(FP), R10
+	MOVQ       c+48(FP), R11
+	MOVQ       ldc+56(FP), R12
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
 
 segment:
 	MOVQ AX, R11
@@ -5568,22 +6102,27 @@ store:
 	RET
 
 // func segmentsBF16x1(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·segmentsBF16x1(SB), NOSPLIT, $0-72
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	MOVQ   steps+24(FP), DX
-	MOVQ   n+32(FP), BX
-	MOVQ   b+40(FP), SI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       steps+24(FP), DX
+	MOVQ       n+32(FP), BX
+	MOVQ       b+40(FP), SI
+	MOVQ       c+48(FP), DI
+	MOVQ       ldc+56(FP), R8
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
 
 segment:
 	MOVQ AX, DI
@@ -5704,30 +6243,38 @@ store:
 	RET
 
 // func segmentsBF16x2(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·segmentsBF16x2(SB), NOSPLIT, $0-72
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	MOVQ   steps+24(FP), BX
-	MOVQ   n+32(FP), SI
-	MOVQ   b+40(FP), DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       steps+24(FP), BX
+	MOVQ       n+32(FP), SI
+	MOVQ       b+40(FP), DI
+	MOVQ       c+48(FP), R8
+	MOVQ       ldc+56(FP), R9
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
 
 segment:
 	MOVQ AX, R8
@@ -5907,38 +6454,49 @@ store:
 	RET
 
 // func segmentsBF16x3(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·segmentsBF16x3(SB), NOSPLIT, $0-72
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	MOVQ   steps+24(FP), BX
-	MOVQ   n+32(FP), SI
-	MOVQ   b+40(FP), DI
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       steps+24(FP), BX
+	MOVQ       n+32(FP), SI
+	MOVQ       b+40(FP), DI
+	MOVQ       c+48(FP), R8
+	MOVQ       ldc+56(FP), R9
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
 
 segment:
 	MOVQ AX, R8
@@ -6177,32 +6735,46 @@ store:
 	RET
 
 // func segmentsBF16x4(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·segmentsBF16x4(SB), NOSPLIT, $0-72
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), BX
-	MOVQ   steps+24(FP), SI
-	MOVQ   n+32(FP), DI
-	MOVQ   b+40(FP), R8
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), BX
+	MOVQ       steps+24(FP), SI
+	MOVQ       n+32(FP), DI
+	MOVQ       b+40(FP), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       ldc+56(FP), R10
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
 
 segment:
 	MOVQ AX, R9
@@ -6487,40 +7059,60 @@ store:
 	RET
 
 // func segmentsBF16x6(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·segmentsBF16x6(SB), NOSPLIT, $0-72
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), BX
-	MOVQ   steps+24(FP), SI
-	MOVQ   n+32(FP), DI
-	MOVQ   b+40(FP), R8
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), BX
+	MOVQ       steps+24(FP), SI
+	MOVQ       n+32(FP), DI
+	MOVQ       b+40(FP), R8
+	MOVQ       c+48(FP), R9
+	MOVQ       ldc+56(FP), R10
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT1 (R9)
+	PREFETCHT1 64(R9)
+	ADDQ       R10, R9
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
 
 segment:
 	MOVQ AX, R9
@@ -6915,33 +7507,59 @@ store:
 	RET
 
 // func segmentsBF16x8(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·segmentsBF16x8(SB), NOSPLIT, $0-72
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), SI
-	LEAQ   (SI)(BX*1), BX
-	MOVQ   steps+24(FP), DI
-	MOVQ   n+32(FP), R8
-	MOVQ   b+40(FP), R9
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), SI
+	LEAQ       (SI)(BX*1), BX
+	MOVQ       steps+24(FP), DI
+	MOVQ       n+32(FP), R8
+	MOVQ       b+40(FP), R9
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       R11, R10
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
 
 segment:
 	MOVQ AX, R10
@@ -7433,42 +8051,80 @@ store:
 	RET
 
 // func segmentsBF16x12(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·segmentsBF16x12(SB), NOSPLIT, $0-72
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), SI
-	LEAQ   (SI)(BX*1), DI
-	LEAQ   (DI)(BX*1), BX
-	MOVQ   steps+24(FP), R8
-	MOVQ   n+32(FP), R9
-	MOVQ   b+40(FP), R10
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), SI
+	LEAQ       (SI)(BX*1), DI
+	LEAQ       (DI)(BX*1), BX
+	MOVQ       steps+24(FP), R8
+	MOVQ       n+32(FP), R9
+	MOVQ       b+40(FP), R10
+	MOVQ       c+48(FP), R11
+	MOVQ       ldc+56(FP), R12
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT1 (R11)
+	PREFETCHT1 64(R11)
+	ADDQ       R12, R11
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
 
 segment:
 	MOVQ AX, R11
@@ -8444,6 +9100,68 @@ loop:
 	VMOVDQU32 Z2, (AX)
 	LEAQ      (CX)(DX*2), CX
 	ADDQ      BX, AX
+	DECQ      SI
+	JNZ       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func pairTiles(dst *float32, src *float32, ld int, size int, n int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·pairTiles(SB), NOSPLIT, $0-40
+	MOVQ      dst+0(FP), AX
+	MOVQ      src+8(FP), CX
+	MOVQ      ld+16(FP), DX
+	MOVQ      size+24(FP), BX
+	MOVQ      n+32(FP), SI
+	LEAQ      (BX)(BX*2), DI
+	MOVL      $0x00000fff, R8
+	KMOVW     R8, K1
+	MOVL      $0x0000f000, R8
+	KMOVW     R8, K2
+	MOVL      $0x000000ff, R8
+	KMOVW     R8, K3
+	MOVL      $0x0000ff00, R8
+	KMOVW     R8, K4
+	MOVL      $0x0000000f, R8
+	KMOVW     R8, K5
+	MOVL      $0x0000fff0, R8
+	KMOVW     R8, K6
+	VMOVDQU32 pairOrder<>+0(SB), Z6
+	TESTQ     SI, SI
+	JZ        end
+
+loop:
+	VMOVUPS (CX), Z0
+	VMOVUPS (CX)(DX*1), Z1
+
+	// VCVTNE2PS2BF16 Z0, Z1, Z2
+	LONG    $0x4877f262
+	WORD    $0xd072
+	VPERMW  Z2, Z6, Z3
+	VMOVUPS 64(CX), Z0
+	VMOVUPS 64(CX)(DX*1), Z1
+
+	// VCVTNE2PS2BF16 Z0, Z1, Z2
+	LONG    $0x4877f262
+	WORD    $0xd072
+	VPERMW  Z2, Z6, Z4
+	VMOVUPS 128(CX), Z0
+	VMOVUPS 128(CX)(DX*1), Z1
+
+	// VCVTNE2PS2BF16 Z0, Z1, Z2
+	LONG      $0x4877f262
+	WORD      $0xd072
+	VPERMW    Z2, Z6, Z5
+	VMOVDQU32 Z3, K1, (AX)
+	VMOVDQU32 Z3, K2, -48(AX)(BX*1)
+	VMOVDQU32 Z4, K3, 16(AX)(BX*1)
+	VMOVDQU32 Z4, K4, -32(AX)(BX*2)
+	VMOVDQU32 Z5, K5, 32(AX)(BX*2)
+	VMOVDQU32 Z5, K6, -16(AX)(DI*1)
+	LEAQ      (CX)(DX*2), CX
+	ADDQ      $0x30, AX
 	DECQ      SI
 	JNZ       loop
 

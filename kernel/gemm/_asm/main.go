@@ -36,7 +36,9 @@ func main() {
 	}
 	tileAVX2()
 	convertBF16()
-	pairRows()
+	order := pairOrder()
+	pairRows(order)
+	pairTiles(order)
 	copyPanel()
 	transposePanel()
 	Generate()

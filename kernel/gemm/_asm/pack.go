@@ -30,12 +30,17 @@ func convertBF16() {
 	RET()
 }
 
-// pairRows interleaves rows 2k and 2k+1 as pairs of bf16, 16 columns wide.
-func pairRows() {
+// pairOrder is the permutation that makes pairs of two rows' words.
+func pairOrder() Mem {
 	order := GLOBL("pairOrder", RODATA|NOPTR)
 	for i := range 16 { // word i of the first row, then of the second
 		DATA(4*i, U32(uint32(i)|uint32(16+i)<<16))
 	}
+	return order
+}
+
+// pairRows interleaves rows 2k and 2k+1 as pairs of bf16, 16 columns wide.
+func pairRows(order Mem) {
 	TEXT("pairRows", NOSPLIT, "func(dst, src *float32, ld, ldd, n int, mask uint32)")
 	Doc("pairRows writes, for each of n pairs of rows ld bytes apart, the columns that",
 		"mask chooses of 16 as pairs of bf16 (the others as 0), ldd bytes apart.")
@@ -58,6 +63,51 @@ func pairRows() {
 	VMOVDQU32(reg.Z2, Mem{Base: d})
 	LEAQ(Mem{Base: s, Index: ld, Scale: 2}, s)
 	ADDQ(ldd, d)
+	DECQ(n)
+	JNZ(LabelRef("loop"))
+	Label("end")
+	VZEROUPPER()
+	RET()
+}
+
+// pairTiles packs a transposed A for four tiles at once: a line of memory holds
+// more columns than a tile has rows, and reading it once is what counts.
+func pairTiles(order Mem) {
+	TEXT("pairTiles", NOSPLIT, "func(dst, src *float32, ld, size, n int)")
+	Doc("pairTiles writes, for each of n pairs of rows ld bytes apart, 48 columns as pairs",
+		"of bf16: twelve to each of four tiles, size bytes apart, 48 bytes a pair.")
+	Pragma("noescape")
+	d := Load(Param("dst"), GP64())
+	s := Load(Param("src"), GP64())
+	ld := Load(Param("ld"), GP64())
+	size := Load(Param("size"), GP64())
+	n := Load(Param("n"), GP64())
+	size3 := GP64()
+	LEAQ(Mem{Base: size, Index: size, Scale: 2}, size3)
+	masks := []reg.Register{reg.K1, reg.K2, reg.K3, reg.K4, reg.K5, reg.K6}
+	for i, m := range []uint32{0x0fff, 0xf000, 0x00ff, 0xff00, 0x000f, 0xfff0} {
+		t := GP32()
+		MOVL(U32(m), t)
+		KMOVW(t, masks[i])
+	}
+	VMOVDQU32(order, reg.Z6)
+	TESTQ(n, n)
+	JZ(LabelRef("end"))
+	Label("loop")
+	for i := range 3 {
+		VMOVUPS(Mem{Base: s, Disp: 64 * i}, reg.Z0)
+		VMOVUPS(Mem{Base: s, Index: ld, Scale: 1, Disp: 64 * i}, reg.Z1)
+		evex("VCVTNE2PS2BF16", prefixF2, opVCVTNE, 2, 1, 0) // [row 2k | row 2k+1]
+		VPERMW(reg.Z2, reg.Z6, zmm[3+i])
+	}
+	VMOVDQU32(reg.Z3, reg.K1, Mem{Base: d})
+	VMOVDQU32(reg.Z3, reg.K2, Mem{Base: d, Index: size, Scale: 1, Disp: -48})
+	VMOVDQU32(reg.Z4, reg.K3, Mem{Base: d, Index: size, Scale: 1, Disp: 16})
+	VMOVDQU32(reg.Z4, reg.K4, Mem{Base: d, Index: size, Scale: 2, Disp: -32})
+	VMOVDQU32(reg.Z5, reg.K5, Mem{Base: d, Index: size, Scale: 2, Disp: 32})
+	VMOVDQU32(reg.Z5, reg.K6, Mem{Base: d, Index: size3, Scale: 1, Disp: -16})
+	LEAQ(Mem{Base: s, Index: ld, Scale: 2}, s)
+	ADDQ(Imm(48), d)
 	DECQ(n)
 	JNZ(LabelRef("loop"))
 	Label("end")

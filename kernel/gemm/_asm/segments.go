@@ -27,6 +27,7 @@ func tileSegments(name string, mr int, bf16 bool) {
 	steps := Load(Param("steps"), GP64())
 	n := Load(Param("n"), GP64())
 	b := Load(Param("b"), GP64())
+	prefetchC(mr)
 	for i := range split * mr * 2 {
 		VPXORD(zmm[i], zmm[i], zmm[i])
 	}

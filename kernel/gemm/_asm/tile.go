@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-const tileSignature = "func(kc int, a *float32, rs, ks int, b, c *float32, ldc int, mask, acc uint32)"
+const tileSignature = "func(kc int, a *float32, rs, ks int, b, c *float32, ldc int, mask, acc uint32, next uintptr, step int)"
 
 // kLoop runs step n times, four at a time.
 func kLoop(n reg.Register, step func(u int)) {
@@ -36,6 +36,8 @@ func kLoop(n reg.Register, step func(u int)) {
 // one f32, or two bf16 of neighbouring k. A's lane (i, k) is at a + i rs + k ks,
 // B's row k at b + 128 k, C's row i at c + i ldc; strides in bytes. The mask
 // chooses columns. Small tiles keep several sums along k to hide the latency.
+// Every k prefetches one more line of what is read later, from next on, step
+// bytes apart.
 func tile512(name string, mr int, bf16 bool) {
 	TEXT(fmt.Sprintf("%sx%d", name, mr), NOSPLIT, tileSignature)
 	Doc(fmt.Sprintf("%sx%d is one tile of %d rows by 32 columns.", name, mr, mr))
@@ -52,6 +54,8 @@ func tile512(name string, mr int, bf16 bool) {
 	rows, at := rowAddresses(mr)
 	ks := Load(Param("ks"), GP64())
 	b := Load(Param("b"), GP64())
+	prefetchC(mr)
+	next, ahead := Load(Param("next"), GP64()), Load(Param("step"), GP64())
 	for i := range split * mr * 2 {
 		VPXORD(zmm[i], zmm[i], zmm[i])
 	}
@@ -76,6 +80,8 @@ func tile512(name string, mr int, bf16 bool) {
 		for i := range rows {
 			ADDQ(ks, rows[i])
 		}
+		PREFETCHT1(Mem{Base: next})
+		ADDQ(ahead, next)
 	})
 	for s := split; s > 1; s /= 2 {
 		half := mr * 2 * (s / 2)
@@ -84,6 +90,16 @@ func tile512(name string, mr int, bf16 bool) {
 		}
 	}
 	store512(mr)
+}
+
+// prefetchC fetches C's rows while k runs.
+func prefetchC(mr int) {
+	c, ldc := Load(Param("c"), GP64()), Load(Param("ldc"), GP64())
+	for range mr {
+		PREFETCHT1(Mem{Base: c})
+		PREFETCHT1(Mem{Base: c, Disp: 64})
+		ADDQ(ldc, c)
+	}
 }
 
 // store512 adds the tile to C where acc is not 0, and stores it.
