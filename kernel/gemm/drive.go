@@ -128,7 +128,7 @@ func (j *job) block(i0, i1, j0, j1 int) {
 			for t := range panels {
 				col := j0 + t*panel
 				b := &w.buf[col*w.pitch+lane*panel]
-				tile(s, w.native, mr, sp.lanes, a, rs, ks, b, &j.c[i*j.ldc+col], j.ldc, min(panel, j1-col), acc, j.next(sp, i+mr, t, panels))
+				tile(s, w.native, mr, sp.lanes, a, rs, ks, b, &j.c[i*j.ldc+col], j.ldc, min(panel, j1-col), acc, j.next(s, sp, i+mr, t, panels))
 			}
 			i += mr
 		}

@@ -15,7 +15,7 @@ type scratch struct {
 
 func newScratch() *scratch {
 	return &scratch{
-		a:    aligned(make([]float32, 4*(blockLanes*maxRows+lanePad)+2*lanePad)),
+		a:    aligned(make([]float32, transposedTiles*(blockLanes*maxRows+lanePad)+2*lanePad)),
 		row:  make([]float32, 2*blockLanes+panel),
 		rows: aligned(make([]float32, panel*(laneChunk+lanePad)+lanePad)),
 	}

@@ -40,10 +40,13 @@ func (j *job) packA(s *scratch, sp span, i, i1, mr, panels int) (a *float32, rs,
 	return &s.a[0], pitch * 4, 4
 }
 
+// transposedTiles is how many tiles pairTiles packs.
+const transposedTiles = 4
+
 // packPairs packs a transposed A, contiguous along the rows, for bf16: four
 // tiles at a time while there are rows for them.
 func (j *job) packPairs(s *scratch, sp span, i, i1, mr int) (a *float32, rs, ks int) {
-	const tiles, size = 4, blockLanes*maxRows + lanePad
+	const tiles, size = transposedTiles, blockLanes*maxRows + lanePad
 	src, pairs := &j.a, sp.kc/2
 	var last []float32
 	if sp.kc%2 == 1 {
@@ -79,11 +82,14 @@ type ahead struct {
 // next returns the part of the rows from i on that tile t of a row of tiles
 // should prefetch: packA reads them when the row is done, and the memory is
 // farther away than the processor looks ahead.
-func (j *job) next(sp span, i, t, panels int) ahead {
+func (j *job) next(s *scratch, sp span, i, t, panels int) ahead {
 	src := &j.a
 	rows := min(maxRows, j.m-i)
-	if rows <= 0 || src.rows == nil && src.k != 1 {
+	switch {
+	case rows <= 0:
 		return ahead{}
+	case src.rows == nil && src.k != 1:
+		return j.nextColumns(s, sp, i, t, panels)
 	}
 	if src.rows == nil && src.row == sp.kc { // one stretch of memory
 		all := rows * sp.kc
@@ -98,6 +104,25 @@ func (j *job) next(sp span, i, t, panels int) ahead {
 		at, n = int(src.rows[i+t])+int(src.seg[sp.k0/src.segLen])+off, min(n, src.segLen-off)
 	}
 	return ahead{uintptr(unsafe.Pointer(&src.p[at])), (n*4 + sp.lanes - 1) / sp.lanes}
+}
+
+// nextColumns is next for a transposed A: line after line of 16 rows, down the k.
+func (j *job) nextColumns(s *scratch, sp span, i, t, panels int) ahead {
+	src := &j.a
+	row, k, step := i+16*t, sp.k0, src.k*4
+	end := i + maxRows
+	if j.w.native {
+		// pairTiles reads two k a lane and tiles' worth of rows: the lines are
+		// shared out among the panels of all tiles until then.
+		left := (s.tilesEnd-i)/maxRows + 1
+		call := (transposedTiles-left)*panels + t
+		row, k, step = s.tilesEnd+call/2*16, k+call%2, 2*step
+		end = s.tilesEnd + transposedTiles*maxRows
+	}
+	if at := row + k*src.k; src.row == 1 && row < min(end, j.m) && at < len(src.p) {
+		return ahead{uintptr(unsafe.Pointer(&src.p[at])), step}
+	}
+	return ahead{}
 }
 
 // gather returns row i from k0 on, in place where it is contiguous, else in
