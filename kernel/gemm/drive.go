@@ -173,7 +173,7 @@ func tile(s *scratch, native bool, mr, lanes int, a *float32, rs, ks int, b, c *
 			tileF32(mr, lanes, a, rs, ks, b, c, ldc*4, columnMask(cols), flag, next.at, next.step)
 		}
 	case isa.AVX2:
-		tile256(s, mr, lanes, a, rs, ks, b, c, ldc, cols, acc)
+		tile256(s, mr, lanes, a, rs, ks, b, c, ldc, cols, acc, next)
 	default:
 		tileGo(mr, lanes, a, rs, ks, b, c, ldc, cols, acc)
 	}

@@ -29,6 +29,18 @@ func nan(n int) []float32 {
 	return x
 }
 
+// everyISA is isa.ForEach with AVX-512 without its bf16 extension besides.
+func everyISA(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	isa.ForEach(t, f)
+	if isa.Best() == isa.AVX512 {
+		t.Run("avx512f", func(t *testing.T) {
+			defer isa.WithoutBF16()()
+			f(t)
+		})
+	}
+}
+
 // mulRef is the product in float64.
 func mulRef(typ Type, m, n, k int, a, b func(i, k int) float32) []float32 {
 	c := make([]float32, m*n)
@@ -51,7 +63,7 @@ func mulRef(typ Type, m, n, k int, a, b func(i, k int) float32) []float32 {
 func TestMul(t *testing.T) {
 	p := par.New(2)
 	defer p.Close()
-	isa.ForEach(t, func(t *testing.T) {
+	everyISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for _, typ := range []Type{F32, BF16} {
 			for range 60 {
@@ -105,7 +117,7 @@ func unpad(c []float32, m, n, ldc int) []float32 {
 func TestMulRows(t *testing.T) {
 	p := par.New(2)
 	defer p.Close()
-	isa.ForEach(t, func(t *testing.T) {
+	everyISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 4))
 		for _, typ := range []Type{F32, BF16} {
 			for _, segLen := range []int{2, 9, 48, 500} {
@@ -176,7 +188,7 @@ func TestAllocatesNothing(t *testing.T) {
 	for i := range side {
 		rows.At = append(rows.At, int32(i*side))
 	}
-	isa.ForEach(t, func(t *testing.T) {
+	everyISA(t, func(t *testing.T) {
 		for _, typ := range []Type{F32, BF16} {
 			w := Pack(p, typ, View{b, side, 1}, side, side)
 			for name, f := range map[string]func(){

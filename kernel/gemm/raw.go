@@ -138,11 +138,7 @@ func copyRows(dst []float32, ldd int, src []float32, ld, n, cols int) {
 }
 
 // Round rounds f32 lanes for BF16 where it is not native.
-func Round(x []float32) {
-	for i, v := range x {
-		x[i] = roundBF16(v)
-	}
-}
+func Round(x []float32) { roundRow(x, x) }
 
 // Halves returns lanes as the bf16 they hold, the first of a pair first.
 func Halves(lanes []float32) []uint16 {

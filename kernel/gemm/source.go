@@ -30,9 +30,7 @@ func (j *job) packA(s *scratch, sp span, i, i1, mr, panels int) (a *float32, rs,
 		case w.native:
 			convertRow(dst, row, &s.tail)
 		case w.typ == BF16:
-			for x, v := range row {
-				dst[x] = roundBF16(v)
-			}
+			roundRow(dst, row)
 		default:
 			copy(dst, row)
 		}

@@ -144,15 +144,40 @@ func segmentsBF16x8(kc int, a *float32, rs int, steps *int, n int, b *float32, c
 //go:noescape
 func segmentsBF16x12(kc int, a *float32, rs int, steps *int, n int, b *float32, c *float32, ldc int, mask uint32, acc uint32)
 
+// tileAVX2x1 is one tile of 1 rows by 16 columns.
+//
+//go:noescape
+func tileAVX2x1(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, acc uint32, next uintptr, step int)
+
+// tileAVX2x2 is one tile of 2 rows by 16 columns.
+//
+//go:noescape
+func tileAVX2x2(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, acc uint32, next uintptr, step int)
+
+// tileAVX2x3 is one tile of 3 rows by 16 columns.
+//
+//go:noescape
+func tileAVX2x3(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, acc uint32, next uintptr, step int)
+
+// tileAVX2x4 is one tile of 4 rows by 16 columns.
+//
+//go:noescape
+func tileAVX2x4(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, acc uint32, next uintptr, step int)
+
 // tileAVX2x6 is one tile of 6 rows by 16 columns.
 //
 //go:noescape
-func tileAVX2x6(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, acc uint32)
+func tileAVX2x6(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, acc uint32, next uintptr, step int)
 
 // convertBF16 rounds n values, a multiple of 32, to pairs of bf16.
 //
 //go:noescape
 func convertBF16(dst *float32, src *float32, n int)
+
+// roundAVX2 rounds n values, a multiple of 8, to the nearest bf16, ties to even.
+//
+//go:noescape
+func roundAVX2(dst *float32, src *float32, n int)
 
 // pairRows writes, for each of n pairs of rows ld bytes apart, the columns that
 // mask chooses of 16 as pairs of bf16 (the others as 0), ldd bytes apart.

@@ -40,13 +40,13 @@ func tileBF16(mr, kc int, a *float32, rs, ks int, b, c *float32, ldc int, mask, 
 	}
 }
 
-// tile256 covers a tile with AVX2 tiles of 6 x 16, those at an edge through
-// scratch. Heights that are no multiple of 6 are computed in plain Go.
-func tile256(s *scratch, mr, kc int, a *float32, rs, ks int, b, c *float32, ldc, cols int, acc bool) {
-	const rows, width = 6, 16
-	if mr%rows != 0 {
-		tileGo(mr, kc, a, rs, ks, b, c, ldc, cols, acc)
-		return
+// tile256 covers a tile with AVX2 tiles of up to 6 x 16, those at an edge
+// through scratch.
+func tile256(s *scratch, mr, kc int, a *float32, rs, ks int, b, c *float32, ldc, cols int, acc bool, next ahead) {
+	const width = 16
+	rows := mr
+	if mr > 6 {
+		rows = mr / 2 // 12 and 8
 	}
 	var flag uint32
 	if acc {
@@ -57,14 +57,31 @@ func tile256(s *scratch, mr, kc int, a *float32, rs, ks int, b, c *float32, ldc,
 		for j := 0; j < cols; j += width {
 			bj, cj := offset(b, j*4), offset(ci, j*4)
 			if j+width <= cols {
-				tileAVX2x6(kc, ai, rs, ks, bj, cj, ldc*4, flag)
-				continue
+				tileAVX2(rows, kc, ai, rs, ks, bj, cj, ldc*4, flag, next)
+			} else {
+				tileAVX2(rows, kc, ai, rs, ks, bj, &s.c[0], width*4, 0, ahead{})
+				for r := range rows {
+					addRow(offset(cj, r*ldc*4), s.c[r*width:r*width+cols-j], acc)
+				}
 			}
-			tileAVX2x6(kc, ai, rs, ks, bj, &s.c[0], width*4, 0)
-			for r := range rows {
-				addRow(offset(cj, r*ldc*4), s.c[r*width:r*width+cols-j], acc)
-			}
+			next = ahead{} // once is enough
 		}
+	}
+}
+
+// tileAVX2 runs the tile of mr rows by 16 columns.
+func tileAVX2(mr, kc int, a *float32, rs, ks int, b, c *float32, ldc int, acc uint32, next ahead) {
+	switch mr {
+	case 6:
+		tileAVX2x6(kc, a, rs, ks, b, c, ldc, acc, next.at, next.step)
+	case 4:
+		tileAVX2x4(kc, a, rs, ks, b, c, ldc, acc, next.at, next.step)
+	case 3:
+		tileAVX2x3(kc, a, rs, ks, b, c, ldc, acc, next.at, next.step)
+	case 2:
+		tileAVX2x2(kc, a, rs, ks, b, c, ldc, acc, next.at, next.step)
+	default:
+		tileAVX2x1(kc, a, rs, ks, b, c, ldc, acc, next.at, next.step)
 	}
 }
 

@@ -8830,31 +8830,632 @@ store:
 	VZEROUPPER
 	RET
 
-// func tileAVX2x6(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, acc uint32)
-// Requires: AVX, FMA3
-TEXT ·tileAVX2x6(SB), NOSPLIT, $0-60
-	MOVQ   kc+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   rs+16(FP), DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(BX*1), BX
-	MOVQ   ks+24(FP), SI
-	MOVQ   b+32(FP), DI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   AX, R8
-	SHRQ   $0x02, R8
-	JZ     tail
+// func tileAVX2x1(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, acc uint32, next uintptr, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tileAVX2x1(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       ks+24(FP), DX
+	MOVQ       b+32(FP), BX
+	MOVQ       c+40(FP), SI
+	MOVQ       ldc+48(FP), DI
+	PREFETCHT1 (SI)
+	PREFETCHT1 64(SI)
+	ADDQ       DI, SI
+	MOVQ       next+64(FP), SI
+	MOVQ       step+72(FP), DI
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       AX, R8
+	SHRQ       $0x02, R8
+	JZ         tail
+
+loop4:
+	VMOVUPS      (BX), Y14
+	VMOVUPS      32(BX), Y15
+	SUBQ         $-128, BX
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y15, Y12, Y1
+	ADDQ         DX, CX
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	VMOVUPS      (BX), Y14
+	VMOVUPS      32(BX), Y15
+	SUBQ         $-128, BX
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y15, Y12, Y3
+	ADDQ         DX, CX
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	VMOVUPS      (BX), Y14
+	VMOVUPS      32(BX), Y15
+	SUBQ         $-128, BX
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	ADDQ         DX, CX
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	VMOVUPS      (BX), Y14
+	VMOVUPS      32(BX), Y15
+	SUBQ         $-128, BX
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y15, Y12, Y7
+	ADDQ         DX, CX
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	DECQ         R8
+	JNZ          loop4
+
+tail:
+	ANDQ $0x03, AX
+	JZ   done
+
+loop1:
+	VMOVUPS      (BX), Y14
+	VMOVUPS      32(BX), Y15
+	SUBQ         $-128, BX
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y15, Y12, Y1
+	ADDQ         DX, CX
+	PREFETCHT1   (SI)
+	ADDQ         DI, SI
+	DECQ         AX
+	JNZ          loop1
+
+done:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	MOVQ   c+40(FP), AX
+	MOVQ   ldc+48(FP), CX
+	MOVL   acc+56(FP), DX
+	TESTL  DX, DX
+	JZ     store
+	MOVQ   AX, DX
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	ADDQ   CX, DX
+
+store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func tileAVX2x2(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, acc uint32, next uintptr, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tileAVX2x2(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       ks+24(FP), BX
+	MOVQ       b+32(FP), SI
+	MOVQ       c+40(FP), DI
+	MOVQ       ldc+48(FP), R8
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	MOVQ       next+64(FP), DI
+	MOVQ       step+72(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       AX, R9
+	SHRQ       $0x02, R9
+	JZ         tail
+
+loop4:
+	VMOVUPS      (SI), Y14
+	VMOVUPS      32(SI), Y15
+	SUBQ         $-128, SI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	VMOVUPS      (SI), Y14
+	VMOVUPS      32(SI), Y15
+	SUBQ         $-128, SI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	VMOVUPS      (SI), Y14
+	VMOVUPS      32(SI), Y15
+	SUBQ         $-128, SI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	VMOVUPS      (SI), Y14
+	VMOVUPS      32(SI), Y15
+	SUBQ         $-128, SI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	DECQ         R9
+	JNZ          loop4
+
+tail:
+	ANDQ $0x03, AX
+	JZ   done
+
+loop1:
+	VMOVUPS      (SI), Y14
+	VMOVUPS      32(SI), Y15
+	SUBQ         $-128, SI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	DECQ         AX
+	JNZ          loop1
+
+done:
+	VADDPS Y4, Y0, Y0
+	VADDPS Y5, Y1, Y1
+	VADDPS Y6, Y2, Y2
+	VADDPS Y7, Y3, Y3
+	MOVQ   c+40(FP), AX
+	MOVQ   ldc+48(FP), CX
+	MOVL   acc+56(FP), DX
+	TESTL  DX, DX
+	JZ     store
+	MOVQ   AX, DX
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	ADDQ   CX, DX
+	VADDPS (DX), Y2, Y2
+	VADDPS 32(DX), Y3, Y3
+	ADDQ   CX, DX
+
+store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func tileAVX2x3(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, acc uint32, next uintptr, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tileAVX2x3(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	MOVQ       ks+24(FP), BX
+	MOVQ       b+32(FP), SI
+	MOVQ       c+40(FP), DI
+	MOVQ       ldc+48(FP), R8
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	PREFETCHT1 (DI)
+	PREFETCHT1 64(DI)
+	ADDQ       R8, DI
+	MOVQ       next+64(FP), DI
+	MOVQ       step+72(FP), R8
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       AX, R9
+	SHRQ       $0x02, R9
+	JZ         tail
+
+loop4:
+	VMOVUPS      (SI), Y14
+	VMOVUPS      32(SI), Y15
+	SUBQ         $-128, SI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (CX)(DX*2), Y12
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	VMOVUPS      (SI), Y14
+	VMOVUPS      32(SI), Y15
+	SUBQ         $-128, SI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y15, Y12, Y7
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y8
+	VFMADD231PS  Y15, Y13, Y9
+	VBROADCASTSS (CX)(DX*2), Y12
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	VMOVUPS      (SI), Y14
+	VMOVUPS      32(SI), Y15
+	SUBQ         $-128, SI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (CX)(DX*2), Y12
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	VMOVUPS      (SI), Y14
+	VMOVUPS      32(SI), Y15
+	SUBQ         $-128, SI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y15, Y12, Y7
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y8
+	VFMADD231PS  Y15, Y13, Y9
+	VBROADCASTSS (CX)(DX*2), Y12
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y15, Y12, Y11
+	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	DECQ         R9
+	JNZ          loop4
+
+tail:
+	ANDQ $0x03, AX
+	JZ   done
+
+loop1:
+	VMOVUPS      (SI), Y14
+	VMOVUPS      32(SI), Y15
+	SUBQ         $-128, SI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (CX)(DX*2), Y12
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	ADDQ         BX, CX
+	PREFETCHT1   (DI)
+	ADDQ         R8, DI
+	DECQ         AX
+	JNZ          loop1
+
+done:
+	VADDPS Y6, Y0, Y0
+	VADDPS Y7, Y1, Y1
+	VADDPS Y8, Y2, Y2
+	VADDPS Y9, Y3, Y3
+	VADDPS Y10, Y4, Y4
+	VADDPS Y11, Y5, Y5
+	MOVQ   c+40(FP), AX
+	MOVQ   ldc+48(FP), CX
+	MOVL   acc+56(FP), DX
+	TESTL  DX, DX
+	JZ     store
+	MOVQ   AX, DX
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	ADDQ   CX, DX
+	VADDPS (DX), Y2, Y2
+	VADDPS 32(DX), Y3, Y3
+	ADDQ   CX, DX
+	VADDPS (DX), Y4, Y4
+	VADDPS 32(DX), Y5, Y5
+	ADDQ   CX, DX
+
+store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func tileAVX2x4(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, acc uint32, next uintptr, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tileAVX2x4(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), BX
+	MOVQ       ks+24(FP), SI
+	MOVQ       b+32(FP), DI
+	MOVQ       c+40(FP), R8
+	MOVQ       ldc+48(FP), R9
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	MOVQ       next+64(FP), R8
+	MOVQ       step+72(FP), R9
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	MOVQ       AX, R10
+	SHRQ       $0x02, R10
+	JZ         tail
+
+loop4:
+	VMOVUPS      (DI), Y14
+	VMOVUPS      32(DI), Y15
+	SUBQ         $-128, DI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (CX)(DX*2), Y12
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (BX), Y13
+	VFMADD231PS  Y14, Y13, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	ADDQ         SI, CX
+	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	VMOVUPS      (DI), Y14
+	VMOVUPS      32(DI), Y15
+	SUBQ         $-128, DI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (CX)(DX*2), Y12
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (BX), Y13
+	VFMADD231PS  Y14, Y13, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	ADDQ         SI, CX
+	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	VMOVUPS      (DI), Y14
+	VMOVUPS      32(DI), Y15
+	SUBQ         $-128, DI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (CX)(DX*2), Y12
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (BX), Y13
+	VFMADD231PS  Y14, Y13, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	ADDQ         SI, CX
+	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	VMOVUPS      (DI), Y14
+	VMOVUPS      32(DI), Y15
+	SUBQ         $-128, DI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (CX)(DX*2), Y12
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (BX), Y13
+	VFMADD231PS  Y14, Y13, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	ADDQ         SI, CX
+	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	DECQ         R10
+	JNZ          loop4
+
+tail:
+	ANDQ $0x03, AX
+	JZ   done
+
+loop1:
+	VMOVUPS      (DI), Y14
+	VMOVUPS      32(DI), Y15
+	SUBQ         $-128, DI
+	VBROADCASTSS (CX), Y12
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y15, Y12, Y1
+	VBROADCASTSS (CX)(DX*1), Y13
+	VFMADD231PS  Y14, Y13, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (CX)(DX*2), Y12
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y15, Y12, Y5
+	VBROADCASTSS (BX), Y13
+	VFMADD231PS  Y14, Y13, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	ADDQ         SI, CX
+	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	DECQ         AX
+	JNZ          loop1
+
+done:
+	MOVQ   c+40(FP), AX
+	MOVQ   ldc+48(FP), CX
+	MOVL   acc+56(FP), DX
+	TESTL  DX, DX
+	JZ     store
+	MOVQ   AX, DX
+	VADDPS (DX), Y0, Y0
+	VADDPS 32(DX), Y1, Y1
+	ADDQ   CX, DX
+	VADDPS (DX), Y2, Y2
+	VADDPS 32(DX), Y3, Y3
+	ADDQ   CX, DX
+	VADDPS (DX), Y4, Y4
+	VADDPS 32(DX), Y5, Y5
+	ADDQ   CX, DX
+	VADDPS (DX), Y6, Y6
+	VADDPS 32(DX), Y7, Y7
+	ADDQ   CX, DX
+
+store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	VMOVUPS Y3, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, (AX)
+	VMOVUPS Y7, 32(AX)
+	ADDQ    CX, AX
+	VZEROUPPER
+	RET
+
+// func tileAVX2x6(kc int, a *float32, rs int, ks int, b *float32, c *float32, ldc int, acc uint32, next uintptr, step int)
+// Requires: AVX, FMA3, MMX+
+TEXT ·tileAVX2x6(SB), NOSPLIT, $0-80
+	MOVQ       kc+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       rs+16(FP), DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(BX*1), BX
+	MOVQ       ks+24(FP), SI
+	MOVQ       b+32(FP), DI
+	MOVQ       c+40(FP), R8
+	MOVQ       ldc+48(FP), R9
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       R9, R8
+	MOVQ       next+64(FP), R8
+	MOVQ       step+72(FP), R9
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       AX, R10
+	SHRQ       $0x02, R10
+	JZ         tail
 
 loop4:
 	VMOVUPS      (DI), Y14
@@ -8880,6 +9481,8 @@ loop4:
 	VFMADD231PS  Y15, Y13, Y11
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Y14
 	VMOVUPS      32(DI), Y15
 	SUBQ         $-128, DI
@@ -8903,6 +9506,8 @@ loop4:
 	VFMADD231PS  Y15, Y13, Y11
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Y14
 	VMOVUPS      32(DI), Y15
 	SUBQ         $-128, DI
@@ -8926,6 +9531,8 @@ loop4:
 	VFMADD231PS  Y15, Y13, Y11
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (DI), Y14
 	VMOVUPS      32(DI), Y15
 	SUBQ         $-128, DI
@@ -8949,7 +9556,9 @@ loop4:
 	VFMADD231PS  Y15, Y13, Y11
 	ADDQ         SI, CX
 	ADDQ         SI, BX
-	DECQ         R8
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
+	DECQ         R10
 	JNZ          loop4
 
 tail:
@@ -8980,6 +9589,8 @@ loop1:
 	VFMADD231PS  Y15, Y13, Y11
 	ADDQ         SI, CX
 	ADDQ         SI, BX
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	DECQ         AX
 	JNZ          loop1
 
@@ -9050,6 +9661,47 @@ loop:
 	VMOVDQU32 Z2, (AX)
 	SUBQ      $-128, CX
 	ADDQ      $0x40, AX
+	DECQ      DX
+	JNZ       loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func roundAVX2(dst *float32, src *float32, n int)
+// Requires: AVX, AVX2
+TEXT ·roundAVX2(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVL         $0x00000001, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Y4
+	MOVL         $0x00007fff, BX
+	VMOVD        BX, X5
+	VPBROADCASTD X5, Y5
+	MOVL         $0xffff0000, BX
+	VMOVD        BX, X6
+	VPBROADCASTD X6, Y6
+	MOVL         $0x00400000, BX
+	VMOVD        BX, X7
+	VPBROADCASTD X7, Y7
+	SHRQ         $0x03, DX
+	JZ           end
+
+loop:
+	VMOVUPS   (CX), Y0
+	VPSRLD    $0x10, Y0, Y1
+	VPAND     Y4, Y1, Y1
+	VPADDD    Y5, Y1, Y1
+	VPADDD    Y0, Y1, Y1
+	VPOR      Y7, Y0, Y2
+	VCMPPS    $0x03, Y0, Y0, Y3
+	VBLENDVPS Y3, Y2, Y1, Y1
+	VPAND     Y6, Y1, Y1
+	VMOVUPS   Y1, (AX)
+	ADDQ      $0x20, CX
+	ADDQ      $0x20, AX
 	DECQ      DX
 	JNZ       loop
 

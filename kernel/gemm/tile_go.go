@@ -3,6 +3,8 @@ package gemm
 import (
 	"math"
 	"unsafe"
+
+	"kuai/kernel/isa"
 )
 
 // tileGo is the plain twin of the tiles: C[mr, cols] (+)= A[mr, kc] B[kc, 32].
@@ -40,6 +42,20 @@ func bf16Bits(v float32) uint32 {
 
 // roundBF16 rounds to the nearest bf16.
 func roundBF16(v float32) float32 { return math.Float32frombits(bf16Bits(v) << 16) }
+
+// roundRow writes src rounded to bf16 to the beginning of dst.
+func roundRow(dst, src []float32) {
+	n := 0
+	if isa.Now() >= isa.AVX2 {
+		if n = len(src) &^ 7; n > 0 {
+			_ = dst[n-1]
+			roundAVX2(&dst[0], &src[0], n)
+		}
+	}
+	for i, v := range src[n:] {
+		dst[n+i] = roundBF16(v)
+	}
+}
 
 // pairBF16 is a lane of two bf16, the first in the low half.
 func pairBF16(lo, hi float32) float32 {

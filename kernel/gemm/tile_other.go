@@ -14,13 +14,17 @@ func tileBF16(int, int, *float32, int, int, *float32, *float32, int, uint32, uin
 	none()
 }
 
-func tile256(*scratch, int, int, *float32, int, int, *float32, *float32, int, int, bool) { none() }
+func tile256(*scratch, int, int, *float32, int, int, *float32, *float32, int, int, bool, ahead) {
+	none()
+}
 
 func segmentsF32(int, int, *float32, int, *int, int, *float32, *float32, int, uint32, uint32) { none() }
 
 func segmentsBF16(int, int, *float32, int, *int, int, *float32, *float32, int, uint32, uint32) {
 	none()
 }
+
+func roundAVX2(*float32, *float32, int) { none() }
 
 func convertBF16(*float32, *float32, int) { none() }
 

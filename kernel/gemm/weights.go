@@ -105,44 +105,73 @@ func (w *Weights) packPart(task, _ int) {
 
 // fillPanel packs the lanes [l0, l1) of the panel of columns from j.
 func (w *Weights) fillPanel(b View, j, l0, l1 int) {
+	if l0 == l1 {
+		return
+	}
 	dst := w.buf[j*w.pitch : (j+panel)*w.pitch]
 	cols := min(panel, w.n-j)
 	switch {
-	case isa.Now() != isa.AVX512 || w.typ == BF16 && !w.native:
-		w.fillGo(dst, b, j, cols, l0, l1)
-	case b.Row == 1 && w.native:
+	case w.native && b.Row == 1:
 		fillPairs(dst, b, j, cols, l0, l1, w.k)
-	case b.Row == 1 && cols == panel:
-		if l1 > l0 {
-			copyPanel(&dst[l0*panel], &b.P[j+l0*b.K], b.K*4, l1-l0)
-		}
-	case b.K == 1:
+	case b.K == 1 && isa.Now() == isa.AVX512:
 		w.fillRows(dst, b, j, cols, l0, l1)
+	case w.native:
+		w.fillNative(dst, b, j, cols, l0, l1)
+	case b.Row == 1:
+		w.fillColumns(dst, b, j, cols, l0, l1)
 	default:
 		w.fillGo(dst, b, j, cols, l0, l1)
 	}
+	if w.typ == BF16 && !w.native {
+		Round(dst[l0*panel : l1*panel])
+	}
 }
 
-// fillGo packs any view, one value after the other.
-func (w *Weights) fillGo(dst []float32, b View, j, cols, l0, l1 int) {
+// fillNative packs any view as pairs of bf16, one after the other.
+func (w *Weights) fillNative(dst []float32, b View, j, cols, l0, l1 int) {
 	for l := l0; l < l1; l++ {
 		row := dst[l*panel : (l+1)*panel]
-		for c := range row {
-			switch {
-			case c >= cols:
-				row[c] = 0
-			case w.native:
-				lo, hi := b.P[(j+c)*b.Row+2*l*b.K], float32(0)
-				if 2*l+1 < w.k {
-					hi = b.P[(j+c)*b.Row+(2*l+1)*b.K]
+		clear(row[cols:])
+		for c := range row[:cols] {
+			lo, hi := b.P[(j+c)*b.Row+2*l*b.K], float32(0)
+			if 2*l+1 < w.k {
+				hi = b.P[(j+c)*b.Row+(2*l+1)*b.K]
+			}
+			row[c] = pairBF16(lo, hi)
+		}
+	}
+}
+
+// fillGo packs any view as f32, one value after the other.
+func (w *Weights) fillGo(dst []float32, b View, j, cols, l0, l1 int) {
+	const block = 16 // of k, so that a line of B is used up while it is near
+	for ; l0 < l1; l0 += block {
+		end := min(l0+block, l1)
+		for c := range panel {
+			if c >= cols {
+				for l := l0; l < end; l++ {
+					dst[l*panel+c] = 0
 				}
-				row[c] = pairBF16(lo, hi)
-			case w.typ == BF16:
-				row[c] = roundBF16(b.P[(j+c)*b.Row+l*b.K])
-			default:
-				row[c] = b.P[(j+c)*b.Row+l*b.K]
+				continue
+			}
+			at := (j+c)*b.Row + l0*b.K
+			for l := l0; l < end; l++ {
+				dst[l*panel+c] = b.P[at]
+				at += b.K
 			}
 		}
+	}
+}
+
+// fillColumns packs rows that are contiguous along the columns.
+func (w *Weights) fillColumns(dst []float32, b View, j, cols, l0, l1 int) {
+	if cols == panel && isa.Now() == isa.AVX512 {
+		copyPanel(&dst[l0*panel], &b.P[j+l0*b.K], b.K*4, l1-l0)
+		return
+	}
+	for l := l0; l < l1; l++ {
+		row := dst[l*panel : (l+1)*panel]
+		clear(row[copy(row, b.P[j+l*b.K:j+l*b.K+cols]):])
 	}
 }
 
@@ -170,9 +199,7 @@ func fillPairs(dst []float32, b View, j, cols, l0, l1, k int) {
 // fillRows packs rows that are contiguous along k, through a transpose.
 func (w *Weights) fillRows(dst []float32, b View, j, cols, l0, l1 int) {
 	if !w.native && cols == panel && (l1-l0)%lanePad == 0 {
-		if l1 > l0 {
-			transposePanel(&dst[l0*panel], &b.P[j*b.Row+l0], b.Row*4, l1-l0)
-		}
+		transposePanel(&dst[l0*panel], &b.P[j*b.Row+l0], b.Row*4, l1-l0)
 		return
 	}
 	s := scratches.get()

@@ -26,6 +26,8 @@ func (l Level) String() string {
 var (
 	best    = detect()
 	current atomic.Int32
+
+	withoutBF16 atomic.Bool
 )
 
 func init() {
@@ -46,7 +48,7 @@ func Best() Level { return best }
 
 // BF16 says whether the bf16 dot product may be used: AVX-512 is in use and
 // the CPU has its BF16 extension.
-func BF16() bool { return hasBF16 && Now() == AVX512 }
+func BF16() bool { return hasBF16 && Now() == AVX512 && !withoutBF16.Load() }
 
 // VNNI says the same of the dot products of bytes.
 func VNNI() bool { return hasVNNI && Now() == AVX512 }
@@ -57,4 +59,11 @@ func VNNI() bool { return hasVNNI && Now() == AVX512 }
 func Force(l Level) (restore func()) {
 	old := current.Swap(int32(min(l, best)))
 	return func() { current.Store(old) }
+}
+
+// WithoutBF16 hides the bf16 dot product, as on the first CPUs with AVX-512,
+// until restore is called. It is for tests.
+func WithoutBF16() (restore func()) {
+	old := withoutBF16.Swap(true)
+	return func() { withoutBF16.Store(old) }
 }

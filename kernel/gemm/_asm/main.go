@@ -34,8 +34,11 @@ func main() {
 	for _, mr := range heights {
 		tileSegments("segmentsBF16", mr, true)
 	}
-	tileAVX2()
+	for _, mr := range []int{1, 2, 3, 4, 6} {
+		tileAVX2(mr)
+	}
 	convertBF16()
+	roundAVX2()
 	order := pairOrder()
 	pairRows(order)
 	pairTiles(order)

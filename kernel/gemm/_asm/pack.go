@@ -30,6 +30,46 @@ func convertBF16() {
 	RET()
 }
 
+// roundAVX2 rounds n values, a multiple of 8, to bf16 and leaves them f32.
+func roundAVX2() {
+	TEXT("roundAVX2", NOSPLIT, "func(dst, src *float32, n int)")
+	Doc("roundAVX2 rounds n values, a multiple of 8, to the nearest bf16, ties to even.")
+	Pragma("noescape")
+	d := Load(Param("dst"), GP64())
+	s := Load(Param("src"), GP64())
+	n := Load(Param("n"), GP64())
+	constant := func(v uint32, y reg.VecPhysical) {
+		t := GP32()
+		MOVL(U32(v), t)
+		VMOVD(t, y.(reg.Vec).AsX())
+		VPBROADCASTD(y.(reg.Vec).AsX(), y)
+	}
+	constant(1, reg.Y4)
+	constant(0x7fff, reg.Y5)
+	constant(0xffff0000, reg.Y6)
+	constant(0x400000, reg.Y7)
+	SHRQ(Imm(3), n)
+	JZ(LabelRef("end"))
+	Label("loop")
+	VMOVUPS(Mem{Base: s}, reg.Y0)
+	VPSRLD(Imm(16), reg.Y0, reg.Y1)
+	VPAND(reg.Y4, reg.Y1, reg.Y1)
+	VPADDD(reg.Y5, reg.Y1, reg.Y1)
+	VPADDD(reg.Y0, reg.Y1, reg.Y1)
+	VPOR(reg.Y7, reg.Y0, reg.Y2) // a NaN stays one
+	VCMPPS(Imm(3), reg.Y0, reg.Y0, reg.Y3)
+	VBLENDVPS(reg.Y3, reg.Y2, reg.Y1, reg.Y1)
+	VPAND(reg.Y6, reg.Y1, reg.Y1)
+	VMOVUPS(reg.Y1, Mem{Base: d})
+	ADDQ(Imm(32), s)
+	ADDQ(Imm(32), d)
+	DECQ(n)
+	JNZ(LabelRef("loop"))
+	Label("end")
+	VZEROUPPER()
+	RET()
+}
+
 // pairOrder is the permutation that makes pairs of two rows' words.
 func pairOrder() Mem {
 	order := GLOBL("pairOrder", RODATA|NOPTR)

@@ -132,34 +132,48 @@ func store512(mr int) {
 	RET()
 }
 
-// tileAVX2 generates the 6 x 16 f32 tile, half a panel wide. It always stores
-// whole: the driver keeps edges in a scratch tile.
-func tileAVX2() {
-	const mr = 6
-	TEXT("tileAVX2x6", NOSPLIT, "func(kc int, a *float32, rs, ks int, b, c *float32, ldc int, acc uint32)")
-	Doc("tileAVX2x6 is one tile of 6 rows by 16 columns.")
+// tileAVX2 generates the f32 tile 16 columns wide, half a panel. It always
+// stores whole: the driver keeps edges in a scratch tile.
+func tileAVX2(mr int) {
+	TEXT(fmt.Sprintf("tileAVX2x%d", mr), NOSPLIT, "func(kc int, a *float32, rs, ks int, b, c *float32, ldc int, acc uint32, next uintptr, step int)")
+	Doc(fmt.Sprintf("tileAVX2x%d is one tile of %d rows by 16 columns.", mr, mr))
 	Pragma("noescape")
+	split := map[int]int{1: 4, 2: 2, 3: 2}[mr]
+	if split == 0 {
+		split = 1
+	}
+	sum := func(s, i, j int) int { return (s*mr+i)*2 + j }
 	kc := Load(Param("kc"), GP64())
 	rows, at := rowAddresses(mr)
 	ks := Load(Param("ks"), GP64())
 	b := Load(Param("b"), GP64())
-	for i := range mr * 2 {
+	prefetchC(mr)
+	next, ahead := Load(Param("next"), GP64()), Load(Param("step"), GP64())
+	for i := range split * mr * 2 {
 		VXORPS(ymm[i], ymm[i], ymm[i])
 	}
-	kLoop(kc, func(int) {
+	kLoop(kc, func(u int) {
 		VMOVUPS(Mem{Base: b}, ymm[14])
 		VMOVUPS(Mem{Base: b, Disp: 32}, ymm[15])
 		SUBQ(I8(-128), b)
 		for i := range mr {
 			w := 12 + i%2
 			VBROADCASTSS(at(i), ymm[w])
-			VFMADD231PS(ymm[14], ymm[w], ymm[i*2])
-			VFMADD231PS(ymm[15], ymm[w], ymm[i*2+1])
+			VFMADD231PS(ymm[14], ymm[w], ymm[sum(u%split, i, 0)])
+			VFMADD231PS(ymm[15], ymm[w], ymm[sum(u%split, i, 1)])
 		}
 		for i := range rows {
 			ADDQ(ks, rows[i])
 		}
+		PREFETCHT1(Mem{Base: next})
+		ADDQ(ahead, next)
 	})
+	for s := split; s > 1; s /= 2 {
+		half := mr * 2 * (s / 2)
+		for i := range half {
+			VADDPS(ymm[i+half], ymm[i], ymm[i])
+		}
+	}
 	c := Load(Param("c"), GP64())
 	ldc := Load(Param("ldc"), GP64())
 	acc := Load(Param("acc"), GP32())
