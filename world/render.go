@@ -8,34 +8,50 @@ import (
 	"kuai/internal/check"
 )
 
-// buffers holds the float frames that Render works in.
-var buffers = sync.Pool{New: func() any { return &[2][]float32{} }}
+// canvas is what drawing a clip needs besides its destination.
+type canvas struct {
+	painter
+	background []float32 // [size, size, 3] in [0, 1]
+	line       []float32 // a row of a frame
+}
 
-// Render draws a clip, RGB [Frames, size, size, 3], to dst.
+var canvases = sync.Pool{New: func() any { return new(canvas) }}
+
+// Render draws a clip, RGB [Frames, size, size, 3], to dst. The background is
+// painted once; a frame differs from it only in the box around the sticker and
+// its shadow.
 func (w *World) Render(dst []byte, s Spec, size int) {
 	n := size * size * 3
 	check.True(size > 0 && size <= MaxSize && len(dst) == Frames*n, "world: clip of %d in %d bytes", size, len(dst))
-	buf := buffers.Get().(*[2][]float32)
-	defer buffers.Put(buf)
-	for i := range buf {
-		if cap(buf[i]) < n {
-			buf[i] = make([]float32, n)
-		}
-		buf[i] = buf[i][:n]
+	check.True(int(s.Object) < len(w.sprites) && w.sprites[s.Object] != nil, "world: no picture of object %d", s.Object)
+	c := canvases.Get().(*canvas)
+	defer canvases.Put(c)
+	if cap(c.background) < n {
+		c.background = make([]float32, n)
+		c.line = make([]float32, 3*size)
 	}
-	background, frame := buf[0], buf[1]
-	newPainter(s, size).paint(background, size)
+	c.background, c.line = c.background[:n], c.line[:3*size]
+	c.reset(s, size)
+	c.paint(c.background, size)
+	quantise(dst[:n], c.background)
+	for f := 1; f < Frames; f++ {
+		copy(dst[f*n:(f+1)*n], dst[:n])
+	}
 
 	r := rand.New(rand.NewPCG(s.Seed, 0xace))
 	x0, phase := r.Float64(), r.Float64()
 	side, flip := s.side()
 	for f := range Frames {
-		copy(frame, background)
-		w.sticker(frame, size, s, s.at(float64(f)/(Frames-1), side, x0, phase), flip)
-		out := dst[f*n : (f+1)*n]
-		for i, v := range frame {
-			out[i] = byte(v*255 + 0.5)
-		}
+		pose := s.at(float64(f)/(Frames-1), side, x0, phase)
+		w.sticker(dst[f*n:(f+1)*n], c, size, pose, flip)
+	}
+}
+
+// quantise rounds values in [0, 1] to bytes.
+func quantise(dst []byte, src []float32) {
+	dst = dst[:len(src)]
+	for i, v := range src {
+		dst[i] = byte(v*255 + 0.5)
 	}
 }
 
@@ -64,13 +80,24 @@ func (s Spec) side() (side float64, flip bool) {
 	return side, flip
 }
 
-// sticker draws the object and its shadow.
-func (w *World) sticker(frame []float32, size int, s Spec, p pose, flip bool) {
+// sticker draws the object and its shadow into a frame that shows the
+// background.
+func (w *World) sticker(frame []byte, c *canvas, size int, p pose, flip bool) {
 	px := float64(size)
-	side := stickerSize[s.Size] * p.scale
-	if p.shadow && s.Scene != Space {
+	side := stickerSize[c.spec.Size] * p.scale
+	d := newDraught(w.sprites[c.spec.Object], size, place{x: p.x * px, y: p.y * px, size: side * px, angle: p.angle, flip: flip})
+	all := d.box
+	var under shadow
+	if p.shadow && c.spec.Scene != Space {
 		near := math.Max(0, 1-p.height*1.6)
-		shade(frame, size, p.x*px, (groundLine-0.01)*px, side*0.42*px*(0.6+0.4*near), side*0.11*px, 0.45*near)
+		under = newShadow(size, p.x*px, (groundLine-0.01)*px, side*0.42*px*(0.6+0.4*near), side*0.11*px, 0.45*near)
+		all = all.union(under.box)
 	}
-	w.sprites[s.Object].draw(frame, size, place{x: p.x * px, y: p.y * px, size: side * px, angle: p.angle, flip: flip})
+	for y := all.y0; y < all.y1; y++ {
+		from, to := (y*size+all.x0)*3, (y*size+all.x1)*3
+		copy(c.line[3*all.x0:3*all.x1], c.background[from:to])
+		under.row(c.line, y)
+		d.row(c.line, y)
+		quantise(frame[from:to], c.line[3*all.x0:3*all.x1])
+	}
 }
