@@ -14,8 +14,10 @@ const (
 	blockCols  = 512 // of C at a time: the block of B, 768 KiB, stays in the second cache
 	// minRows is the least number of rows of a task: fewer would read the
 	// block of B more often than the memory allows.
-	minRows      = 4 * maxRows
-	tasksPerCore = 6
+	minRows = 4 * maxRows
+	// tasksPerCore is the least that keeps cores busy to the end: every task
+	// reads its block of B from the third cache anew.
+	tasksPerCore = 3
 )
 
 // drive shares C out in blocks of rows and columns.

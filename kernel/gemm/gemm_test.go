@@ -204,37 +204,3 @@ func TestAllocatesNothing(t *testing.T) {
 		}
 	})
 }
-
-func BenchmarkGEMM(b *testing.B) {
-	r := rand.New(rand.NewPCG(9, 9))
-	for _, s := range [][3]int{{1024, 1024, 1024}, {3584, 1280, 256}, {1280, 256, 3584}} {
-		m, n, k := s[0], s[1], s[2]
-		x, y, c := random(r, m*k), random(r, n*k), make([]float32, m*n)
-		for _, typ := range []Type{F32, BF16} {
-			for _, threads := range []int{1, 2} {
-				for _, layout := range []string{"nt", "nn", "tn", "packed"} {
-					av, bv := View{x, k, 1}, View{y, k, 1}
-					if layout == "nn" {
-						bv = View{y, 1, n}
-					}
-					if layout == "tn" {
-						av, bv = View{x, 1, m}, View{y, 1, n}
-					}
-					b.Run(fmt.Sprintf("type=%d/m=%d/n=%d/k=%d/layout=%s/threads=%d", typ, m, n, k, layout, threads), func(b *testing.B) {
-						p := par.New(threads)
-						defer p.Close()
-						w := Pack(p, typ, bv, n, k)
-						for b.Loop() {
-							if layout == "packed" {
-								MulPacked(p, c, n, m, av, w, Opt{})
-							} else {
-								Mul(p, typ, c, n, m, n, k, av, bv, Opt{})
-							}
-						}
-						b.ReportMetric(2*float64(m)*float64(n)*float64(k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-					})
-				}
-			}
-		}
-	}
-}
