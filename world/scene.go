@@ -62,22 +62,26 @@ type painter struct {
 	row     row
 }
 
+// layers is how many things stand one before another in front of the sky:
+// hills, sea and sand, waves, houses and street.
+const layers = 3
+
 // column is what all pixels above one another share, row what all beside one
 // another do.
 type column struct {
 	x    float64
-	edge [3]float64 // of hills or waves
-	glow float64    // the sun's: its column's factor
-	wall rgb        // the house's colour
-	top  float64    // the house's height
+	edge [layers]float64 // where a layer begins, from the far to the near one
+	glow float64         // the sun's: its column's factor
+	wall rgb             // the colour of a city's house
 }
 
 type row struct {
-	y    float64
-	sky  rgb
-	glow float64
-	near [spaceStars]int // the stars that can be seen in it
-	n    int
+	y     float64
+	sky   rgb // where nothing is in front; in space and before a wall, all
+	layer [layers]rgb
+	glow  float64
+	near  [spaceStars]int // the stars that can be seen in it
+	n     int
 }
 
 var plainColours = [...]uint32{0xf6c1c7, 0xbfe3c8, 0xc6d4f5, 0xf7e3a8, 0xdcc6f0, 0xf4d3b0}
@@ -111,20 +115,27 @@ func (p *painter) reset(s Spec, size int) {
 	}
 }
 
+// never is an edge below the frame: no layer there.
+const never = 2
+
 // column works out what a column of pixels shares.
 func (p *painter) column(x float64) column {
 	c := column{x: x, glow: p.falloff(x - p.l.x)}
 	switch p.spec.Scene {
 	case Sea:
-		for i := range c.edge {
-			c.edge[i] = seaBase[i] + 0.018*math.Sin(2*math.Pi*(x*(2+float64(i)*0.5)+p.waves[i][2]))
+		for i, base := range [...]float64{0.54, 0.68, 0.84} {
+			c.edge[i] = base + 0.018*math.Sin(2*math.Pi*(x*(2+float64(i)*0.5)+p.waves[i][2]))
 		}
 	case Beach:
-		c.edge[0] = p.curve(0, x, 0.67)
+		shore := p.curve(0, x, 0.67)
+		c.edge = [layers]float64{0.48, shore - 0.015, shore}
 	case City:
-		c.top, c.wall = p.house(x)
+		c.edge = [layers]float64{0, 0.70, 0.75}
+		c.edge[0], c.wall = p.house(x)
+	case Space, Plain:
+		c.edge = [layers]float64{never, never, never}
 	default:
-		c.edge[0], c.edge[1] = p.curve(0, x, 0.56), p.curve(1, x, 0.68)
+		c.edge = [layers]float64{p.curve(0, x, 0.56), p.curve(1, x, 0.68), never}
 	}
 	return c
 }
@@ -148,6 +159,24 @@ func (p *painter) enter(y float64) {
 			p.row.near[p.row.n] = i
 			p.row.n++
 		}
+	}
+	switch p.spec.Scene {
+	case Space:
+		return
+	case Plain:
+		p.row.sky = mix(p.plain, rgb{1, 1, 1}, 0.25*(1-y)).times(p.l.tint)
+		return
+	case Beach:
+		p.row.layer = p.beach()
+	case Sea:
+		p.row.layer = p.sea()
+	case City:
+		p.row.layer = p.city()
+	default:
+		p.row.layer = p.hills()
+	}
+	for i, c := range p.row.layer {
+		p.row.layer[i] = c.times(p.l.tint)
 	}
 }
 
@@ -177,20 +206,44 @@ func (p *painter) paint(frame []float32, size int) {
 	}
 }
 
+// colour looks for the nearest layer that hides all behind it, and blends
+// those in front.
 func (p *painter) colour(c *column) rgb {
-	switch p.spec.Scene {
-	case Space:
-		return p.space(c)
-	case Plain:
-		return mix(p.plain, rgb{1, 1, 1}, 0.25*(1-p.row.y)).times(p.l.tint)
-	case Beach:
-		return p.beach(c)
-	case Sea:
-		return p.sea(c)
-	case City:
-		return p.city(c)
+	var cover [layers]float64
+	i := layers - 1
+	for ; i >= 0; i-- {
+		cover[i] = p.below(c.edge[i])
+		if cover[i] == 1 && !(i == foam && p.spec.Scene == Beach) {
+			break
+		}
 	}
-	return p.hills(c)
+	var colour rgb
+	switch {
+	case i >= 0:
+		colour = p.layer(i, c)
+	case p.spec.Scene == Space:
+		return p.space(c)
+	case p.spec.Scene == Plain:
+		return p.row.sky
+	default:
+		colour = p.sky(c)
+	}
+	for i++; i < layers; i++ {
+		if cover[i] > 0 {
+			if i == foam && p.spec.Scene == Beach {
+				cover[i] *= 0.8
+			}
+			colour = mix(colour, p.layer(i, c), cover[i])
+		}
+	}
+	return colour
+}
+
+func (p *painter) layer(i int, c *column) rgb {
+	if i == 0 && p.spec.Scene == City {
+		return c.wall
+	}
+	return p.row.layer[i]
 }
 
 // sky is the gradient with the sun or moon and, at night, stars.
@@ -236,8 +289,11 @@ func (p *painter) space(c *column) rgb {
 	return p.disc(colour, lit, c.x-p.l.x, y-low, r)
 }
 
-// hills are two curves, the nearer one the ground.
-func (p *painter) hills(c *column) rgb {
+// foam is the layer of a beach that one can see through.
+const foam = 1
+
+// hills returns two hills, the nearer one the ground.
+func (p *painter) hills() [layers]rgb {
 	far, near := hex(0x8fcf6a), hex(0x57a83c) // meadow
 	switch p.spec.Scene {
 	case Snow:
@@ -246,41 +302,31 @@ func (p *painter) hills(c *column) rgb {
 		far, near = hex(0xe0a35c), hex(0xf2c878)
 	}
 	near = mix(near, far, 0.35*(p.hue+0.5))
-	ground := mix(near, rgb{}, 0.18*(p.row.y-0.65)/0.35).times(p.l.tint)
-	cover := p.below(c.edge[1])
-	if cover == 1 {
-		return ground
-	}
-	colour := p.sky(c)
-	colour = mix(colour, mix(far, rgb{1, 1, 1}, 0.1).times(p.l.tint), p.below(c.edge[0]))
-	return mix(colour, ground, cover)
+	ground := mix(near, rgb{}, 0.18*(p.row.y-0.65)/0.35)
+	return [layers]rgb{mix(far, rgb{1, 1, 1}, 0.1), ground}
 }
 
-// beach is a strip of sea above sand.
-func (p *painter) beach(c *column) rgb {
-	y, shore := p.row.y, c.edge[0]
-	sand := mix(hex(0xf5dfa8), hex(0xe2bf7c), (y-0.67)/0.33+0.2*p.hue).times(p.l.tint)
-	cover := p.below(shore)
-	if cover == 1 {
-		return sand
+// beach returns a strip of sea, foam, and sand.
+func (p *painter) beach() [layers]rgb {
+	y := p.row.y
+	return [layers]rgb{
+		mix(hex(0x2f8fc0), hex(0x7fd0e0), (y-0.48)/0.2),
+		foam: {1, 1, 1},
+		2:    mix(hex(0xf5dfa8), hex(0xe2bf7c), (y-0.67)/0.33+0.2*p.hue),
 	}
-	sea := mix(hex(0x2f8fc0), hex(0x7fd0e0), (y-0.48)/0.2).times(p.l.tint)
-	colour := mix(p.sky(c), sea, p.below(0.48))
-	colour = mix(colour, rgb{1, 1, 1}.times(p.l.tint), 0.8*p.below(shore-0.015))
-	return mix(colour, sand, cover)
 }
 
-// seaBase is where a sea's rows of waves begin.
-var seaBase = [...]float64{0.54, 0.68, 0.84}
-
-// sea is water with three rows of waves.
-func (p *painter) sea(c *column) rgb {
-	colour := p.sky(c)
-	for i, edge := range c.edge {
-		water := mix(hex(0x3fb0d0), hex(0x134a80), 0.25+0.3*float64(i)+0.15*p.hue)
-		colour = mix(colour, water.times(p.l.tint), p.below(edge))
+// sea returns three rows of waves.
+func (p *painter) sea() (waves [layers]rgb) {
+	for i := range waves {
+		waves[i] = mix(hex(0x3fb0d0), hex(0x134a80), 0.25+0.3*float64(i)+0.15*p.hue)
 	}
-	return colour
+	return waves
+}
+
+// city returns a pavement and a street; the houses before them are columns'.
+func (p *painter) city() [layers]rgb {
+	return [layers]rgb{{}, hex(0xb8b4ac), hex(0x55585f)}
 }
 
 // house says how far down the roof of the house at x is, and its colour.
@@ -295,16 +341,4 @@ func (p *painter) house(x float64) (top float64, wall rgb) {
 		wall = mix(wall, hex(0xffe08a), 0.16) // windows
 	}
 	return 0.70 - p.tall[i], wall
-}
-
-// city is a row of houses above a street.
-func (p *painter) city(c *column) rgb {
-	street := hex(0x55585f).times(p.l.tint)
-	cover := p.below(0.75)
-	if cover == 1 {
-		return street
-	}
-	colour := mix(p.sky(c), c.wall, p.below(c.top))
-	colour = mix(colour, hex(0xb8b4ac).times(p.l.tint), p.below(0.70))
-	return mix(colour, street, cover)
 }
