@@ -30,10 +30,10 @@ func rooms() []room {
 		product("gemm_bf16_1024", bf16, 1024, 1024, 1024, layoutLinear, 0.75),
 		product("gemm_bf16_1024_packed", bf16, 1024, 1024, 1024, layoutPacked, 0.85),
 		// A layer 256 -> 1280 of a transformer over 3584 positions, and its gradients.
-		product("linear_bf16_y", bf16, 3584, 1280, 256, layoutPacked, 0),
-		product("linear_bf16_dx", bf16, 3584, 256, 1280, layoutPlain, 0),
-		product("linear_bf16_dw", bf16, 1280, 256, 3584, layoutTransposed, 0),
-		product("gemm_f32_tall", f32, 100_000, 32, 288, layoutPacked, 0),
+		product("linear_bf16_y", bf16, 3584, 1280, 256, layoutPacked, 0.8),
+		product("linear_bf16_dx", bf16, 3584, 256, 1280, layoutPlain, 0.75),
+		product("linear_bf16_dw", bf16, 1280, 256, 3584, layoutTransposed, 0.7),
+		product("gemm_f32_tall", f32, 100_000, 32, 288, layoutPacked, 0.85),
 	}
 	for _, typ := range []gemm.Type{f32, bf16} {
 		list = append(list, convolutions(typ)...)
@@ -120,22 +120,22 @@ func convolutions(typ gemm.Type) []room {
 	s := conv.Shape{B: 1, T: 5, H: 32, W: 32, Cin: 128, Cout: 128, KT: 3, KH: 3, KW: 3}
 	pixels := s.T * s.H * s.W
 	work := 2 * float64(pixels) * float64(s.Cout) * float64(s.K())
-	named := func(op string, open func(p *par.Pool, a *mem.Arena, x, w, y []float32) (func(), []float32)) room {
-		return room{fmt.Sprintf("conv3d_%s_%s", typeName(typ), op), typeLimit(typ), work, 0, func(p *par.Pool, a *mem.Arena) (func(), func() error) {
+	named := func(op string, bar float64, open func(p *par.Pool, a *mem.Arena, x, w, y []float32) (func(), []float32)) room {
+		return room{fmt.Sprintf("conv3d_%s_%s", typeName(typ), op), typeLimit(typ), work, bar, func(p *par.Pool, a *mem.Arena) (func(), func() error) {
 			run, result := open(p, a, random(a, pixels*s.Cin), random(a, s.Cout*s.K()), random(a, pixels*s.Cout))
 			return run, finite(result)
 		}}
 	}
 	return []room{
-		named("y", func(p *par.Pool, a *mem.Arena, x, w, y []float32) (func(), []float32) {
+		named("y", 0.85, func(p *par.Pool, a *mem.Arena, x, w, y []float32) (func(), []float32) {
 			packed := conv.Pack(p, typ, s, w)
 			return func() { conv.Forward(p, a, s, y, x, nil, packed, nil) }, y
 		}),
-		named("dx", func(p *par.Pool, a *mem.Arena, dx, w, dy []float32) (func(), []float32) {
+		named("dx", 0.85, func(p *par.Pool, a *mem.Arena, dx, w, dy []float32) (func(), []float32) {
 			packed := conv.PackBack(p, typ, s, w)
 			return func() { conv.BackData(p, a, s, dx, dy, packed, false) }, dx
 		}),
-		named("dw", func(p *par.Pool, a *mem.Arena, x, dw, dy []float32) (func(), []float32) {
+		named("dw", 0.75, func(p *par.Pool, a *mem.Arena, x, dw, dy []float32) (func(), []float32) {
 			db := mem.Make[float32](a, s.Cout)
 			clear(db)
 			return func() { conv.BackWeights(p, a, typ, s, dw, db, x, dy) }, dw
