@@ -79,10 +79,10 @@ func (p *Pool) Workers() int {
 }
 
 // Do calls f(task, worker) for each task in [0, n) and returns when all have
-// run. Calls with the same worker never overlap, except that a Do in place, from
-// within a task or while another goroutine's runs, counts as worker 0: scratch
-// by worker is safe only in the outermost job. A panic in a task is raised again
-// here once the others have ended. It allocates nothing.
+// run. Calls of one Do with the same worker never overlap; those of another, from
+// within a task or in another goroutine, are worker 0 there too, so scratch by
+// worker belongs to one Do. A panic in a task is raised again here once the
+// others have ended. It allocates nothing.
 func (p *Pool) Do(n int, f func(task, worker int)) {
 	if p == nil || p.workers == 1 || n <= 1 || n > taskMask || !p.mu.TryLock() {
 		for i := range n {
