@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) benchCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "bench", Short: "Measure speed, against what this machine can do"}
+	cmd := &cobra.Command{Use: "bench", Short: "Measure speed, against what this machine can do", Args: cobra.ArbitraryArgs, RunE: group}
 	var quick bool
 	kern := &cobra.Command{
 		Use:     "kernels",

@@ -18,7 +18,7 @@ import (
 )
 
 func (a *app) evalCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "eval", Short: "Measure how good a model is"}
+	cmd := &cobra.Command{Use: "eval", Short: "Measure how good a model is", Args: cobra.ArbitraryArgs, RunE: group}
 	var model, judge, font string
 	prompts, quick := 200, false
 	vid := &cobra.Command{

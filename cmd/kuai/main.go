@@ -37,6 +37,7 @@ var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
 	code := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
 	stop()
 	os.Exit(code)
@@ -84,11 +85,18 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 	if h := hint(err); h != "" {
 		fmt.Fprintf(s.Err, "hint: %s\n", h)
 	}
-	var usage *usageError
-	if errors.As(err, &usage) {
+	if wrongUse(err) {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// wrongUse says whether the command line asked for what cannot be.
+func wrongUse(err error) bool {
+	var use *usageError
+	var limit *video.LimitError
+	return errors.As(err, &use) || errors.As(err, &limit) ||
+		errors.Is(err, video.ErrEmptyPrompt) || errors.Is(err, video.ErrLongPrompt)
 }
 
 // usageError is a command line that makes no sense.
@@ -123,10 +131,16 @@ func hint(err error) string {
 		return "write .mp4 without --h264 for VP8 in MP4, which Chromium and Firefox play, or install ffmpeg"
 	case errors.Is(err, shard.ErrOther):
 		return "choose another --dir, or remove the latents directory"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "something else listens there; choose another with --addr 127.0.0.1:0, which takes a free port"
 	case errors.Is(err, syscall.ENOSPC):
 		return "the disk is full; free some space and run the same command again: nothing is lost"
-	case errors.Is(err, os.ErrPermission):
+	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.EROFS):
 		return "choose a place that you may write to"
+	case errors.Is(err, errNoModel):
+		return "name the directory of one with --model, or train one: kuai train video --help"
+	case errors.Is(err, os.ErrNotExist):
+		return "check the path; directories are not made on the way"
 	case errors.As(err, &bug):
 		return "this is a bug in kuai; please report it"
 	case errors.As(err, &use):
@@ -147,6 +161,8 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          group,
 	}
 	cmd.SetIn(a.In)
 	cmd.SetOut(a.Out)
@@ -155,7 +171,7 @@ func (a *app) root() *cobra.Command {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.data, "data", dataDir(), "directory for everything that is kept (environment: KUAI_DATA)")
 	flags.BoolVar(&a.json, "json", false, "print one JSON object instead of text")
-	cmd.AddCommand(a.videoCommand(), a.serveCommand(), a.worldCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand())
+	cmd.AddCommand(a.videoCommand(), a.serveCommand(), a.worldCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand(), a.versionCommand())
 	return cmd
 }
 
@@ -172,6 +188,20 @@ func dataDir() string {
 		return "kuai-data"
 	}
 	return filepath.Join(home, ".local", "share", "kuai")
+}
+
+// group runs a command that only has commands below it: without arguments it
+// helps, anything else is wrong use.
+func group(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	near := ""
+	cmd.SuggestionsMinimumDistance = 2 // letters
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		near = fmt.Sprintf(", did you mean %q?", like[0])
+	}
+	return usage(fmt.Errorf("unknown command %q for %q%s", args[0], cmd.CommandPath(), near))
 }
 
 // exactArgs is cobra.ExactArgs as a usage error that says what is missing.

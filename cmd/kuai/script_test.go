@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -20,4 +23,35 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true})
+}
+
+// TestExitCodes checks what shells see.
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	font := filepath.Join(t.TempDir(), "none.ttf")
+	tests := []struct {
+		name string
+		ctx  context.Context //nolint:containedctx // a table of tests
+		args []string
+		want int
+	}{
+		{"done", t.Context(), []string{"version"}, exitOK},
+		{"failed", t.Context(), []string{"world", "preview", "--font", font}, exitFailed},
+		{"wrong command", t.Context(), []string{"dance"}, exitUsage},
+		{"wrong subcommand", t.Context(), []string{"eval", "dance"}, exitUsage},
+		{"wrong flag", t.Context(), []string{"video", "a fox", "--sped", "3"}, exitUsage},
+		{"empty prompt", t.Context(), []string{"video", " "}, exitUsage},
+		{"interrupted", stopped, []string{"world", "preview", "--font", font}, exitInterrupted},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var out, errs bytes.Buffer
+			if got := run(tt.ctx, tt.args, streams{strings.NewReader(""), &out, &errs}); got != tt.want {
+				t.Errorf("got exit code %d, want %d; %s", got, tt.want, &errs)
+			}
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kuai/eval"
+	"kuai/format/atomicfile"
 	"kuai/par"
 	"kuai/train"
 	"kuai/train/clip"
@@ -20,7 +22,7 @@ import (
 )
 
 func (a *app) trainCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "train", Short: "Train models; a training that was stopped goes on with the same command"}
+	cmd := &cobra.Command{Use: "train", Short: "Train models; a training that was stopped goes on with the same command", Args: cobra.ArbitraryArgs, RunE: group}
 	cmd.AddCommand(a.trainVideoCommand(), a.trainJudgeCommand(), a.trainPlotCommand())
 	return cmd
 }
@@ -189,15 +191,7 @@ func (a *app) trainPlotCommand() *cobra.Command {
 			if format != "svg" && format != "png" {
 				return usage(fmt.Errorf("--output is %s, want .svg or .png", out))
 			}
-			f, err := os.Create(out)
-			if err != nil {
-				return err
-			}
-			err = train.Plot(f, format, args...)
-			if e := f.Close(); err == nil {
-				err = e
-			}
-			return err
+			return atomicfile.Write(out, func(f io.Writer) error { return train.Plot(f, format, args...) })
 		},
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", out, "file to write, .svg or .png")

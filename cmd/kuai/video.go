@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,6 +28,7 @@ const defaultScale = 4
 
 type videoOptions struct {
 	out, model string
+	format     string
 	seed       uint64
 	steps      int
 	frames     int
@@ -54,6 +57,7 @@ output's name chooses the format: .webm .mp4 .webp .gif .png .zip (of PNGs).`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.out, "output", "o", "clip.webm", "file to write")
+	f.StringVar(&o.format, "format", "", "webm, mp4, webp, gif, png or zip (default: by the ending of the output's name)")
 	f.StringVar(&o.model, "model", "", "directory of a model (default: the built-in one)")
 	f.Uint64Var(&o.seed, "seed", 0, "repeat a clip bit for bit (default: a new one each time)")
 	f.IntVar(&o.steps, "steps", 0, fmt.Sprintf("steps of the sampler (default %d)", video.DefaultSteps))
@@ -66,17 +70,26 @@ output's name chooses the format: .webm .mp4 .webp .gif .png .zip (of PNGs).`,
 	return cmd
 }
 
+var errNoModel = errors.New("there is no such video model")
+
 // openVideo opens the model in a directory, or the built-in one.
 func openVideo(dir string) (*video.Model, error) {
 	files := models.Video()
 	if dir != "" {
 		files = fs.FS(os.DirFS(dir))
 	}
-	m, err := video.Open(files, par.New(0))
-	if err != nil && dir != "" {
-		return nil, fmt.Errorf("%s: %w", dir, err)
+	name := dir
+	if dir == "" {
+		name = "built-in model"
 	}
-	return m, err
+	m, err := video.Open(files, par.New(0))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: %s: %w", errNoModel, name, err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return m, nil
 }
 
 // videoReport is what --json prints.
@@ -94,16 +107,47 @@ type videoReport struct {
 	Seconds    map[string]float64 `json:"seconds"`
 }
 
+// fileFormat is what --format, --h264 and the output's name say.
+func (o videoOptions) fileFormat() (media.Format, error) {
+	name := o.out
+	if o.format != "" {
+		name = "clip." + o.format
+	}
+	format, err := media.FormatOf(name)
+	switch {
+	case err != nil:
+		return "", err
+	case !o.h264:
+		return format, nil
+	case format != media.MP4:
+		return "", fmt.Errorf("--h264 wants an output that ends in .mp4, not %s", o.out)
+	}
+	return media.H264, nil
+}
+
+// writable says before the work whether its result can be kept afterwards.
+func writable(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil // a device, a pipe, a directory of frames
+	}
+	f, err := os.CreateTemp(filepath.Dir(filepath.Clean(path)), ".kuai-*")
+	if err != nil {
+		return fmt.Errorf("%s cannot be written: %w", path, err)
+	}
+	f.Close() //nolint:errcheck // empty
+	return os.Remove(f.Name())
+}
+
 func (a *app) video(ctx context.Context, prompt string, o videoOptions) error {
-	format, err := media.FormatOf(o.out)
+	format, err := o.fileFormat()
 	if err != nil {
 		return usage(err)
 	}
-	if o.h264 {
-		if format != media.MP4 {
-			return usage(fmt.Errorf("--h264 wants an output that ends in .mp4, not %s", o.out))
-		}
-		format = media.H264
+	if err := video.CheckPrompt(prompt); err != nil {
+		return err
+	}
+	if err := writable(o.out); err != nil {
+		return err
 	}
 	if !o.seeded {
 		o.seed = rand.Uint64() >> 11 // exact in JSON
@@ -117,6 +161,9 @@ func (a *app) video(ctx context.Context, prompt string, o videoOptions) error {
 		Prompt: prompt, Seed: o.seed, Steps: o.steps, Frames: o.frames, Size: o.size, Guidance: o.guidance,
 	}, a.progress())
 	if err != nil {
+		if a.terminal() {
+			fmt.Fprint(a.Err, "\r\033[K") // of the bar
+		}
 		return err
 	}
 	filed := time.Now()

@@ -3,16 +3,18 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"kuai/format/atomicfile"
 	"kuai/world"
 )
 
 func (a *app) worldCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "world", Short: "Look at the sticker world that the video model learns from"}
+	cmd := &cobra.Command{Use: "world", Short: "Look at the sticker world that the video model learns from", Args: cobra.ArbitraryArgs, RunE: group}
 	var o world.PreviewOptions
 	var out, font, split string
 	preview := &cobra.Command{
@@ -30,14 +32,11 @@ func (a *app) worldCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			f, err := os.Create(out)
-			if err != nil {
+			var captions []string
+			err = atomicfile.Write(out, func(f io.Writer) (err error) {
+				captions, err = w.Preview(f, o)
 				return err
-			}
-			captions, err := w.Preview(f, o)
-			if e := f.Close(); err == nil {
-				err = e
-			}
+			})
 			if err != nil {
 				return err
 			}
