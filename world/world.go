@@ -11,7 +11,8 @@ package world
 import (
 	"errors"
 	"fmt"
-	"os"
+	"image"
+	"io/fs"
 
 	"kuai/world/emoji"
 )
@@ -180,7 +181,7 @@ var FontPaths = []string{
 }
 
 // ErrNoFont says that no emoji font was found.
-var ErrNoFont = errors.New("world: no Noto Color Emoji font with bitmaps found; install it (Debian: apt-get install fonts-noto-color-emoji) or name its file")
+var ErrNoFont = errors.New("world: no Noto Color Emoji font with bitmaps found; install it (Debian: apt-get install fonts-noto-color-emoji) or name its file with --font or KUAI_FONT")
 
 // Open reads the objects' pictures from the font at path, or from the usual
 // places for "". It fails with ErrNoFont or says what is wrong with the font.
@@ -190,18 +191,14 @@ func Open(path string) (*World, error) {
 		paths = []string{path}
 	}
 	for _, p := range paths {
-		data, err := os.ReadFile(p)
-		if os.IsNotExist(err) {
+		f, err := emoji.Open(p)
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("world: %w", err)
-		}
-		font, err := emoji.Parse(data)
-		if err != nil {
 			return nil, fmt.Errorf("world: %s: %w", p, err)
 		}
-		return fromFont(font)
+		return fromPictures(f.Picture)
 	}
 	if path != "" {
 		return nil, fmt.Errorf("%w (looked for %s)", ErrNoFont, path)
@@ -209,10 +206,12 @@ func Open(path string) (*World, error) {
 	return nil, ErrNoFont
 }
 
-func fromFont(font *emoji.Font) (*World, error) {
+// fromPictures makes a world of the pictures of code points. Rendering an
+// object without a picture is a bug.
+func fromPictures(picture func(code rune) (image.Image, error)) (*World, error) {
 	w := &World{}
 	for _, o := range Objects {
-		img, err := font.Picture(o.Code)
+		img, err := picture(o.Code)
 		if err != nil {
 			return nil, fmt.Errorf("world: %s: %w", o.En, err)
 		}

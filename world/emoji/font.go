@@ -15,13 +15,15 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"io"
+	"os"
 )
 
 // Limits of what is read.
 const (
 	MaxFontBytes = 64 << 20
 	maxTables    = 256
-	maxSubtables = 1 << 16
+	maxSubtables = 1 << 16 // of CBLC's sizes together, and groups of cmap
 	maxPNGBytes  = 1 << 20
 	maxSide      = 1024
 )
@@ -41,10 +43,24 @@ func damaged(format string, args ...any) error {
 	return fmt.Errorf("emoji: %w: %w", fmt.Errorf(format, args...), ErrDamaged)
 }
 
-// Parse opens a font in memory.
+// Open reads a font file of at most MaxFontBytes.
+func Open(path string) (*Font, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("emoji: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // only read
+	data, err := io.ReadAll(io.LimitReader(file, MaxFontBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("emoji: %w", err)
+	}
+	return Parse(data)
+}
+
+// Parse opens a font in memory. It fails with ErrDamaged.
 func Parse(data []byte) (*Font, error) {
 	if len(data) > MaxFontBytes {
-		return nil, damaged("%d bytes, at most %d", len(data), MaxFontBytes)
+		return nil, damaged("more than %d bytes", MaxFontBytes)
 	}
 	r := reader{data}
 	n := int(r.u16(4))
@@ -96,12 +112,14 @@ func (f *Font) Picture(code rune) (image.Image, error) {
 // glyph looks a code point up in the cmap's format 12 subtables.
 func (f *Font) glyph(code rune) (int, bool) {
 	r := reader{f.cmap}
-	for i := range int(r.u16(2)) {
+	budget := maxSubtables
+	for i := range min(int(r.u16(2)), maxTables) {
 		at := int(r.u32(4 + 8*i + 4))
 		if r.u16(at) != 12 {
 			continue
 		}
-		groups := min(int(r.u32(at+12)), maxSubtables)
+		groups := min(int(r.u32(at+12)), budget)
+		budget -= groups
 		for g := range groups {
 			e := at + 16 + 12*g
 			if first, last := r.u32(e), r.u32(e+4); uint32(code) >= first && uint32(code) <= last {
@@ -115,10 +133,13 @@ func (f *Font) glyph(code rune) (int, bool) {
 // bitmap finds a glyph's PNG by way of CBLC.
 func (f *Font) bitmap(glyph int) ([]byte, error) {
 	r := reader{f.cblc}
+	budget := maxSubtables
 	for i := range min(int(r.u32(4)), maxTables) {
 		size := 8 + 48*i
 		array := int(r.u32(size))
-		for s := range min(int(r.u32(size+8)), maxSubtables) {
+		subtables := min(int(r.u32(size+8)), budget)
+		budget -= subtables
+		for s := range subtables {
 			e := array + 8*s
 			first, last := int(r.u16(e)), int(r.u16(e+2))
 			if glyph >= first && glyph <= last {
