@@ -1,6 +1,7 @@
 package gemm
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -45,7 +46,7 @@ func FuzzMul(f *testing.F) {
 		near.Check(t, "c", append(unpad(c, m, n, ldc), 1), append(want, 1), 1e-5)
 		for i := range m {
 			for j := n; j < ldc; j++ {
-				if c[i*ldc+j] == c[i*ldc+j] {
+				if !math.IsNaN(float64(c[i*ldc+j])) {
 					t.Fatalf("value %d past row %d was written", j-n, i)
 				}
 			}
