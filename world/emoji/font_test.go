@@ -6,6 +6,9 @@ import (
 	"errors"
 	"image"
 	"image/png"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -95,7 +98,10 @@ func TestDamaged(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add(font(f))
+	good := font(f)
+	for _, n := range []int{len(good), len(good) - 10, 100, 60, 40, 12, 0} {
+		f.Add(good[:n])
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		font, err := Parse(data)
 		if err == nil {
@@ -105,4 +111,95 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("got %v", err)
 		}
 	})
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	good := filepath.Join(dir, "good.ttf")
+	if err := os.WriteFile(good, font(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Picture(0x1F98A); err != nil {
+		t.Error(err)
+	}
+	if _, err := Open(filepath.Join(dir, "none.ttf")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file gave %v, want fs.ErrNotExist", err)
+	}
+	if _, err := Open(dir); err == nil {
+		t.Error("a directory was read as a font")
+	}
+	huge := filepath.Join(dir, "huge.ttf")
+	if err := os.WriteFile(huge, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(huge, MaxFontBytes+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(huge); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a huge file gave %v, want ErrDamaged", err)
+	}
+}
+
+// TestHostile takes lookups through tables that claim to be endless, lie
+// outside or point at themselves: they must end soon, with an error.
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	be := binary.BigEndian
+	good := font(t)
+	at := func(table int) int { return int(be.Uint32(good[12+16*table+8:])) }
+	const cmap, cblc, cbdt = 0, 1, 2
+	for name, damage := range map[string]func(b []byte){
+		"endless cmap":      func(b []byte) { be.PutUint16(b[at(cmap)+2:], 0xffff) },
+		"endless groups":    func(b []byte) { be.PutUint32(b[at(cmap)+12+12:], 0xffffffff); b[at(cmap)+12+16] = 9 },
+		"cmap outside":      func(b []byte) { be.PutUint32(b[at(cmap)+8:], 0xfffffff0) },
+		"endless sizes":     func(b []byte) { be.PutUint32(b[at(cblc)+4:], 0xffffffff); be.PutUint32(b[at(cblc)+8:], 0xfffff000) },
+		"endless subtables": func(b []byte) { be.PutUint32(b[at(cblc)+16:], 0xffffffff); b[at(cblc)+56] = 9 },
+		"other format":      func(b []byte) { be.PutUint16(b[at(cblc)+64:], 5) },
+		"picture outside":   func(b []byte) { be.PutUint32(b[at(cblc)+68:], 0x7fffffff) },
+		"huge picture":      func(b []byte) { be.PutUint32(b[at(cbdt)+9:], 0xffffffff) },
+		"no picture":        func(b []byte) { b[at(cbdt)+13] = 0 },
+		"table outside":     func(b []byte) { be.PutUint32(b[12+8:], 0xffffffff) },
+		"many tables":       func(b []byte) { be.PutUint16(b[4:], 0xffff) },
+		"huge sides":        func(b []byte) { be.PutUint32(b[at(cbdt)+13+16:], 1<<30) },
+	} {
+		b := bytes.Clone(good)
+		damage(b)
+		f, err := Parse(b)
+		if err == nil {
+			_, err = f.Picture(0x1F98A)
+		}
+		if !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNoGlyph) && name != "endless cmap" && name != "endless sizes" {
+			t.Errorf("%s: got %v, want ErrDamaged or ErrNoGlyph", name, err)
+		}
+	}
+}
+
+// TestNoto reads the real font, where it is installed.
+func TestNoto(t *testing.T) {
+	t.Parallel()
+	const path = "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"
+	f, err := Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skip("fonts-noto-color-emoji is not installed")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range []rune{0x1F98A, 0x2708, 0x26BD, 0x1F3C6} {
+		img, err := f.Picture(code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := img.Bounds().Size(); got != image.Pt(136, 128) {
+			t.Errorf("U+%04X: picture of %v, want 136x128", code, got)
+		}
+	}
+	if _, err := f.Picture(0x4E00); !errors.Is(err, ErrNoGlyph) {
+		t.Errorf("a Chinese character gave %v, want ErrNoGlyph", err)
+	}
 }
