@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"kuai/format/atomicfile"
+	"kuai/media"
 	"kuai/world"
 )
 
@@ -17,10 +19,10 @@ func (a *app) worldCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "world", Short: "Look at the sticker world that the video model learns from", Args: cobra.ArbitraryArgs, RunE: group}
 	var o world.PreviewOptions
 	var out, font, split string
-	preview := &cobra.Command{
+	show := &cobra.Command{
 		Use:     "preview",
-		Short:   "Draw a contact sheet of clips, one a row",
-		Example: "  kuai world preview -o sheet.png --size 128 --clips 12",
+		Short:   "Draw a contact sheet of clips, one a row; or a moving one, as .gif, .webp, .webm ...",
+		Example: "  kuai world preview -o sheet.png --size 128 --clips 12\n  kuai world preview -o wall.gif",
 		Args:    exactArgs(0, "none"),
 		RunE: func(_ *cobra.Command, _ []string) error {
 			s, ok := map[string]world.Split{"train": world.Train, "val": world.Val, "heldout": world.HeldOut}[split]
@@ -32,11 +34,7 @@ func (a *app) worldCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var captions []string
-			err = atomicfile.Write(out, func(f io.Writer) (err error) {
-				captions, err = w.Preview(f, o)
-				return err
-			})
+			captions, err := preview(w, out, o)
 			if err != nil {
 				return err
 			}
@@ -49,12 +47,12 @@ func (a *app) worldCommand() *cobra.Command {
 			return nil
 		},
 	}
-	f := preview.Flags()
-	f.StringVarP(&out, "output", "o", "sheet.png", "PNG file to write")
+	f := show.Flags()
+	f.StringVarP(&out, "output", "o", "sheet.png", "file to write: .png for a sheet, or any ending of clips")
 	f.StringVar(&font, "font", os.Getenv("KUAI_FONT"), "emoji font (environment: KUAI_FONT; default: the usual places)")
 	f.StringVar(&split, "split", "train", "train, val or heldout")
 	f.IntVar(&o.Size, "size", 64, "pixels on a side")
-	f.IntVar(&o.Clips, "clips", 16, "rows")
+	f.IntVar(&o.Clips, "clips", 16, "how many clips")
 	f.Uint64Var(&o.Seed, "seed", 1, "which clips")
 
 	list := &cobra.Command{
@@ -82,6 +80,25 @@ func (a *app) worldCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.AddCommand(preview, list)
+	cmd.AddCommand(show, list)
 	return cmd
+}
+
+// preview writes a sheet as PNG, and a wall of moving clips as anything else.
+func preview(w *world.World, out string, o world.PreviewOptions) (captions []string, err error) {
+	if filepath.Ext(out) == ".png" {
+		err = atomicfile.Write(out, func(f io.Writer) (err error) {
+			captions, err = w.Preview(f, o)
+			return err
+		})
+		return captions, err
+	}
+	if _, err := media.FormatOf(out); err != nil {
+		return nil, err
+	}
+	wall, captions, err := w.Wall(o)
+	if err != nil {
+		return nil, err
+	}
+	return captions, media.Save(out, wall, media.Options{})
 }
