@@ -27,8 +27,8 @@ const (
 	oddBare       = 10 // no article: "small fox jumping at night"
 )
 
-// writer writes a caption. A free one also takes what odd… allow; the phrases
-// of the tables are for all.
+// writer writes a caption. A free one also takes what the odd ones allow, any
+// other keeps to the phrases of the tables.
 type writer struct {
 	*rand.Rand
 	Spec

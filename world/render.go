@@ -17,7 +17,7 @@ type canvas struct {
 
 var canvases = sync.Pool{New: func() any { return new(canvas) }}
 
-// Render draws a clip, RGB [Frames, size, size, 3], to dst. The background is
+// Render draws a clip, RGB [Frames, size², 3], to dst. The background is
 // painted once; a frame differs from it only in the box around the sticker and
 // its shadow.
 func (w *World) Render(dst []byte, s Spec, size int) {

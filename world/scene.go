@@ -213,7 +213,7 @@ func (p *painter) colour(c *column) rgb {
 	i := layers - 1
 	for ; i >= 0; i-- {
 		cover[i] = p.below(c.edge[i])
-		if cover[i] == 1 && !(i == foam && p.spec.Scene == Beach) {
+		if cover[i] == 1 && (i != foam || p.spec.Scene != Beach) {
 			break
 		}
 	}

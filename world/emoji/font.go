@@ -2,7 +2,7 @@
 // such as Noto Color Emoji.
 //
 //	cmap (format 12)  code point -> glyph
-//	CBLC              glyph -> place in CBDT
+//	CBLC              glyph -> place of its picture
 //	CBDT (format 17)  5 bytes of metrics, a length, a PNG
 //
 // Source: Microsoft's OpenType specification, "cmap", "CBLC" and "CBDT".
