@@ -20,16 +20,18 @@ import (
 const (
 	headerTimeout = 10 * time.Second
 	drainTimeout  = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
 	maxHeader     = 64 << 10
 )
 
-// Handler returns all routes over a queue.
+// Handler returns all routes over a queue. Pages of other origins cannot change
+// anything through a visitor's browser.
 func Handler(q *serve.Queue) http.Handler {
 	mux := http.NewServeMux()
 	openai.Register(mux, q)
 	kuai.Register(mux, q)
 	mux.Handle("/", studio.Handler())
-	return recovered(mux)
+	return recovered(http.NewCrossOriginProtection().Handler(mux))
 }
 
 // recovered turns a bug in a handler into an error for its caller alone.
@@ -54,7 +56,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	s := &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTimeout, MaxHeaderBytes: maxHeader,
+		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		BaseContext: func(net.Listener) context.Context { return base },
 	}
 	failed := make(chan error, 1)

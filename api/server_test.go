@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"kuai/media"
 	"kuai/serve"
 	"kuai/video"
@@ -127,7 +129,7 @@ func TestForm(t *testing.T) {
 func TestRange(t *testing.T) {
 	t.Parallel()
 	s := server(t)
-	req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/v1/videos/"+create(t, s)+"/content", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/v1/videos/"+create(t, s)+"/content", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,6 +160,10 @@ func TestBadRequests(t *testing.T) {
 		{"huge body", "POST", "/v1/videos", `{"prompt":"` + strings.Repeat("a", 2<<20) + `"}`, 400, "too large"},
 		{"seed", "POST", "/v1/videos", `{"prompt":"a fox","seed":"x"}`, 400, "seed"},
 		{"unknown id", "GET", "/v1/videos/video_none", "", 404, "no video"},
+		{"unknown address", "GET", "/v1/dances", "", 404, "no GET /v1/dances"},
+		{"limit", "GET", "/v1/videos?limit=0", "", 400, "limit"},
+		{"after", "GET", "/v1/videos?after=video_none", "", 400, "after"},
+		{"variant", "GET", "/v1/videos/" + id + "/content?variant=spritesheet", "", 400, "variant"},
 		{"unknown format", "GET", "/v1/videos/" + id + "/content?format=avi", "", 400, "avi"},
 		{"scale", "GET", "/v1/videos/" + id + "/content?scale=99", "", 400, "scale"},
 	}
@@ -207,5 +213,66 @@ func TestServeStops(t *testing.T) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPaging walks the list as OpenAI's clients do.
+func TestPaging(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	want := []string{create(t, s), create(t, s), create(t, s)}
+	var got []string
+	for after := ""; ; {
+		_, _, body := call(t, "GET", s.URL+"/v1/videos?order=asc&limit=2&after="+after, "", nil)
+		var list struct {
+			Data    []struct{ ID string }
+			HasMore bool   `json:"has_more"`
+			LastID  string `json:"last_id"`
+		}
+		if err := json.Unmarshal([]byte(body), &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range list.Data {
+			got = append(got, v.ID)
+		}
+		if after = list.LastID; !list.HasMore {
+			break
+		}
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestThumbnail checks that it is a still, far smaller than the clip.
+func TestThumbnail(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	url := s.URL + "/v1/videos/" + create(t, s) + "/content"
+	_, _, clip := call(t, "GET", url+"?format=webp", "", nil)
+	status, h, still := call(t, "GET", url+"?variant=thumbnail", "", nil)
+	if status != http.StatusOK || h.Get("Content-Type") != "image/webp" || len(still) >= len(clip) {
+		t.Errorf("%d %s, %d bytes, the clip has %d", status, h.Get("Content-Type"), len(still), len(clip))
+	}
+}
+
+// TestOtherOrigins checks that a stranger's page cannot make clips through a
+// visitor's browser.
+func TestOtherOrigins(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/v1/videos", strings.NewReader(`{"prompt":"a fox"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Origin", "https://elsewhere.example")
+	req.Header.Set("Sec-Fetch-Site", "cross-site")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close() //nolint:errcheck // only its status counts
+	if res.StatusCode != http.StatusForbidden {
+		t.Errorf("status %d, want 403", res.StatusCode)
 	}
 }

@@ -67,6 +67,8 @@ type Job struct {
 	Status   Status        `json:"status"`
 	Progress float64       `json:"progress"` // 0 to 1
 	Stage    string        `json:"stage"`
+	Step     int           `json:"step"` // done of Steps, in this stage
+	Steps    int           `json:"steps"`
 	Created  time.Time     `json:"created"`
 	Finished time.Time     `json:"finished,omitzero"`
 	Error    string        `json:"error,omitempty"`
@@ -319,7 +321,7 @@ func (q *Queue) generate(ctx context.Context, e *entry) (res *video.Result, err 
 		}
 	}()
 	return q.gen.Generate(ctx, e.job.Request, func(p video.Progress) {
-		q.change(e, func(j *Job) { j.Stage, j.Progress = p.Stage, overall(p) })
+		q.change(e, func(j *Job) { j.Stage, j.Step, j.Steps, j.Progress = p.Stage, p.Step, p.Steps, overall(p) })
 	})
 }
 
@@ -359,5 +361,8 @@ func (q *Queue) keep(e *entry, res *video.Result, took time.Duration) error {
 		return fmt.Errorf("serve: %w", err)
 	}
 	q.change(e, func(job *Job) { *job = j })
+	if _, _, err := q.Get(j.ID); err != nil { // deleted while it was being stored
+		return errors.Join(removed(q.path(j.ID, ".json")), removed(q.path(j.ID, ".rgb")))
+	}
 	return nil
 }

@@ -2,7 +2,6 @@
 package openai
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
-	"kuai/media"
 	"kuai/serve"
 	"kuai/video"
 )
@@ -21,19 +20,29 @@ const (
 	model    = "kuai-video"
 	scale    = 4 // of delivered clips: small frames look blocky in players
 	maxScale = 8
+
+	defaultPage = 20
+	maxPage     = 100
+	bodyTimeout = 30 * time.Second
 )
 
 // Register adds the routes.
 func Register(mux *http.ServeMux, q *serve.Queue) {
-	h := &handler{q}
+	h := &handler{q: q}
 	mux.HandleFunc("POST /v1/videos", h.create)
 	mux.HandleFunc("GET /v1/videos", h.list)
 	mux.HandleFunc("GET /v1/videos/{id}", h.get)
 	mux.HandleFunc("DELETE /v1/videos/{id}", h.remove)
 	mux.HandleFunc("GET /v1/videos/{id}/content", h.content)
+	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
+		Error(w, http.StatusNotFound, "invalid_request_error", "unknown_url", "there is no "+r.Method+" "+r.URL.Path)
+	})
 }
 
-type handler struct{ q *serve.Queue }
+type handler struct {
+	q       *serve.Queue
+	encoded cache
+}
 
 // Video is OpenAI's video object, with what Kuai knows besides.
 type Video struct {
@@ -51,6 +60,8 @@ type Video struct {
 	Error       *failure     `json:"error"`
 
 	Stage      string       `json:"kuai_stage,omitempty"`
+	Step       int          `json:"kuai_step"` // done of kuai_steps, in this stage
+	Steps      int          `json:"kuai_steps"`
 	Seed       uint64       `json:"kuai_seed"`
 	Understood []video.Slot `json:"kuai_understood"`
 	Unknown    []string     `json:"kuai_unknown_words,omitempty"`
@@ -66,7 +77,7 @@ type failure struct {
 func FromJob(j serve.Job) Video {
 	v := Video{
 		ID: j.ID, Object: "video", Model: model, Status: j.Status, Progress: int(100 * j.Progress),
-		CreatedAt: j.Created.Unix(), Prompt: j.Request.Prompt, Stage: j.Stage, Seed: j.Request.Seed,
+		CreatedAt: j.Created.Unix(), Prompt: j.Request.Prompt, Stage: j.Stage, Step: j.Step, Steps: j.Steps, Seed: j.Request.Seed,
 		Understood: j.Understood, Unknown: j.Unknown, Took: j.Seconds,
 	}
 	if j.FPS > 0 {
@@ -83,38 +94,10 @@ func FromJob(j serve.Job) Video {
 	return v
 }
 
-// Error writes an error in OpenAI's shape.
-func Error(w http.ResponseWriter, status int, kind, code, message string) {
-	JSON(w, status, map[string]any{"error": map[string]any{"message": message, "type": kind, "code": code, "param": nil}})
-}
-
-// JSON writes a value.
-func JSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the caller has gone: nobody to tell
-}
-
-// failed maps an error to its status.
-func failed(w http.ResponseWriter, err error) {
-	switch {
-	case errors.Is(err, serve.ErrNotFound):
-		Error(w, http.StatusNotFound, "invalid_request_error", "not_found", "there is no video with this id")
-	case errors.Is(err, serve.ErrNotReady):
-		Error(w, http.StatusConflict, "invalid_request_error", "not_ready", "the video is not finished; poll until its status is completed")
-	case errors.Is(err, serve.ErrFull):
-		w.Header().Set("Retry-After", "10")
-		Error(w, http.StatusTooManyRequests, "rate_limit_error", "queue_full", "too many videos are waiting")
-	case errors.Is(err, serve.ErrClosed):
-		Error(w, http.StatusServiceUnavailable, "server_error", "shutting_down", "the server is shutting down")
-	default:
-		Error(w, http.StatusBadRequest, "invalid_request_error", "invalid_value", err.Error())
-	}
-}
-
 // create reads JSON or, as OpenAI's clients send it, a form.
 func (h *handler) create(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // where the server can
 	req, err := decode(r)
 	if err == nil {
 		err = video.CheckPrompt(req.Prompt)
@@ -159,14 +142,14 @@ func decode(r *http.Request) (video.Request, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err == nil && (kind == "multipart/form-data" || kind == "application/x-www-form-urlencoded") {
 		if err := r.ParseMultipartForm(maxBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
-			return video.Request{}, fmt.Errorf("form: %w", err)
+			return video.Request{}, invalid("", "form: %v", err)
 		}
 		in = wire{
 			Prompt: r.FormValue("prompt"), Model: r.FormValue("model"), Seed: number(r.FormValue("seed")),
 			Steps: number(r.FormValue("steps")), Frames: number(r.FormValue("frames")), Guidance: number(r.FormValue("guidance")),
 		}
 	} else if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		return video.Request{}, fmt.Errorf("body: %w", err)
+		return video.Request{}, invalid("", "body: %v", err)
 	}
 	return in.request()
 }
@@ -176,7 +159,7 @@ func (in wire) request() (video.Request, error) {
 	var err error
 	if in.Seed != "" {
 		if req.Seed, err = strconv.ParseUint(string(in.Seed), 10, 64); err != nil {
-			return req, fmt.Errorf("seed is %q, want a whole number", in.Seed)
+			return req, invalid("seed", "seed is %q, want a whole number", in.Seed)
 		}
 	} else {
 		req.Seed = randomSeed()
@@ -190,25 +173,34 @@ func (in wire) request() (video.Request, error) {
 			continue
 		}
 		if *f.to, err = strconv.Atoi(string(f.in)); err != nil {
-			return req, fmt.Errorf("%s is %q, want a whole number", f.name, f.in)
+			return req, invalid(f.name, "%s is %q, want a whole number", f.name, f.in)
 		}
 	}
 	if in.Guidance != "" {
 		g, err := strconv.ParseFloat(string(in.Guidance), 32)
 		if err != nil {
-			return req, fmt.Errorf("guidance is %q, want a number", in.Guidance)
+			return req, invalid("guidance", "guidance is %q, want a number", in.Guidance)
 		}
 		req.Guidance = float32(g)
 	}
 	return req, nil
 }
 
-func (h *handler) list(w http.ResponseWriter, _ *http.Request) {
-	data := []Video{}
+func (h *handler) list(w http.ResponseWriter, r *http.Request) {
+	all := []Video{}
 	for _, j := range h.q.List() {
-		data = append(data, FromJob(j))
+		all = append(all, FromJob(j))
 	}
-	JSON(w, http.StatusOK, map[string]any{"object": "list", "data": data, "has_more": false})
+	data, more, err := page(all, r)
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	out := map[string]any{"object": "list", "data": data, "has_more": more, "first_id": nil, "last_id": nil}
+	if len(data) > 0 {
+		out["first_id"], out["last_id"] = data[0].ID, data[len(data)-1].ID
+	}
+	JSON(w, http.StatusOK, out)
 }
 
 func (h *handler) get(w http.ResponseWriter, r *http.Request) {
@@ -227,38 +219,4 @@ func (h *handler) remove(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	JSON(w, http.StatusOK, map[string]any{"id": id, "object": "video.deleted", "deleted": true})
-}
-
-// content sends the clip, in the format that the query asks for.
-func (h *handler) content(w http.ResponseWriter, r *http.Request) {
-	format, err := media.FormatOf("clip.webm")
-	if f := r.FormValue("format"); f != "" {
-		format, err = media.FormatOf("clip." + f)
-	}
-	factor := scale
-	if s := r.FormValue("scale"); s != "" && err == nil {
-		if factor, err = strconv.Atoi(s); err != nil || factor < 1 || factor > maxScale {
-			err = fmt.Errorf("scale is %q, want 1 to %d", s, maxScale)
-		}
-	}
-	if err != nil {
-		failed(w, err)
-		return
-	}
-	j, clip, err := h.q.Clip(r.PathValue("id"))
-	if err != nil {
-		failed(w, err)
-		return
-	}
-	var buf bytes.Buffer
-	if err := media.Encode(&buf, format, clip, media.Options{Scale: factor}); err != nil {
-		failed(w, err)
-		return
-	}
-	w.Header().Set("Content-Type", format.ContentType())
-	w.Header().Set("Cache-Control", "private, max-age=86400, immutable")
-	if r.FormValue("download") != "" {
-		w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", j.ID+"."+string(format)))
-	}
-	http.ServeContent(w, r, "", j.Finished, bytes.NewReader(buf.Bytes()))
 }
