@@ -19,8 +19,8 @@ var update = flag.Bool("update", false, "write testdata/golden.png anew")
 
 // fixture is a world of the few pictures that the repository holds, and the
 // objects that it can draw.
-func fixture(t testing.TB) (*World, []uint8) {
-	t.Helper()
+func fixture(tb testing.TB) (*World, []uint8) {
+	tb.Helper()
 	w := &World{sprites: make([]*sprite, len(Objects))}
 	var known []uint8
 	for i, o := range Objects {
@@ -29,20 +29,20 @@ func fixture(t testing.TB) (*World, []uint8) {
 			continue
 		}
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		img, err := png.Decode(f)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if err := f.Close(); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		w.sprites[i] = newSprite(img)
 		known = append(known, uint8(i))
 	}
 	if len(known) != 12 {
-		t.Fatalf("%d pictures in testdata, want 12", len(known))
+		tb.Fatalf("%d pictures in testdata, want 12", len(known))
 	}
 	return w, known
 }

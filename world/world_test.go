@@ -16,14 +16,14 @@ import (
 )
 
 // open returns the world, or skips where there is no font.
-func open(t testing.TB) *World {
-	t.Helper()
+func open(tb testing.TB) *World {
+	tb.Helper()
 	w, err := Open("")
 	if errors.Is(err, ErrNoFont) {
-		t.Skip(err)
+		tb.Skip(err)
 	}
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return w
 }

@@ -13,11 +13,11 @@ import (
 )
 
 // font builds a font with one picture, of U+1F98A.
-func font(t testing.TB) []byte {
-	t.Helper()
+func font(tb testing.TB) []byte {
+	tb.Helper()
 	var pic bytes.Buffer
 	if err := png.Encode(&pic, image.NewNRGBA(image.Rect(0, 0, 5, 4))); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	be := binary.BigEndian
 	cmap := be.AppendUint16(nil, 0)
