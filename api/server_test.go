@@ -261,7 +261,7 @@ func TestThumbnail(t *testing.T) {
 func TestOtherOrigins(t *testing.T) {
 	t.Parallel()
 	s := server(t)
-	req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/v1/videos", strings.NewReader(`{"prompt":"a fox"}`))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/v1/videos", strings.NewReader(`{"prompt":"a fox"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func Video(ctx context.Context, cfg VideoConfig, g Generator, rec Reconstructor)
 	for i := range specs {
 		specs[i] = world.Sample(world.HeldOut, 77, uint64(i))
 	}
-	real, err := s.renders(specs)
+	rendered, err := s.renders(specs)
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +81,11 @@ func Video(ctx context.Context, cfg VideoConfig, g Generator, rec Reconstructor)
 	if err != nil {
 		return nil, err
 	}
-	s.score(made, real)
+	s.score(made, rendered)
 	if err := s.gaps(ctx, g, made); err != nil {
 		return nil, err
 	}
-	if err := s.distance(made, real); err != nil {
+	if err := s.distance(made, rendered); err != nil {
 		return nil, err
 	}
 	if err := s.diversity(ctx, g, specs); err != nil {
@@ -94,7 +94,7 @@ func Video(ctx context.Context, cfg VideoConfig, g Generator, rec Reconstructor)
 	if err := s.nearest(specs); err != nil {
 		return nil, err
 	}
-	return s.rep, s.tokenizer(ctx, rec, specs, real)
+	return s.rep, s.tokenizer(ctx, rec, specs, rendered)
 }
 
 // judged is what the judge says of clips that should show specs.
@@ -174,7 +174,7 @@ func (s *suite) generated(ctx context.Context, g Generator, specs []world.Spec, 
 		}
 		out.verdicts = append(out.verdicts, v)
 		if s.View != nil && (i+1)%20 == 0 {
-			fmt.Fprintf(s.View, "%s prompts: %d/%d, all right so far %.2f\n", what, i+1, len(specs), judged{specs[:i+1], out.verdicts}.share(allRight))
+			_, _ = fmt.Fprintf(s.View, "%s prompts: %d/%d, all right so far %.2f\n", what, i+1, len(specs), judged{specs[:i+1], out.verdicts}.share(allRight))
 		}
 	}
 	return out, nil
@@ -182,17 +182,17 @@ func (s *suite) generated(ctx context.Context, g Generator, specs []world.Spec, 
 
 // score reports how often the generated clips show what the prompts say, and
 // how often the judge is right about rendered ones.
-func (s *suite) score(made, real judged) {
+func (s *suite) score(made, rendered judged) {
 	r := s.rep
 	r.AtLeast("object", made.share(objectRight), barObject, "of prompts")
 	r.AtLeast("motion", made.share(motionRight), barMotion, "of prompts")
 	r.AtLeast("scene", made.share(sceneRight), barScene, "of prompts")
 	r.Add("time_of_day", made.share(timeRight), "of prompts")
 	r.AtLeast("all_three", made.share(allRight), barAll, "of prompts")
-	r.AtLeast("judge_object", real.share(objectRight), barJudge, "of held-out renders")
-	r.AtLeast("judge_motion", real.share(motionRight), barJudge, "of held-out renders")
-	r.AtLeast("judge_scene", real.share(sceneRight), barJudge, "of held-out renders")
-	r.Add("judge_time_of_day", real.share(timeRight), "of held-out renders")
+	r.AtLeast("judge_object", rendered.share(objectRight), barJudge, "of held-out renders")
+	r.AtLeast("judge_motion", rendered.share(motionRight), barJudge, "of held-out renders")
+	r.AtLeast("judge_scene", rendered.share(sceneRight), barJudge, "of held-out renders")
+	r.Add("judge_time_of_day", rendered.share(timeRight), "of held-out renders")
 }
 
 // gaps compares languages, and held-out combinations with seen ones.
@@ -215,8 +215,8 @@ func (s *suite) gaps(ctx context.Context, g Generator, made judged) error {
 
 // distance reports the Fréchet distance to real clips, and that of two halves
 // of real ones beside it.
-func (s *suite) distance(made, real judged) error {
-	other := make([]world.Spec, len(real.specs))
+func (s *suite) distance(made, rendered judged) error {
+	other := make([]world.Spec, len(rendered.specs))
 	for i := range other {
 		other[i] = world.Sample(world.HeldOut, 78, uint64(i))
 	}
@@ -227,7 +227,7 @@ func (s *suite) distance(made, real judged) error {
 	for _, d := range []struct {
 		name string
 		a, b judged
-	}{{"fd_own", made, real}, {"fd_own_of_other_renders", second, real}} {
+	}{{"fd_own", made, rendered}, {"fd_own_of_other_renders", second, rendered}} {
 		v, err := Frechet(d.a.features(), d.b.features())
 		if err != nil {
 			s.rep.Missing(d.name, "judge's features", err.Error())
@@ -250,7 +250,7 @@ func (j judged) features() [][]float32 {
 // renders of one spec with other seeds do.
 func (s *suite) diversity(ctx context.Context, g Generator, specs []world.Spec) error {
 	const prompts, seeds = 10, 4
-	var made, real float64
+	var made, rendered float64
 	n := min(prompts, len(specs))
 	for i, spec := range specs[:n] {
 		var a, b [][]float32
@@ -272,9 +272,9 @@ func (s *suite) diversity(ctx context.Context, g Generator, specs []world.Spec) 
 			b = append(b, v.Features)
 		}
 		made += spread(a) / float64(n)
-		real += spread(b) / float64(n)
+		rendered += spread(b) / float64(n)
 	}
-	s.rep.Add("diversity", made/max(real, 1e-9), "of renders' across seeds")
+	s.rep.Add("diversity", made/max(rendered, 1e-9), "of renders' across seeds")
 	return nil
 }
 
@@ -330,7 +330,7 @@ func (s *suite) nearest(specs []world.Spec) error {
 }
 
 // tokenizer reports what encoding and decoding alone lose.
-func (s *suite) tokenizer(ctx context.Context, rec Reconstructor, specs []world.Spec, real judged) error {
+func (s *suite) tokenizer(ctx context.Context, rec Reconstructor, specs []world.Spec, rendered judged) error {
 	n := min(len(specs), 100)
 	out := judged{specs: specs[:n]}
 	var psnr, similarity float64
@@ -358,7 +358,7 @@ func (s *suite) tokenizer(ctx context.Context, rec Reconstructor, specs []world.
 		}
 		psnr, similarity = psnr+p/float64(n), similarity+q/float64(n)
 	}
-	before := real.part(func(i int) bool { return i < n }).share(objectRight)
+	before := rendered.part(func(i int) bool { return i < n }).share(objectRight)
 	s.rep.AtLeast("tokenizer_psnr", psnr, barPSNR, "dB")
 	s.rep.AtLeast("tokenizer_ssim", similarity, barSSIM, "luma")
 	s.rep.AtMost("tokenizer_object_loss", before-out.share(objectRight), barLoss, "of held-out renders")

@@ -134,10 +134,11 @@ func TestChromium(t *testing.T) {
 
 // playServer serves the page and checks what it sends.
 func playServer(t *testing.T, dir string, c *Clip, clips []browserClip, done chan struct{}) http.Handler {
+	t.Helper()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		fmt.Fprint(w, playPage)
+		_, _ = fmt.Fprint(w, playPage)
 	})
 	mux.Handle("GET /clip/", http.StripPrefix("/clip/", http.FileServer(http.Dir(dir))))
 	mux.HandleFunc("GET /clips", func(w http.ResponseWriter, _ *http.Request) {

@@ -110,7 +110,7 @@ func FromImages(images []image.Image, fps int) (*Clip, error) {
 	}
 	b := images[0].Bounds()
 	c := &Clip{Width: b.Dx(), Height: b.Dy(), FPS: fps}
-	clear := false
+	seeThrough := false
 	for i, img := range images {
 		if img.Bounds().Size() != b.Size() {
 			return nil, fmt.Errorf("media: frame %d is %v, the first %v", i, img.Bounds().Size(), b.Size())
@@ -125,11 +125,11 @@ func FromImages(images []image.Image, fps int) (*Clip, error) {
 		for p := range n {
 			copy(frame[3*p:3*p+3], flat.Pix[4*p:4*p+3])
 			alpha[p] = flat.Pix[4*p+3]
-			clear = clear || alpha[p] < 255
+			seeThrough = seeThrough || alpha[p] < 255
 		}
 		c.Frames, c.Alpha = append(c.Frames, frame), append(c.Alpha, alpha)
 	}
-	if !clear {
+	if !seeThrough {
 		c.Alpha = nil
 	}
 	return c, c.check()

@@ -13,8 +13,8 @@ const (
 	vp8Level  = 10
 	trackFlag = 7 // enabled, in the movie, in the preview
 
-	// frameTicks divides a frame's time. Players round the time they seek to
-	// to ticks: with a tick a frame, half of all times would show the next.
+	// frameTicks divides a frame's time. Players round the time they seek
+	// to into ticks: with a tick a frame, half of all times would show the next.
 	frameTicks = 1024
 )
 

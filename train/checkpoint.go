@@ -141,7 +141,7 @@ func (t *trainer[B]) resume() error {
 		err := t.load(dir)
 		if err == nil {
 			if damaged != nil && t.cfg.View != nil {
-				fmt.Fprintf(t.cfg.View, "warning: %v; going on from %s\n", damaged, dir)
+				_, _ = fmt.Fprintf(t.cfg.View, "warning: %v; going on from %s\n", damaged, dir)
 			}
 			return nil
 		}

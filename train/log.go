@@ -80,7 +80,7 @@ func (l *logger) elapsed() time.Duration { return time.Since(l.begin) }
 
 func (l *logger) close() {
 	if err := l.file.Close(); err != nil && l.view != nil {
-		fmt.Fprintf(l.view, "warning: the log: %v\n", err)
+		_, _ = fmt.Fprintf(l.view, "warning: the log: %v\n", err)
 	}
 }
 
@@ -97,11 +97,11 @@ func (l *logger) line(step, steps int, loss, smooth, rate, norm float64, waited 
 		fmt.Fprintf(&shown, "  %s %.4g", m.Name, m.Value)
 	}
 	if err := l.out.Encode(line); err != nil && l.view != nil {
-		fmt.Fprintf(l.view, "warning: the log: %v\n", err)
+		_, _ = fmt.Fprintf(l.view, "warning: the log: %v\n", err)
 	}
 	if l.view != nil {
 		left := time.Duration(float64(steps-step) / perSec * float64(time.Second)).Round(time.Second)
-		fmt.Fprintf(l.view, "step %d/%d  loss %.4f (%.4f)%s  norm %.2f  %.2f steps/s  waited %.1f%%  left %v\n",
+		_, _ = fmt.Fprintf(l.view, "step %d/%d  loss %.4f (%.4f)%s  norm %.2f  %.2f steps/s  waited %.1f%%  left %v\n",
 			step, steps, loss, smooth, shown.String(), norm, perSec, 100*line.Waited, left)
 	}
 }

@@ -318,15 +318,8 @@ func (tok *Tokenizer) Reconstruct(t *grad.Tape, clip *media.Clip) (*media.Clip, 
 	return out, nil
 }
 
-// normalise makes each channel's mean 0 and deviation 1, for the transformer.
-func (c TokenizerConfig) normalise(z []float32) {
-	n := c.LatentChannels
-	for i := range z {
-		z[i] = (z[i] - c.LatentMean[i%n]) / c.LatentStd[i%n]
-	}
-}
-
-// denormalise undoes normalise.
+// denormalise undoes the normalisation with which the transformer was trained:
+// each channel's mean 0 and deviation 1.
 func (c TokenizerConfig) denormalise(z []float32) {
 	n := c.LatentChannels
 	for i := range z {

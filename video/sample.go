@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	// DefaultSteps and DefaultGuidance are used where a request leaves them 0.
-	DefaultSteps    = 24
+	// DefaultSteps is used where a request leaves its steps 0.
+	DefaultSteps = 24
+	// DefaultGuidance is used where a request leaves its guidance 0.
 	DefaultGuidance = 3
 
 	maxSteps = 200

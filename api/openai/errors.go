@@ -65,8 +65,7 @@ func invalid(param, format string, args ...any) error {
 
 // asParam returns the parameter's name of a paramError.
 func asParam(err error) (string, bool) {
-	var p *paramError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*paramError](err); ok {
 		return p.param, true
 	}
 	return "", false

@@ -21,11 +21,11 @@ func (a *app) benchCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg := kernels.Config{Quick: quick}
 			if a.terminal() {
-				cfg.View = func(name string) { fmt.Fprintf(a.Err, "\r\033[K%s", name) }
+				cfg.View = func(name string) { _, _ = fmt.Fprintf(a.Err, "\r\033[K%s", name) }
 			}
 			rep, err := kernels.Run(cmd.Context(), cfg)
 			if cfg.View != nil {
-				fmt.Fprint(a.Err, "\r\033[K")
+				_, _ = fmt.Fprint(a.Err, "\r\033[K")
 			}
 			if err != nil {
 				return err

@@ -78,7 +78,7 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 		return exitOK
 	}
 	if ctx.Err() != nil {
-		fmt.Fprintln(s.Err, "kuai: interrupted")
+		_, _ = fmt.Fprintln(s.Err, "kuai: interrupted")
 		return exitInterrupted
 	}
 	fmt.Fprintf(s.Err, "kuai: %v\n", err)

@@ -135,7 +135,7 @@ func (a *app) trainVideo(ctx context.Context, o clip.Options, stage, to string) 
 // trained reports a finished training.
 func (a *app) trained(what string, res train.Result) {
 	if a.json {
-		_ = json.NewEncoder(a.Out).Encode(map[string]any{ //nolint:errcheck // as a line below
+		_ = json.NewEncoder(a.Out).Encode(map[string]any{
 			"stage": what, "steps": res.Steps, "loss": res.Loss, "seconds": res.Trained.Seconds(), "waited": res.Waited,
 		})
 		return

@@ -76,7 +76,7 @@ var errNoModel = errors.New("there is no such video model")
 func openVideo(dir string) (*video.Model, error) {
 	files := models.Video()
 	if dir != "" {
-		files = fs.FS(os.DirFS(dir))
+		files = os.DirFS(dir)
 	}
 	name := dir
 	if dir == "" {
@@ -162,7 +162,7 @@ func (a *app) video(ctx context.Context, prompt string, o videoOptions) error {
 	}, a.progress())
 	if err != nil {
 		if a.terminal() {
-			fmt.Fprint(a.Err, "\r\033[K") // of the bar
+			_, _ = fmt.Fprint(a.Err, "\r\033[K") // of the bar
 		}
 		return err
 	}

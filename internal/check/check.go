@@ -6,7 +6,7 @@ package check
 import "fmt"
 
 // Bug is the value of a panic raised by this package.
-type Bug struct {
+type Bug struct { //nolint:errname // it says what it is: check.Bug
 	Message string
 }
 

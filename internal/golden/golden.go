@@ -15,17 +15,17 @@ type Tensor struct {
 }
 
 // Load reads a .safetensors file of golden values.
-func Load(t testing.TB, path string) map[string]Tensor {
-	t.Helper()
+func Load(tb testing.TB, path string) map[string]Tensor {
+	tb.Helper()
 	f, err := safetensors.Read(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	all := make(map[string]Tensor, len(f.Tensors))
 	for _, tensor := range f.Tensors {
 		x, err := tensor.F32()
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		all[tensor.Name] = Tensor{tensor.Shape, x}
 	}

@@ -11,10 +11,10 @@ import (
 // Check reports an error unless got is within rel of want: the RMS of the
 // difference divided by the RMS of want (by 1 where want is all zero). A NaN,
 // an infinity or a difference in length fails, and the worst index is printed.
-func Check(t testing.TB, name string, got, want []float32, rel float64) {
-	t.Helper()
+func Check(tb testing.TB, name string, got, want []float32, rel float64) {
+	tb.Helper()
 	if len(got) != len(want) {
-		t.Errorf("%s: %d values, want %d", name, len(got), len(want))
+		tb.Errorf("%s: %d values, want %d", name, len(got), len(want))
 		return
 	}
 	var diff, norm, worst float64
@@ -22,7 +22,7 @@ func Check(t testing.TB, name string, got, want []float32, rel float64) {
 	for i, w := range want {
 		g := float64(got[i])
 		if math.IsNaN(g) || math.IsInf(g, 0) {
-			t.Errorf("%s[%d] is %v, want %v", name, i, got[i], w)
+			tb.Errorf("%s[%d] is %v, want %v", name, i, got[i], w)
 			return
 		}
 		d := g - float64(w)
@@ -36,6 +36,6 @@ func Check(t testing.TB, name string, got, want []float32, rel float64) {
 		norm = max(1, float64(len(want)))
 	}
 	if e := math.Sqrt(diff / norm); !(e <= rel) {
-		t.Errorf("%s: relative RMS error %.3g, want at most %.3g; worst at %d: got %v, want %v", name, e, rel, at, got[at], want[at])
+		tb.Errorf("%s: relative RMS error %.3g, want at most %.3g; worst at %d: got %v, want %v", name, e, rel, at, got[at], want[at])
 	}
 }

@@ -71,11 +71,11 @@ func (r *Report) JSON(w io.Writer) error {
 
 // Text writes the report as a table.
 func (r *Report) Text(w io.Writer) error {
-	fmt.Fprintf(w, "%s\n", r.Machine)
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0) // its Flush reports what fails
+	_, _ = fmt.Fprintf(t, "%s\n", r.Machine)
 	if r.Model != "" {
-		fmt.Fprintf(w, "%s\n", r.Model)
+		_, _ = fmt.Fprintf(t, "%s\n", r.Model)
 	}
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, b := range r.Bars {
 		value, want, mark := "-", "", ""
 		if b.Value != nil {
@@ -91,7 +91,7 @@ func (r *Report) Text(w io.Writer) error {
 		if b.OK != nil {
 			mark = map[bool]string{true: "ok", false: "MISSED"}[*b.OK]
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", b.Name, value, b.Unit, want, mark, b.Reason)
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", b.Name, value, b.Unit, want, mark, b.Reason)
 	}
 	return t.Flush()
 }

@@ -32,7 +32,7 @@ var (
 
 func init() {
 	level := best
-	for l := Generic; l < best; l++ {
+	for l := range best {
 		if os.Getenv("KUAI_ISA") == l.String() {
 			level = l
 		}

@@ -310,7 +310,7 @@ func TestHalf(t *testing.T) {
 			}
 		}
 		inf, nan := float32(math.Inf(1)), float32(math.NaN())
-		x := []float32{1, 1.00390625, 1.01171875, 65504, 65519, 65520, -7e4, inf, nan, 6e-8, 3e-8, 2.9802322e-8, 1e-7, -0.0, 0.33333334, 1e-40}
+		x := []float32{1, 1.00390625, 1.01171875, 65504, 65519, 65520, -7e4, inf, nan, 6e-8, 3e-8, 2.9802322e-8, 1e-7, float32(math.Copysign(0, -1)), 0.33333334, 1e-40}
 		h, b := make([]uint16, len(x)), make([]uint16, len(x))
 		ToF16(h, x)
 		ToBF16(b, x)

@@ -181,7 +181,7 @@ func TestAccuracy(t *testing.T) {
 func TestExtremes(t *testing.T) {
 	everyISA(t, func(t *testing.T) {
 		inf, nan := float32(math.Inf(1)), float32(math.NaN())
-		x := []float32{0, -0.0, 100, -120, 1e30, -1e30, inf, -inf, nan}
+		x := []float32{0, float32(math.Copysign(0, -1)), 100, -120, 1e30, -1e30, inf, -inf, nan}
 		same := func(name string, f func(dst, x []float32), want ...float32) {
 			got := nans(len(x))
 			f(got, x)
@@ -222,8 +222,11 @@ func TestReductions(t *testing.T) {
 				got  float32
 				want float64
 			}{
-				{"Dot", Dot(a, b), dot}, {"Sum", Sum(a), sum}, {"SumSquares", SumSquares(a), sq},
-				{"SquaredError", SquaredError(a, b), dist}, {"Charbonnier", Charbonnier(a, b, 0.1), charb},
+				{"Dot", Dot(a, b), dot},
+				{"Sum", Sum(a), sum},
+				{"SumSquares", SumSquares(a), sq},
+				{"SquaredError", SquaredError(a, b), dist},
+				{"Charbonnier", Charbonnier(a, b, 0.1), charb},
 			} {
 				if math.Abs(float64(c.got)-c.want) > tol(c.want) {
 					t.Errorf("%s of %d: %v, want %v", c.name, n, c.got, c.want)

@@ -39,8 +39,8 @@ type TokenizerTask struct {
 
 // Windows is one batch for the tokenizer.
 type Windows struct {
-	Pixels []float32 // [B, 4T, Size, Size, 3], see video.PadFirst
-	Noise  []float32 // [B, T, Size/8, Size/8, C]
+	Pixels []float32 // [B, 4T, H, W, 3] in pixels, see video.PadFirst
+	Noise  []float32 // [B, T, H/8, W/8, C]
 	B, T   int
 }
 
