@@ -69,6 +69,10 @@ vuln:
 	if grep -q 'fetching vulnerabilities' <<<"$$out"; then echo "SKIP vuln: no vulnerability database (set GOVULNDB)"; \
 	else echo "$$out"; exit 1; fi
 
+.PHONY: studio
+studio: ## bundle the studio's pages again
+	go generate ./studio
+
 .PHONY: gen
 gen: ## regenerate assembly and tables
 	go generate $(PKG)

@@ -1,5 +1,9 @@
 // Package studio holds the web pages: a prompt, the clip as it is made, and
 // the clips made so far. They use the public API alone.
+//
+// The sources are TypeScript with Preact (src, vendor); web/app.js is their
+// bundle, kept in the repository so that a build needs only Go. After a change:
+// go generate ./studio.
 package studio
 
 import (
@@ -9,6 +13,8 @@ import (
 
 	"kuai/internal/check"
 )
+
+//go:generate go run -C ../tools ./studio ../studio
 
 //go:embed web
 var files embed.FS
