@@ -305,7 +305,8 @@ func (s *suite) nearest(specs []world.Spec) error {
 		c := world.Sample(world.Train, s.TrainSeed, uint64(k))
 		for i, spec := range specs {
 			m := 0
-			for slot := range world.SlotSize { // object, motion, scene, time
+			for slot := range world.SlotSize { // object, motion, scene, time: the first counts most
+				m *= 2
 				if c.Slot(slot) == spec.Slot(slot) {
 					m++
 				}
