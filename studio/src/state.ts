@@ -79,7 +79,7 @@ function follow() {
     source?.close();
     followed = "";
     if (v.status === "completed") shown.value = v.id;
-    if (v.status === "failed") error.value = v.error?.message ?? "The clip failed.";
+    if (v.status === "failed") error.value = (v.error?.message ?? "the clip failed").replace(/^\w+: /, ""); // the room's name
     follow();
   };
   source.onerror = () => {
