@@ -55,6 +55,9 @@ func (s streams) terminal() bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// note tells the person something; when that fails there is nobody to tell.
+func (s streams) note(format string, args ...any) { _, _ = fmt.Fprintf(s.Err, format, args...) }
+
 // app is what all commands share.
 type app struct {
 	streams
@@ -66,7 +69,7 @@ type app struct {
 func run(ctx context.Context, args []string, s streams) (code int) {
 	defer func() {
 		if v := recover(); v != nil {
-			fmt.Fprintf(s.Err, "kuai: %v\nhint: this is a bug in kuai; please report it with the lines below\n%s", v, debug.Stack())
+			s.note("kuai: %v\nhint: this is a bug in kuai; please report it with the lines below\n%s", v, debug.Stack())
 			code = exitFailed
 		}
 	}()
@@ -78,12 +81,12 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 		return exitOK
 	}
 	if ctx.Err() != nil {
-		_, _ = fmt.Fprintln(s.Err, "kuai: interrupted")
+		s.note("kuai: interrupted\n")
 		return exitInterrupted
 	}
-	fmt.Fprintf(s.Err, "kuai: %v\n", err)
+	s.note("kuai: %v\n", err)
 	if h := hint(err); h != "" {
-		fmt.Fprintf(s.Err, "hint: %s\n", h)
+		s.note("hint: %s\n", h)
 	}
 	if wrongUse(err) {
 		return exitUsage

@@ -35,7 +35,7 @@ open it to others only behind something that asks who they are.`,
 			if err != nil {
 				return fmt.Errorf("serve: %w", err)
 			}
-			fmt.Fprintf(a.Err, "Kuai is at http://%s (Ctrl-C ends it)\n", l.Addr())
+			a.note("Kuai is at http://%s (Ctrl-C ends it)\n", l.Addr())
 			return api.Serve(cmd.Context(), l, api.Handler(q))
 		},
 	}

@@ -123,7 +123,9 @@ func (a *app) trainVideo(ctx context.Context, o clip.Options, stage, to string) 
 			return err
 		}
 		if res.Steps > 0 {
-			a.trained(s, res)
+			if err := a.trained(s, res); err != nil {
+				return err
+			}
 		}
 	}
 	if !known {
@@ -133,15 +135,15 @@ func (a *app) trainVideo(ctx context.Context, o clip.Options, stage, to string) 
 }
 
 // trained reports a finished training.
-func (a *app) trained(what string, res train.Result) {
+func (a *app) trained(what string, res train.Result) error {
 	if a.json {
-		_ = json.NewEncoder(a.Out).Encode(map[string]any{
+		return json.NewEncoder(a.Out).Encode(map[string]any{
 			"stage": what, "steps": res.Steps, "loss": res.Loss, "seconds": res.Trained.Seconds(), "waited": res.Waited,
 		})
-		return
 	}
-	fmt.Fprintf(a.Out, "%s: %d steps, loss %.4f, %v of training, %.2f %% of the time spent waiting for data\n",
+	_, err := fmt.Fprintf(a.Out, "%s: %d steps, loss %.4f, %v of training, %.2f %% of the time spent waiting for data\n",
 		what, res.Steps, res.Loss, res.Trained.Round(time.Second), 100*res.Waited)
+	return err
 }
 
 func (a *app) trainJudgeCommand() *cobra.Command {
@@ -164,7 +166,9 @@ func (a *app) trainJudgeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.trained("judge", res)
+			if err := a.trained("judge", res); err != nil {
+				return err
+			}
 			if to == "" {
 				return nil
 			}

@@ -187,17 +187,19 @@ func (a *app) video(ctx context.Context, prompt string, o videoOptions) error {
 
 // describe prints a finished clip for people.
 func describe(w io.Writer, r videoReport) error {
+	var text strings.Builder
 	var said []string
 	for _, s := range r.Understood {
 		said = append(said, fmt.Sprintf("%s: %s", s.Kind, s.En))
 	}
 	if len(said) > 0 {
-		fmt.Fprintf(w, "understood  %s\n", strings.Join(said, ", "))
+		fmt.Fprintf(&text, "understood  %s\n", strings.Join(said, ", "))
 	}
 	if len(r.Unknown) > 0 {
-		fmt.Fprintf(w, "unknown     %s (left to chance)\n", strings.Join(r.Unknown, ", "))
+		fmt.Fprintf(&text, "unknown     %s (left to chance)\n", strings.Join(r.Unknown, ", "))
 	}
-	_, err := fmt.Fprintf(w, "%s  %d frames of %dx%d, seed %d, %.1f s\n", r.File, r.Frames, r.Width, r.Height, r.Seed, r.Seconds["total"])
+	fmt.Fprintf(&text, "%s  %d frames of %dx%d, seed %d, %.1f s\n", r.File, r.Frames, r.Width, r.Height, r.Seed, r.Seconds["total"])
+	_, err := io.WriteString(w, text.String())
 	return err
 }
 

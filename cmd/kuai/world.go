@@ -41,10 +41,12 @@ func (a *app) worldCommand() *cobra.Command {
 			if a.json {
 				return json.NewEncoder(a.Out).Encode(map[string]any{"file": out, "captions": captions})
 			}
+			var text strings.Builder
 			for i, c := range captions {
-				fmt.Fprintf(a.Out, "%3d  %s\n", i+1, c)
+				fmt.Fprintf(&text, "%3d  %s\n", i+1, c)
 			}
-			return nil
+			_, err = io.WriteString(a.Out, text.String())
+			return err
 		},
 	}
 	f := show.Flags()
@@ -70,14 +72,16 @@ func (a *app) worldCommand() *cobra.Command {
 			if a.json {
 				return json.NewEncoder(a.Out).Encode(all)
 			}
+			var text strings.Builder
 			for _, name := range world.SlotNames {
 				var words []string
 				for _, v := range all[name] {
 					words = append(words, v[0]+" "+v[1])
 				}
-				fmt.Fprintf(a.Out, "%s: %s\n\n", name, strings.Join(words, ", "))
+				fmt.Fprintf(&text, "%s: %s\n\n", name, strings.Join(words, ", "))
 			}
-			return nil
+			_, err := io.WriteString(a.Out, text.String())
+			return err
 		},
 	}
 	cmd.AddCommand(show, list)
