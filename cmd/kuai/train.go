@@ -49,7 +49,7 @@ var stages = []string{"tokenizer", "latents", "transformer", "export"}
 
 func (a *app) trainVideoCommand() *cobra.Command {
 	var t trainFlags
-	var stage, to string
+	var stage, to, from string
 	size := 64
 	var tokenizerSteps, transformerSteps, imageSteps, clips int
 	cmd := &cobra.Command{
@@ -72,7 +72,7 @@ latents of many clips, the transformer on those, and the export for use. Without
 			override(&r.TransformerSteps, transformerSteps)
 			override(&r.TransformerImageSteps, imageSteps)
 			override(&r.LatentClips, clips)
-			o := clip.Options{Dir: t.dir, Recipe: r, World: w, Pool: par.New(t.workers), Seed: t.seed, Every: t.every, View: a.Err}
+			o := clip.Options{Dir: t.dir, Recipe: r, World: w, Pool: par.New(t.workers), Seed: t.seed, Every: t.every, View: a.Err, Init: from}
 			if to == "" {
 				to = filepath.Join(t.dir, "model")
 			}
@@ -83,6 +83,7 @@ latents of many clips, the transformer on those, and the export for use. Without
 	f := cmd.Flags()
 	f.StringVar(&stage, "stage", "", "only this one: "+strings.Join(stages, ", "))
 	f.StringVar(&to, "to", "", "directory that the export writes (default: model in --dir)")
+	f.StringVar(&from, "init", "", "directory of a model that new trainings begin from, such as models/video")
 	f.IntVar(&size, "size", size, "pixels on a side: 64, 96 or 128")
 	f.IntVar(&tokenizerSteps, "tokenizer-steps", 0, "steps of the tokenizer (default: the recipe's)")
 	f.IntVar(&transformerSteps, "transformer-steps", 0, "steps of the transformer (default: the recipe's)")

@@ -28,7 +28,10 @@ type Options struct {
 	Pool   *par.Pool
 	Seed   uint64
 	Every  time.Duration // between checkpoints
-	View   io.Writer
+	// Init, unless empty, is a model's directory whose weights new trainings
+	// begin from.
+	Init string
+	View io.Writer
 }
 
 // Directories of the stages.
@@ -40,6 +43,14 @@ const (
 
 // averaging is the decay of the averaged weights, which are the ones used.
 const averaging = 0.999
+
+// init returns the weight file that a stage begins from.
+func (o Options) init(stage string) string {
+	if o.Init == "" {
+		return ""
+	}
+	return filepath.Join(o.Init, stage, "model.safetensors")
+}
 
 // TrainTokenizer trains the tokenizer, or goes on with it.
 func TrainTokenizer(ctx context.Context, o Options) (train.Result, error) {
@@ -55,7 +66,7 @@ func TrainTokenizer(ctx context.Context, o Options) (train.Result, error) {
 		Dir: filepath.Join(o.Dir, TokenizerDir), Steps: r.TokenizerSteps, Rate: r.TokenizerRate,
 		Warmup: 50, Decay: r.TokenizerSteps / 4, Clip: 1, EMA: averaging, Muon: true, BF16: true,
 		Except: []string{"encoder.conv_out.weight", "decoder.conv_out.weight"},
-		Pool:   o.Pool, Every: o.Every, View: o.View,
+		Pool:   o.Pool, Every: o.Every, View: o.View, Init: o.init(TokenizerDir),
 	}, task)
 }
 
@@ -97,7 +108,7 @@ func TrainTransformer(ctx context.Context, o Options) (train.Result, error) {
 		Dir: filepath.Join(o.Dir, TransformerDir), Steps: r.TransformerSteps, Rate: r.TransformerRate,
 		Warmup: 100, Decay: r.TransformerSteps / 4, Clip: 1, EMA: averaging, Muon: true, BF16: true,
 		Except: []string{"patch_out.weight", "text.embed.weight", "text.position.weight"},
-		Pool:   o.Pool, Every: o.Every, View: o.View,
+		Pool:   o.Pool, Every: o.Every, View: o.View, Init: o.init(TransformerDir),
 	}, task)
 }
 
