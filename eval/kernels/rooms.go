@@ -27,7 +27,7 @@ func rooms() []room {
 	list := []room{
 		product("gemm_f32_1024", f32, 1024, 1024, 1024, layoutLinear, 0.85),
 		product("gemm_f32_1024_packed", f32, 1024, 1024, 1024, layoutPacked, 0.85),
-		product("gemm_bf16_1024", bf16, 1024, 1024, 1024, layoutLinear, 0.75),
+		product("gemm_bf16_1024", bf16, 1024, 1024, 1024, layoutLinear, 0.85),
 		product("gemm_bf16_1024_packed", bf16, 1024, 1024, 1024, layoutPacked, 0.85),
 		// A layer 256 -> 1280 of a transformer over 3584 positions, and its gradients.
 		product("linear_bf16_y", bf16, 3584, 1280, 256, layoutPacked, 0.8),

@@ -44,8 +44,8 @@ const (
 // averaging is the decay of the averaged weights, which are the ones used.
 const averaging = 0.999
 
-// init returns the weight file that a stage begins from.
-func (o Options) init(stage string) string {
+// initial returns the weight file that a stage begins from.
+func (o Options) initial(stage string) string {
 	if o.Init == "" {
 		return ""
 	}
@@ -66,7 +66,7 @@ func TrainTokenizer(ctx context.Context, o Options) (train.Result, error) {
 		Dir: filepath.Join(o.Dir, TokenizerDir), Steps: r.TokenizerSteps, Rate: r.TokenizerRate,
 		Warmup: 50, Decay: r.TokenizerSteps / 4, Clip: 1, EMA: averaging, Muon: true, BF16: true,
 		Except: []string{"encoder.conv_out.weight", "decoder.conv_out.weight"},
-		Pool:   o.Pool, Every: o.Every, View: o.View, Init: o.init(TokenizerDir),
+		Pool:   o.Pool, Every: o.Every, View: o.View, Init: o.initial(TokenizerDir),
 	}, task)
 }
 
@@ -108,7 +108,7 @@ func TrainTransformer(ctx context.Context, o Options) (train.Result, error) {
 		Dir: filepath.Join(o.Dir, TransformerDir), Steps: r.TransformerSteps, Rate: r.TransformerRate,
 		Warmup: 100, Decay: r.TransformerSteps / 4, Clip: 1, EMA: averaging, Muon: true, BF16: true,
 		Except: []string{"patch_out.weight", "text.embed.weight", "text.position.weight"},
-		Pool:   o.Pool, Every: o.Every, View: o.View, Init: o.init(TransformerDir),
+		Pool:   o.Pool, Every: o.Every, View: o.View, Init: o.initial(TransformerDir),
 	}, task)
 }
 
