@@ -211,7 +211,11 @@ func (t *trainer[B]) one(batch B) error {
 		return fmt.Errorf("%w (step %d)", ErrDiverged, t.step)
 	}
 	t.tape.Backward(loss)
-	norm, scale := optim.ClipNorm(t.cfg.Pool, t.params, t.cfg.Clip)
+	limit := t.cfg.Clip
+	if limit == 0 {
+		limit = float32(math.Inf(1))
+	}
+	norm, scale := optim.ClipNorm(t.cfg.Pool, t.params, limit)
 	rate := t.rate(t.step)
 	t.opt.Update(t.cfg.Pool, rate, scale)
 	if t.ema != nil {
