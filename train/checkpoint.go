@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"kuai/format/atomicfile"
 	"kuai/format/safetensors"
 	"kuai/nn"
 	"kuai/optim"
@@ -108,7 +109,7 @@ func (t *trainer[B]) save() error {
 	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	if err := safetensors.WriteFile(filepath.Join(dir, stateFile), data); err != nil {
+	if err := atomicfile.WriteBytes(filepath.Join(dir, stateFile), data); err != nil {
 		return err
 	}
 	for _, old := range Checkpoints(t.cfg.Dir)[min(kept, len(Checkpoints(t.cfg.Dir))):] {

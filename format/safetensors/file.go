@@ -66,14 +66,6 @@ func Write(path string, tensors []Tensor, metadata map[string]string) error {
 	return nil
 }
 
-// WriteFile replaces a file's contents as Write does.
-func WriteFile(path string, data []byte) error {
-	if err := atomicfile.WriteBytes(path, data); err != nil {
-		return fmt.Errorf("safetensors: %w", err)
-	}
-	return nil
-}
-
 // Encode returns the bytes of a file, as EncodeTo writes them.
 func Encode(tensors []Tensor, metadata map[string]string) ([]byte, error) {
 	var out bytes.Buffer

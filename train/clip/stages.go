@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"kuai/format/atomicfile"
 	"kuai/format/safetensors"
 	"kuai/nn"
 	"kuai/par"
@@ -195,5 +196,5 @@ func writeJSON(path string, v any) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	return safetensors.WriteFile(path, append(data, '\n'))
+	return atomicfile.WriteBytes(path, append(data, '\n'))
 }
