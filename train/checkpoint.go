@@ -146,7 +146,7 @@ func (t *trainer[B]) resume() error {
 			}
 			return nil
 		}
-		if !errors.Is(err, safetensors.ErrDamaged) {
+		if !errors.Is(err, safetensors.ErrDamaged) && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("train: %s: %w", dir, err)
 		}
 		damaged = err

@@ -28,6 +28,9 @@ const (
 	arenaBytes      = 16 << 30 // address space, taken as it is used
 	defaultCadence  = 5 * time.Minute
 	defaultLogEvery = 10
+	// maxSkipped is how many steps on end may be left out for gradients that
+	// are not finite: one is bad luck of rounding, ten are a dead model.
+	maxSkipped = 10
 )
 
 // Metric is a number of a step beside its loss.
@@ -96,6 +99,7 @@ type trainer[B any] struct {
 
 	step    int
 	smooth  float64 // loss
+	skipped int     // steps on end that were left out
 	trained time.Duration
 	waited  time.Duration
 }
@@ -216,6 +220,13 @@ func (t *trainer[B]) one(batch B) error {
 		limit = float32(math.Inf(1))
 	}
 	norm, scale := optim.ClipNorm(t.cfg.Pool, t.params, limit)
+	if err := t.skip(scale == 0); err != nil {
+		return err
+	}
+	if scale == 0 {
+		norm = 0 // JSON has no number for it
+		metrics = append(metrics, Metric{Name: "skipped", Value: float64(t.skipped)})
+	}
 	rate := t.rate(t.step)
 	t.opt.Update(t.cfg.Pool, rate, scale)
 	if t.ema != nil {
@@ -225,6 +236,19 @@ func (t *trainer[B]) one(batch B) error {
 	t.smooth += (value - t.smooth) / float64(min(t.step, 100))
 	if t.step%t.cfg.LogStep == 0 || t.step == t.cfg.Steps {
 		t.log.line(t.step, t.cfg.Steps, value, t.smooth, float64(rate), float64(norm), t.waited, metrics)
+	}
+	return nil
+}
+
+// skip counts steps on end whose gradients were not finite, which the
+// optimiser leaves out.
+func (t *trainer[B]) skip(out bool) error {
+	if !out {
+		t.skipped = 0
+		return nil
+	}
+	if t.skipped++; t.skipped >= maxSkipped {
+		return fmt.Errorf("%w (the gradients of %d steps up to %d are not finite)", ErrDiverged, maxSkipped, t.step)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ type toy struct {
 	Net    *nn.Linear `name:"net"`
 	target *nn.Linear
 	broken int // the step whose loss is not a number; 0 for none
+	steep  int // the first step whose gradients are not finite; 0 for none
 	during func(step int)
 }
 
@@ -54,6 +55,9 @@ func (k *toy) Loss(t *grad.Tape, step int, x []float32) (*grad.Var, []Metric, er
 	loss := nn.MSE(t, k.Net.Forward(t, in), want, nil)
 	if k.broken > 0 && step == k.broken {
 		loss.X[0] = float32(math.NaN())
+	}
+	if k.steep > 0 && step >= k.steep {
+		t.Then(func() { t.Grad(loss)[0] = float32(math.Inf(1)) })
 	}
 	return loss, []Metric{{"loss again", float64(loss.X[0])}}, nil
 }
@@ -179,6 +183,52 @@ func TestDiverged(t *testing.T) {
 	}
 	if all := Checkpoints(cfg.Dir); len(all) == 0 || filepath.Base(all[0]) != "step-8" {
 		t.Errorf("checkpoints %v, want step-8 first", all)
+	}
+}
+
+// TestSteep checks that gradients that are not finite leave the weights alone,
+// are told of, and end a training where they do not stop.
+func TestSteep(t *testing.T) {
+	t.Parallel()
+	cfg := config(t.TempDir())
+	k := newToy()
+	k.steep = 5
+	var before []float32
+	k.during = func(step int) {
+		if step == k.steep {
+			before = append([]float32(nil), k.Net.W.X...)
+		}
+	}
+	if _, err := Run(t.Context(), cfg, k); !errors.Is(err, ErrDiverged) {
+		t.Errorf("got %v, want ErrDiverged", err)
+	}
+	if diff := cmp.Diff(before, k.Net.W.X); diff != "" {
+		t.Errorf("the weights moved:\n%s", diff)
+	}
+	lines, err := ReadLog(filepath.Join(cfg.Dir, LogFile))
+	if err != nil || len(lines) != 5+maxSkipped-1 || lines[len(lines)-1].Metrics["skipped"] != maxSkipped-1 {
+		t.Errorf("%d lines, %v", len(lines), err)
+	}
+}
+
+// TestMissingFile checks that a checkpoint without one of its files is passed
+// over.
+func TestMissingFile(t *testing.T) {
+	t.Parallel()
+	cfg := config(t.TempDir())
+	for _, cfg.Steps = range []int{10, 20} {
+		if _, err := Run(t.Context(), cfg, newToy()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := Checkpoints(cfg.Dir)
+	if err := os.Remove(filepath.Join(all[0], optimFile)); err != nil {
+		t.Fatal(err)
+	}
+	var view bytes.Buffer
+	cfg.Steps, cfg.View = 21, &view
+	if _, err := Run(t.Context(), cfg, newToy()); err != nil || !strings.Contains(view.String(), "going on from "+all[1]) {
+		t.Errorf("%v; said %q", err, view.String())
 	}
 }
 

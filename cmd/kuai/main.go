@@ -19,6 +19,7 @@ import (
 
 	"kuai/format/shard"
 	"kuai/internal/check"
+	"kuai/kernel/isa"
 	"kuai/media"
 	"kuai/video"
 	"kuai/world"
@@ -171,6 +172,7 @@ func (a *app) root() *cobra.Command {
 	cmd.SetOut(a.Out)
 	cmd.SetErr(a.Err)
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	cmd.PersistentPreRunE = func(*cobra.Command, []string) error { return usage(isa.Check()) }
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.data, "data", dataDir(), "directory for everything that is kept (environment: KUAI_DATA)")
 	flags.BoolVar(&a.json, "json", false, "print one JSON object instead of text")

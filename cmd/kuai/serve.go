@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -36,7 +37,10 @@ open it to others only behind something that asks who they are.`,
 				return fmt.Errorf("serve: %w", err)
 			}
 			a.note("Kuai is at http://%s (Ctrl-C ends it)\n", l.Addr())
-			return api.Serve(cmd.Context(), l, api.Handler(q))
+			if err := api.Serve(cmd.Context(), l, api.Handler(q)); err != nil {
+				return err
+			}
+			return context.Cause(cmd.Context())
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "address to listen on")

@@ -4,6 +4,7 @@
 package isa
 
 import (
+	"fmt"
 	"os"
 	"sync/atomic"
 )
@@ -31,13 +32,31 @@ var (
 )
 
 func init() {
-	level := best
-	for l := range best {
-		if os.Getenv("KUAI_ISA") == l.String() {
-			level = l
+	level, _ := wanted(os.Getenv(variable))
+	current.Store(int32(level))
+}
+
+// variable is the environment's word on the level.
+const variable = "KUAI_ISA"
+
+// wanted returns the level of a name, and whether this CPU has it; the best
+// one where not, or for no name.
+func wanted(name string) (Level, bool) {
+	for l := Generic; l <= best; l++ {
+		if name == l.String() {
+			return l, true
 		}
 	}
-	current.Store(int32(level))
+	return best, name == ""
+}
+
+// Check says what is wrong with KUAI_ISA, which was looked at on start-up.
+func Check() error {
+	name := os.Getenv(variable)
+	if _, ok := wanted(name); !ok {
+		return fmt.Errorf("isa: %s is %q, want one of generic, avx2 and avx512 that this CPU has (up to %v)", variable, name, best)
+	}
+	return nil
 }
 
 // Now returns the level in use.
