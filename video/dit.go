@@ -34,6 +34,7 @@ type TransformerConfig struct {
 	Frames         int          `json:"frames"`
 	FPS            int          `json:"fps"`
 	TimestepShift  float32      `json:"timestep_shift"` // towards noise, in training and sampling
+	TrainClips     int          `json:"train_clips"`    // distinct ones that it learned from
 	Words          []string     `json:"words"`          // seen in training; others are unknown
 }
 

@@ -161,6 +161,7 @@ func (c TransformerConfig) Validate() error {
 		{"size", c.Size, SpaceStride * patch, maxWidth},
 		{"frames", c.Frames, 1, maxWidth},
 		{"fps", c.FPS, 1, maxWidth},
+		{"train_clips", c.TrainClips, 0, math.MaxInt32},
 	} {
 		if f.v < f.low || f.v > f.limit {
 			return rangeError(f.name, f.v, f.low, f.limit)
@@ -185,6 +186,9 @@ func (m *Model) Size() int { return m.transformer.Config.Size }
 
 // Frames is the largest number of frames of a clip, FPS how many a second.
 func (m *Model) Frames() int { return m.transformer.Config.Frames }
+
+// TrainClips is how many distinct clips the model learned from.
+func (m *Model) TrainClips() int { return m.transformer.Config.TrainClips }
 
 // FPS is the number of frames a second.
 func (m *Model) FPS() int { return m.transformer.Config.FPS }

@@ -82,7 +82,7 @@ func (a *app) evalVideo(ctx context.Context, model, judge, font string, prompts 
 	}
 	rep, err := eval.Video(ctx, eval.VideoConfig{
 		Judge: j, World: w, Size: m.Size(), Prompts: prompts,
-		TrainSeed: clip.LatentSeed(1), TrainClips: clip.Stickers(m.Size()).LatentClips,
+		TrainSeed: clip.LatentSeed(1), TrainClips: m.TrainClips(),
 		Model: name, View: view,
 	}, m, m)
 	if err != nil {

@@ -217,6 +217,9 @@ func OpenLatents(dir string, tok *video.Tokenizer, seed uint64) (*Latents, error
 // Close closes the files.
 func (l *Latents) Close() { l.set.Close() }
 
+// Len is the number of clips.
+func (l *Latents) Len() int { return l.set.Len() }
+
 // frameLen is the number of values of a latent frame.
 func (l *Latents) frameLen() int { return l.H * l.W * l.C }
 

@@ -173,6 +173,12 @@ func Export(o Options, to string) error {
 		return err
 	}
 	tc := Complete(o.Recipe.Transformer)
+	latents, err := OpenLatents(filepath.Join(o.Dir, LatentsDir), tok, o.Seed)
+	if err != nil {
+		return err
+	}
+	defer latents.Close()
+	tc.TrainClips = latents.Len()
 	tr := video.NewTransformer(rand.New(rand.NewPCG(0, 0)), tc)
 	if err := nn.Load(tr, f); err != nil {
 		return err
