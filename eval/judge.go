@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 
 	"kuai/format/safetensors"
 	"kuai/grad"
@@ -166,6 +167,14 @@ func pool(t *grad.Tape, x *grad.Var) *grad.Var {
 	return nn.MeanPool(t, nn.Reshape(t, x, b, n, d), lens)
 }
 
+// judgeSplits are where the judge's clips come from. It must know every
+// combination, or it learns which never occur; it is the generator that never
+// sees the held-out ones. judgeSeed keeps its clips apart from those that the
+// suite asks about.
+var judgeSplits = [...]world.Split{world.Train, world.HeldOut, world.Train, world.Val}
+
+const judgeSeed = 1 << 32
+
 // Task trains a judge on rendered clips.
 type Task struct {
 	Judge *Judge
@@ -191,7 +200,7 @@ func (k *Task) Batch(step int) (Clips, error) {
 	c := Clips{Specs: make([]world.Spec, k.Clips)}
 	for i := range c.Specs {
 		index := uint64(step*k.Clips + i)
-		c.Specs[i] = world.Sample(world.Train, k.Seed, index)
+		c.Specs[i] = world.Sample(judgeSplits[i%len(judgeSplits)], k.Seed+judgeSeed, index)
 		frames := render(k.World, c.Specs[i])
 		var key [32]byte
 		binary.LittleEndian.PutUint64(key[:], index)
@@ -244,11 +253,12 @@ func disturb(frames [][]float32, r *rand.Rand) {
 	}
 }
 
-// blur averages each pixel with its right and lower neighbours.
+// blur averages each pixel with its four neighbours.
 func blur(f []float32, size int) {
 	row := size * 3
-	for i := 0; i+row+3 < len(f); i++ {
-		f[i] = 0.5*f[i] + 0.2*f[i+3] + 0.2*f[i+row] + 0.1*f[i+row+3]
+	src := slices.Clone(f)
+	for i := row + 3; i+row+3 < len(f); i++ {
+		f[i] = 0.4*src[i] + 0.15*(src[i-3]+src[i+3]+src[i-row]+src[i+row])
 	}
 }
 

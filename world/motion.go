@@ -56,7 +56,7 @@ func (s Spec) at(u, side, x0, phase float64) pose {
 		p.angle = 0.45 * math.Sin(2*math.Pi*(1.5*v*u+phase))
 		p.x += size * 0.4 * math.Sin(p.angle) // it stands on its foot
 	case Jump:
-		t := math.Min(math.Max((u*v-0.12)/0.7, 0), 1)
+		t := math.Min(math.Max((u*math.Max(v, 0.82)-0.12)/0.7, 0), 1) // a slow one lands at the end
 		p.x = 0.5 + side*0.36*(t-0.5)
 		p.height = 4 * 0.40 * t * (1 - t)
 		p.angle = side * 0.5 * (t - 0.5) * math.Min(p.height*8, 1)

@@ -45,16 +45,18 @@ func hash(kind byte, object, motion, scene uint8) uint64 {
 const unspoken = 0.5
 
 // Sample draws the index-th clip of a split under a seed. Any two calls with
-// the same arguments give the same Spec.
+// the same arguments give the same Spec. Train and Val show all objects as
+// often, however many combinations of each are held out.
 func Sample(split Split, seed, index uint64) Spec {
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], seed)
 	binary.LittleEndian.PutUint64(key[8:], index)
 	key[16] = byte(split)
 	r := rand.New(rand.NewChaCha8(key))
+	object := uint8(r.IntN(len(Objects)))
 	for {
 		s := Spec{
-			Object: uint8(r.IntN(len(Objects))),
+			Object: object,
 			Motion: uint8(r.IntN(len(Motions))),
 			Scene:  uint8(r.IntN(len(Scenes))),
 			Time:   uint8(r.IntN(len(Times))),
@@ -65,6 +67,9 @@ func Sample(split Split, seed, index uint64) Spec {
 		}
 		if s.IsHeldOut() == (split == HeldOut) {
 			return s
+		}
+		if split == HeldOut {
+			object = uint8(r.IntN(len(Objects))) // not all have such combinations
 		}
 	}
 }

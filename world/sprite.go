@@ -18,8 +18,12 @@ type level struct {
 	pix  []float32
 }
 
-// spriteSide is the side of the square that a sprite's picture is centred in.
-const spriteSide = 136
+const (
+	pictureSide = 136 // of the square that pictures fill
+	// spriteSide is the side of the square that a picture is centred in. It
+	// halves evenly down to 9 texels, so that no level shifts the picture.
+	spriteSide = 144
+)
 
 func newLevel(w, h int) level { return level{w, h, make([]float32, 4*(w+2)*(h+2))} }
 
@@ -38,11 +42,12 @@ func newSprite(img image.Image) *sprite {
 		}
 	}
 	s := &sprite{}
-	for l.w >= 4 {
+	for ; ; l = l.half() {
 		s.levels = append(s.levels, l)
-		l = l.half()
+		if l.w%2 == 1 {
+			return s
+		}
 	}
-	return s
 }
 
 // half averages blocks of 2 x 2 texels.
@@ -84,7 +89,7 @@ func (b box) union(c box) box {
 // place is where and how a sprite is drawn, in pixels and radians.
 type place struct {
 	x, y  float64 // centre
-	size  float64 // side
+	size  float64 // side of the picture's square
 	angle float64 // clockwise
 	flip  bool    // turned around
 }
@@ -103,9 +108,9 @@ func newDraught(s *sprite, size int, p place) draught {
 	if p.size < 1 {
 		return draught{}
 	}
-	ratio := spriteSide / p.size // texels a pixel
+	ratio := pictureSide / p.size // texels a pixel
 	l := s.levels[min(max(int(math.Round(math.Log2(ratio)-0.2)), 0), len(s.levels)-1)]
-	scale := float64(l.w) / p.size
+	scale := float64(l.w) / spriteSide * ratio
 	sin, cos := math.Sincos(-p.angle)
 	reach := p.size * 0.5 * (math.Abs(sin) + math.Abs(cos))
 	flip := scale

@@ -24,7 +24,8 @@ func tiny() Recipe {
 	r.LatentClips = 1
 	r.Transformer.LatentChannels, r.Transformer.Width, r.Transformer.Layers, r.Transformer.Heads, r.Transformer.FFNWidth = 4, 16, 4, 2, 8
 	r.Transformer.Text = video.TextConfig{Rows: 64, Width: 16, Layers: 1, Heads: 2}
-	r.TransformerSteps, r.TransformerImageSteps, r.TransformerClips, r.TransformerImages = 4, 1, 2, 2
+	r.TransformerSteps, r.TransformerImageSteps = 4, 1
+	r.TransformerImages, r.TransformerCycle = Shape{2, 1}, []Shape{{2, 7}, {2, 3}}
 	return r
 }
 

@@ -16,10 +16,14 @@ type Recipe struct {
 	LatentNoise                             float32
 	LatentClips                             int // encoded for the transformer
 	TransformerSteps, TransformerImageSteps int
-	TransformerClips, TransformerImages     int
-	TransformerImageEvery                   int
+	TransformerImages                       Shape   // of the image stage
+	TransformerCycle                        []Shape // of the steps after it, by turns
 	TransformerRate                         float64
 }
+
+// Shape is the clips of a step and the latent frames that it sees of each,
+// from the first: one is an image.
+type Shape struct{ Clips, Frames int }
 
 // Stickers returns the recipe of the built-in model for clips of size x size
 // pixels: about 4 million weights in the tokenizer and 12 million in the
@@ -57,9 +61,8 @@ func Stickers(size int) Recipe {
 		},
 		TransformerSteps:      20_000,
 		TransformerImageSteps: 4000,
-		TransformerClips:      32,
-		TransformerImages:     64,
-		TransformerImageEvery: 4,
+		TransformerImages:     Shape{Clips: 128, Frames: 1},
+		TransformerCycle:      []Shape{{32, 7}, {64, 3}, {32, 7}, {128, 1}},
 		TransformerRate:       2e-3,
 	}
 }

@@ -102,8 +102,7 @@ func TrainTransformer(ctx context.Context, o Options) (train.Result, error) {
 	task := &TransformerTask{
 		Model:   video.NewTransformer(rand.New(rand.NewPCG(o.Seed, 2)), Complete(r.Transformer)),
 		Latents: latents, Seed: o.Seed,
-		Clips: r.TransformerClips, Images: r.TransformerImages,
-		ImageSteps: r.TransformerImageSteps, ImageEvery: r.TransformerImageEvery,
+		Images: r.TransformerImages, ImageSteps: r.TransformerImageSteps, Cycle: r.TransformerCycle,
 	}
 	return train.Run(ctx, train.Config{
 		Dir: filepath.Join(o.Dir, TransformerDir), Steps: r.TransformerSteps, Rate: r.TransformerRate,
@@ -133,7 +132,7 @@ func vocabulary() []string {
 	r := rand.New(rand.NewPCG(1, 1))
 	for i := range uint64(captions) {
 		s := world.Sample(world.Train, 1, i)
-		p, err := video.Tokenize(s.FullCaption(world.Lang(i%2), r), 2)
+		p, err := video.Tokenize(s.Caption(world.Lang(i%2), r), 2)
 		if err != nil {
 			continue // no caption is too long
 		}

@@ -21,9 +21,12 @@ type TransformerTask struct {
 	Model   *video.Transformer
 	Latents *Latents
 	Seed    uint64
-	// Clips a step. The first ImageSteps steps and every ImageEvery-th
-	// step after them see first frames only, Images of them.
-	Clips, Images, ImageSteps, ImageEvery int
+	// The first ImageSteps steps have the shape Images, those after them take
+	// the shapes of Cycle by turns. Short pieces cost little: they teach what
+	// things look like, whole clips teach how they move.
+	ImageSteps int
+	Images     Shape
+	Cycle      []Shape
 }
 
 // Noisy is one batch for the transformer.
@@ -39,17 +42,27 @@ type Noisy struct {
 // Module returns what is trained.
 func (k *TransformerTask) Module() any { return k.Model }
 
-// images says whether a step sees single frames.
-func (k *TransformerTask) images(step int) bool {
-	return step < k.ImageSteps || k.ImageEvery > 0 && (step-k.ImageSteps)%k.ImageEvery == k.ImageEvery-1
+// shape returns the shape of a step.
+func (k *TransformerTask) shape(step int) Shape {
+	if step < k.ImageSteps {
+		return k.Images
+	}
+	return k.Cycle[(step-k.ImageSteps)%len(k.Cycle)]
+}
+
+// position is where a step begins to read: no two read the same clips.
+func (k *TransformerTask) position(step int) uint64 {
+	most := k.Images.Clips
+	for _, s := range k.Cycle {
+		most = max(most, s.Clips)
+	}
+	return uint64(step) * uint64(most)
 }
 
 // Batch reads the latents of a step and mixes them with noise.
 func (k *TransformerTask) Batch(step int) (Noisy, error) {
-	batch, frames := k.Clips, k.Latents.T
-	if k.images(step) {
-		batch, frames = k.Images, 1
-	}
+	shape := k.shape(step)
+	batch, frames := shape.Clips, min(shape.Frames, k.Latents.T)
 	r := rand.New(rand.NewPCG(k.Seed, uint64(step)))
 	n := frames * k.Latents.frameLen()
 	b := Noisy{
@@ -64,7 +77,7 @@ func (k *TransformerTask) Batch(step int) (Noisy, error) {
 	}
 	clean := make([]float32, k.Latents.T*k.Latents.frameLen())
 	noise := make([]float32, n)
-	first := uint64(step) * uint64(max(k.Clips, k.Images))
+	first := k.position(step)
 	for i := range batch {
 		spec, err := k.Latents.Read(clean, first+uint64(i))
 		if err != nil {
@@ -118,8 +131,11 @@ func (k *TransformerTask) Loss(t *grad.Tape, _ int, b Noisy) (*grad.Var, []train
 	}
 	loss := nn.Add(t, flow, nn.Scale(t, slots, slotWeight))
 	name := "video"
-	if b.T == 1 {
+	switch {
+	case b.T == 1:
 		name = "image"
+	case b.T < k.Latents.T:
+		name = "short"
 	}
 	return loss, []train.Metric{
 		{Name: name, Value: float64(flow.X[0])},
