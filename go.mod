@@ -4,10 +4,13 @@ go 1.26.0
 
 require (
 	github.com/Eyevinn/mp4ff v0.50.0
+	github.com/ardanlabs/jinja v1.8.0
 	github.com/at-wat/ebml-go v0.19.4
+	github.com/chzyer/readline v1.5.1
 	github.com/gen2brain/webp v0.6.0
 	github.com/google/go-cmp v0.7.0
 	github.com/rogpeppe/go-internal v1.16.0
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/spf13/cobra v1.10.2
 	golang.org/x/image v0.47.0
