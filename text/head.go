@@ -1,0 +1,66 @@
+package text
+
+import (
+	"math"
+
+	"kuai/kernel/vec"
+)
+
+// headRows is how many rows meet the vocabulary at a time when their logits go
+// to different places.
+const headRows = 64
+
+// heads is the rows whose logits are wanted.
+type heads struct {
+	x   []float32 // [headRows, E]
+	row []int32   // of the pass
+	dst [][]float32
+}
+
+// outputs computes the wanted logits.
+func (p *pass) outputs() {
+	h := &p.head
+	h.row, h.dst = h.row[:0], h.dst[:0]
+	v := p.m.config.Vocab
+	for i := range p.parts {
+		pt := &p.parts[i]
+		if pt.all != nil {
+			for r := pt.frozen; r < pt.n; r++ {
+				h.row, h.dst = append(h.row, int32(pt.row+r)), append(h.dst, pt.all[(r-pt.frozen)*v:][:v])
+			}
+		}
+		if pt.logits != nil {
+			h.row, h.dst = append(h.row, int32(pt.row+pt.n-1)), append(h.dst, pt.logits)
+		}
+	}
+	for i := 0; i < len(h.row); i += headRows {
+		end := min(i+headRows, len(h.row))
+		p.headBlock(h.row[i:end], h.dst[i:end])
+	}
+	clear(h.dst) // they belong to the caller
+}
+
+// headBlock computes the logits of some rows.
+func (p *pass) headBlock(rows []int32, dst [][]float32) {
+	c := &p.m.config
+	e, v := c.Hidden, c.Vocab
+	for i, r := range rows {
+		vec.RMSNorm(p.head.x[i*e:][:e], nil, p.x[int(r)*e:][:e], p.m.norm, 1, e, c.NormEps)
+	}
+	out := p.logits
+	if len(rows) == 1 {
+		out = dst[0]
+	}
+	p.want(out, v, p.m.head)
+	p.multiply(p.head.x, len(rows), e)
+	for i, d := range dst {
+		if len(rows) > 1 {
+			copy(d, out[i*v:][:v])
+		}
+		if c.suppress > 0 {
+			for j := c.suppress; j < v; j++ {
+				d[j] = float32(math.Inf(-1))
+			}
+		}
+	}
+}

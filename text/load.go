@@ -1,0 +1,263 @@
+package text
+
+import (
+	"fmt"
+	"sync"
+
+	"kuai/kernel/attn"
+	"kuai/kernel/gemm"
+)
+
+// loader builds a model's layers. Errors are kept: the first one ends Open.
+type loader struct {
+	m      *Model
+	config *Config
+	arch   *architecture
+	src    source
+	gguf   bool // names and order of rows as in GGUF
+	want   string
+
+	tasks []func()
+	mu    sync.Mutex
+	err   error
+}
+
+// fail keeps the first error.
+func (l *loader) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		l.err = err
+	}
+}
+
+// hfNames are the names in safetensors files of what GGUF calls by the key.
+var hfNames = map[string][]string{
+	"token_embd":     {"model.embed_tokens.weight"},
+	"output_norm":    {"model.norm.weight"},
+	"output":         {"lm_head.weight"},
+	"attn_norm":      {"input_layernorm.weight"},
+	"ffn_norm":       {"post_attention_layernorm.weight"},
+	"attn_q":         {"self_attn.q_proj.weight"},
+	"attn_k":         {"self_attn.k_proj.weight"},
+	"attn_v":         {"self_attn.v_proj.weight"},
+	"attn_output":    {"self_attn.o_proj.weight", "self_attn.out_proj.weight"},
+	"attn_qkv":       {"self_attn.qkv_proj.weight"},
+	"attn_gate":      {"self_attn.output_gate.weight"},
+	"attn_norm_2":    {"self_attn.norm.weight"},
+	"ffn_gate":       {"mlp.gate_proj.weight"},
+	"ffn_up":         {"mlp.up_proj.weight"},
+	"ffn_down":       {"mlp.down_proj.weight"},
+	"ffn_gate_inp":   {"block_sparse_moe.gate.weight", "mlp.gate.weight"},
+	"gate_up_exps":   {"mlp.experts.gate_up_proj", "block_sparse_moe.experts.gate_up_proj"},
+	"down_exps":      {"mlp.experts.down_proj", "block_sparse_moe.experts.down_proj"},
+	"ffn_gate_exp_n": {"block_sparse_moe.experts.%d.w1.weight", "mlp.experts.%d.w1.weight", "mlp.experts.%d.gate_proj.weight"},
+	"ffn_up_exp_n":   {"block_sparse_moe.experts.%d.w3.weight", "mlp.experts.%d.w3.weight", "mlp.experts.%d.up_proj.weight"},
+	"ffn_down_exp_n": {"block_sparse_moe.experts.%d.w2.weight", "mlp.experts.%d.w2.weight", "mlp.experts.%d.down_proj.weight"},
+}
+
+// names returns what a part of layer i, or of the whole for -1, may be called;
+// x numbers an expert.
+func (l *loader) names(part string, i, x int) []string {
+	if l.gguf {
+		if i < 0 {
+			return []string{part + ".weight"}
+		}
+		return []string{fmt.Sprintf("blk.%d.%s.weight", i, part)}
+	}
+	var out []string
+	for _, n := range hfNames[part] {
+		if x >= 0 {
+			n = fmt.Sprintf(n, x)
+		}
+		if i >= 0 {
+			n = fmt.Sprintf("model.layers.%d.%s", i, n)
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+// find looks a tensor up.
+func (l *loader) find(part string, i, x int) (tensor, bool) {
+	for _, n := range l.names(part, i, x) {
+		if t, ok := l.src.tensor(n); ok {
+			return t, true
+		}
+	}
+	return tensor{}, false
+}
+
+// rows returns a tensor as rows and checks its shape.
+func (l *loader) rows(part string, i, x int, shape ...int) rows {
+	t, ok := l.find(part, i, x)
+	if !ok {
+		l.fail(fmt.Errorf("text: %s: tensor %q is missing", l.m.path, l.names(part, i, x)[0]))
+		return rows{}
+	}
+	return l.shaped(t, shape...)
+}
+
+// shaped checks a tensor's shape.
+func (l *loader) shaped(t tensor, shape ...int) rows {
+	same := len(t.shape) == len(shape)
+	for i := 0; same && i < len(shape); i++ {
+		same = t.shape[i] == shape[i]
+	}
+	if !same {
+		l.fail(t.errorf("shape %v, want %v", t.shape, shape))
+		return rows{}
+	}
+	r, err := t.matrix()
+	if err != nil {
+		l.fail(err)
+	}
+	return r
+}
+
+// vector returns a tensor of one dimension as float32.
+func (l *loader) vector(part string, i, n int) []float32 {
+	r := l.rows(part, i, -1, n)
+	if r.data == nil {
+		return make([]float32, n)
+	}
+	return r.all()
+}
+
+// pack has a matrix made of rows, in the given order unless it is nil.
+func (l *loader) pack(dst *matrix, r rows, order []int) {
+	if r.data == nil {
+		return // an error is kept already
+	}
+	l.m.config.Parameters += int64(r.n) * int64(r.k)
+	l.tasks = append(l.tasks, func() {
+		if order != nil {
+			r = r.pick(order)
+		}
+		*dst = l.make(r)
+	})
+}
+
+// make packs rows for the kernel that the options and their type ask for.
+func (l *loader) make(r rows) matrix {
+	typ := gemm.F32
+	if l.want == "bf16" || l.want == "" && r.t.typ == typeBF16 {
+		typ = gemm.BF16
+	}
+	return floats{gemm.Pack(nil, typ, gemm.View{P: r.all(), Row: r.k, K: 1}, r.n, r.k)}
+}
+
+// run packs everything, matrices side by side.
+func (l *loader) run() error {
+	if l.err != nil {
+		return l.err
+	}
+	l.m.pool.Do(len(l.tasks), func(task, _ int) { l.tasks[task]() })
+	return l.err
+}
+
+// turned is the order in which rotary pairs, rotary/2 apart in each head, become
+// neighbours.
+func turned(heads, d, rotary int) []int {
+	order := make([]int, heads*d)
+	for i := range order {
+		h, j := i/d*d, i%d
+		order[i] = i
+		if j < rotary {
+			order[i] = h + j/2 + j%2*(rotary/2)
+		}
+	}
+	return order
+}
+
+// softmax loads a layer of softmax attention.
+func (l *loader) softmax(i int) mixer {
+	c := l.config
+	e, hd, kv := c.Hidden, c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	a := &softmaxMixer{heads: c.Heads, kvHeads: c.KVHeads, d: c.HeadDim, hidden: e, hdd: hd}
+	var orderQ, orderK []int
+	if !l.gguf || !l.arch.neighbours {
+		orderQ, orderK = turned(c.Heads, c.HeadDim, c.RotaryDim), turned(c.KVHeads, c.HeadDim, c.RotaryDim)
+	}
+	l.pack(&a.q, l.rows("attn_q", i, -1, hd, e), orderQ)
+	l.pack(&a.k, l.rows("attn_k", i, -1, kv, e), orderK)
+	l.pack(&a.v, l.rows("attn_v", i, -1, kv, e), nil)
+	l.pack(&a.out, l.rows("attn_output", i, -1, e, hd), nil)
+	return a
+}
+
+// lightning loads a layer of lightning attention. Its stored rows are q, k and
+// v of one head after the other.
+func (l *loader) lightning(i int) mixer {
+	c := l.config
+	e, hd, d := c.Hidden, c.Heads*c.HeadDim, c.HeadDim
+	a := &lightning{heads: c.Heads, d: d, decay: attn.Decays(c.Heads, i, c.Layers), norm: l.vector("attn_norm_2", i, hd)}
+	qkv := l.rows("attn_qkv", i, -1, 3*hd, e)
+	for n, dst := range []*matrix{&a.q, &a.k, &a.v} {
+		order := make([]int, hd)
+		for r := range order {
+			order[r] = (r/d*3+n)*d + r%d
+		}
+		l.pack(dst, qkv, order)
+	}
+	if qkv.data != nil {
+		l.m.config.Parameters -= 2 * int64(hd) * 3 * int64(e) // counted thrice
+	}
+	l.pack(&a.gate, l.rows("attn_gate", i, -1, hd, e), nil)
+	l.pack(&a.out, l.rows("attn_output", i, -1, e, hd), nil)
+	return a
+}
+
+// feedForward loads a layer's feed-forward.
+func (l *loader) feedForward(i int) *feedForward {
+	c := l.config
+	n := max(c.Experts, 1)
+	f := &feedForward{gate: make([]matrix, n), up: make([]matrix, n), down: make([]matrix, n)}
+	if c.Experts == 0 {
+		l.pack(&f.gate[0], l.rows("ffn_gate", i, -1, c.FeedForward, c.Hidden), nil)
+		l.pack(&f.up[0], l.rows("ffn_up", i, -1, c.FeedForward, c.Hidden), nil)
+		l.pack(&f.down[0], l.rows("ffn_down", i, -1, c.Hidden, c.FeedForward), nil)
+		return f
+	}
+	l.router(f, i)
+	for x := range n {
+		gate, up, down := l.expert(i, x)
+		l.pack(&f.gate[x], gate, nil)
+		l.pack(&f.up[x], up, nil)
+		l.pack(&f.down[x], down, nil)
+	}
+	return f
+}
+
+// router loads the matrix that chooses; it stays in float32, since a rounded
+// score would choose another expert.
+func (l *loader) router(f *feedForward, i int) {
+	r := l.rows("ffn_gate_inp", i, -1, l.config.Experts, l.config.Hidden)
+	if r.data == nil {
+		return
+	}
+	l.m.config.Parameters += int64(r.n) * int64(r.k)
+	f.router = floats{gemm.Pack(nil, gemm.F32, gemm.View{P: r.all(), Row: r.k, K: 1}, r.n, r.k)}
+}
+
+// expert returns the three matrices of an expert: stacked in GGUF, fused or
+// apart in safetensors.
+func (l *loader) expert(i, x int) (gate, up, down rows) {
+	n, e, f := l.config.Experts, l.config.Hidden, l.config.FeedForward
+	part := func(r rows, from, n int) rows {
+		if r.data == nil {
+			return r
+		}
+		return r.cut(from, n)
+	}
+	if l.gguf {
+		return part(l.rows("ffn_gate_exps", i, -1, n, f, e), x*f, f),
+			part(l.rows("ffn_up_exps", i, -1, n, f, e), x*f, f),
+			part(l.rows("ffn_down_exps", i, -1, n, e, f), x*e, e)
+	}
+	if t, ok := l.find("gate_up_exps", i, -1); ok {
+		both := l.shaped(t, n, 2*f, e)
+		return part(both, 2*x*f, f), part(both, (2*x+1)*f, f), part(l.rows("down_exps", i, -1, n, e, f), x*e, e)
+	}
+	return l.rows("ffn_gate_exp_n", i, x, f, e), l.rows("ffn_up_exp_n", i, x, f, e), l.rows("ffn_down_exp_n", i, x, e, f)
+}

@@ -1,0 +1,271 @@
+package text
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"kuai/par"
+)
+
+const (
+	// defaultChunk is how many tokens of prompts one pass takes: enough rows to
+	// run at the speed of the multipliers, few enough that others do not wait.
+	defaultChunk = 512
+	// maxSingles is how many sessions decode in one pass beside a chunk.
+	maxSingles = 256
+	// defaultPrefixBytes is the room of the prefix cache.
+	defaultPrefixBytes = 512 << 20
+)
+
+// ErrContext is returned for tokens past the end of a session's context.
+var ErrContext = errors.New("context is full")
+
+// Options says how a model is opened. The zero value is a good choice.
+type Options struct {
+	Pool        *par.Pool // nil: one worker
+	Weights     string    // "" as stored, "f32", "bf16", "q8", "q4"
+	KV          string    // type of the KV cache: "f16" (default), "f32", "q8"
+	Context     int       // most tokens of a session; 0: what the model says
+	Chunk       int       // tokens of prompts in one pass; 0: 512
+	PrefixBytes int64     // room of the prefix cache; 0: 512 MiB, negative: none
+}
+
+// Model is a language model. Its methods may be called by several goroutines.
+type Model struct {
+	path   string
+	config Config
+	src    source
+	pool   *par.Pool
+	hash   [32]byte
+
+	embedding   rows
+	layers      []layer
+	norm        []float32 // [E]
+	head        matrix    // [V, E]
+	frequencies []float64
+
+	layout     layout
+	stateLen   int // values of constant-size state of a session
+	chunk      int
+	rows       int // of a pass at most
+	prefix     prefixes
+	step       sync.Mutex // a Step is running
+	pass       *pass
+	todo       []progress
+	mu         sync.Mutex // guards the free lists
+	freePages  []*page
+	freeStates [][]float32
+}
+
+// layer is a row of the model's table.
+type layer struct {
+	mixer     mixer
+	mlp       *feedForward
+	mixerNorm []float32 // [E]
+	mlpNorm   []float32 // [E]
+
+	mixerScale, mlpScale scales
+	state                int // where its values begin in a session's state
+}
+
+// Open loads a model: a GGUF file or a directory of Hugging Face, with
+// config.json and safetensors. The source stays mapped until Close.
+func Open(path string, o Options) (*Model, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("text: %w", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("text: %s: want a directory with config.json", path)
+	}
+	c, a, err := readHF(filepath.Join(path, "config.json"))
+	if err != nil {
+		return nil, err
+	}
+	src, err := openDirectory(path)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{path: path, config: c, src: src}
+	if err := m.load(&loader{m: m, config: &m.config, arch: a, src: src}, o); err != nil {
+		_ = src.Close() // was only read
+		return nil, err
+	}
+	return m, nil
+}
+
+// load builds the model from its source.
+func (m *Model) load(l *loader, o Options) error {
+	c := &m.config
+	typ, err := parseCache(o.KV)
+	if err != nil {
+		return err
+	}
+	switch o.Weights {
+	case "", "f32", "bf16":
+		l.want = o.Weights
+	default:
+		return fmt.Errorf("text: weights as %q, want f32 or bf16", o.Weights)
+	}
+	if o.Context > 0 {
+		c.Context = min(o.Context, maxContext)
+	}
+	m.pool = o.Pool
+	if err := m.loadLayers(l); err != nil {
+		return err
+	}
+	m.hash = hash(c.Arch, l.src.tensors())
+	m.frequencies = c.frequencies()
+	m.layout.typ, m.layout.heads, m.layout.d = typ, c.KVHeads, c.HeadDim
+	m.layout.blocks = padded(c.HeadDim) / lanes
+	c.LinearLayers = c.linearLayers()
+	c.StateBytes, c.KVBytes = 4*int64(m.stateLen), int64(m.layout.page()/pageLen)
+	m.chunk = defaultChunk
+	if o.Chunk > 0 {
+		m.chunk = min(o.Chunk, 1<<14)
+	}
+	m.rows = m.chunk + maxSingles
+	m.prefix = prefixes{m: m, budget: defaultPrefixBytes}
+	if o.PrefixBytes != 0 {
+		m.prefix.budget = o.PrefixBytes
+	}
+	m.pass = newPass(m, m.rows)
+	return nil
+}
+
+// loadLayers reads and packs all weights.
+func (m *Model) loadLayers(l *loader) error {
+	c := l.config
+	m.embedding = l.rows("token_embd", -1, -1, c.Vocab, c.Hidden)
+	m.norm = l.vector("output_norm", -1, c.Hidden)
+	_, untied := l.find("output", -1, -1)
+	c.Tied = !untied
+	if untied {
+		c.Parameters += int64(c.Vocab) * int64(c.Hidden) // of the embedding
+		l.pack(&m.head, l.rows("output", -1, -1, c.Vocab, c.Hidden), nil)
+	} else {
+		l.pack(&m.head, m.embedding, nil)
+	}
+	m.layers = make([]layer, c.Layers)
+	for i := range m.layers {
+		y := &m.layers[i]
+		y.mixerNorm, y.mlpNorm = l.vector("attn_norm", i, c.Hidden), l.vector("ffn_norm", i, c.Hidden)
+		y.mixer, y.mlp = l.arch.mixer(l, i), l.feedForward(i)
+		y.mixerScale, y.mlpScale = c.residual[fullBranch], c.residual[mlpBranch]
+		if c.kinds[i] == lightningAttention {
+			y.mixerScale = c.residual[linearBranch]
+		}
+		y.state = m.stateLen
+		n := y.mixer.needs()
+		m.stateLen += n.state
+		if a, ok := y.mixer.(*softmaxMixer); ok {
+			a.cache = m.layout.layers
+		}
+		if n.cache {
+			m.layout.layers++
+		}
+	}
+	if err := l.run(); err != nil {
+		return err
+	}
+	m.count()
+	return nil
+}
+
+// count fills in the configuration's totals.
+func (m *Model) count() {
+	c := &m.config
+	c.WeightBytes = m.head.bytes()
+	c.Active = c.Parameters
+	for i := range m.layers {
+		f := m.layers[i].mlp
+		for _, all := range [][]matrix{f.gate, f.up, f.down} {
+			for _, w := range all {
+				n, k := w.size()
+				c.WeightBytes += w.bytes()
+				if f.router != nil {
+					c.Active -= int64(n) * int64(k) * int64(c.Experts-c.ExpertsUsed) / int64(c.Experts)
+				}
+			}
+		}
+	}
+}
+
+// Close gives the model's memory back. Its sessions must not be used any more.
+func (m *Model) Close() error {
+	m.step.Lock()
+	defer m.step.Unlock()
+	if m.pass != nil {
+		m.pass.arena.Close()
+		m.pass = nil
+	}
+	if err := m.src.Close(); err != nil {
+		return fmt.Errorf("text: %s: %w", m.path, err)
+	}
+	return nil
+}
+
+// Config returns the model's shape.
+func (m *Model) Config() Config { return m.config }
+
+// newState returns a state of zeros.
+func (m *Model) newState() []float32 {
+	if m.stateLen == 0 {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n := len(m.freeStates); n > 0 {
+		s := m.freeStates[n-1]
+		m.freeStates = m.freeStates[:n-1]
+		clear(s)
+		return s
+	}
+	return make([]float32, m.stateLen)
+}
+
+// maxFree is how many states and pages are kept for reuse.
+const (
+	maxFreeStates = 16
+	maxFreePages  = 1024
+)
+
+// recycle takes a state that nobody uses any more.
+func (m *Model) recycle(s []float32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(s) > 0 && len(m.freeStates) < maxFreeStates {
+		m.freeStates = append(m.freeStates, s)
+	}
+}
+
+// newPage returns a page of zeros with one owner.
+func (m *Model) newPage() *page {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var p *page
+	if n := len(m.freePages); n > 0 {
+		p = m.freePages[n-1]
+		m.freePages = m.freePages[:n-1]
+		clear(p.data) // another text must not show in a saved session
+	} else {
+		p = &page{data: make([]byte, m.layout.page())}
+	}
+	p.refs.Store(1)
+	return p
+}
+
+// drop gives up a share of a page.
+func (m *Model) drop(p *page) {
+	if p.refs.Add(-1) > 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.freePages) < maxFreePages {
+		m.freePages = append(m.freePages, p)
+	}
+}

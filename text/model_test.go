@@ -1,0 +1,79 @@
+package text
+
+import (
+	"path/filepath"
+	"testing"
+
+	"kuai/internal/golden"
+	"kuai/internal/near"
+	"kuai/par"
+)
+
+// fixtures are the models that transformers made; see testdata/golden_hf.py.
+var fixtures = []string{"minimax", "llama", "llama-tied", "mixtral"}
+
+// bar is how close logits must be to the reference's.
+const bar = 1e-4
+
+// open opens a fixture in float32 with its golden tokens and logits.
+func open(t *testing.T, name string, o Options) (m *Model, tokens []int32, logits []float32) {
+	t.Helper()
+	dir := filepath.Join("testdata", name)
+	if o.Weights == "" {
+		o.Weights = "f32"
+	}
+	if o.KV == "" {
+		o.KV = "f32"
+	}
+	if o.Pool == nil {
+		o.Pool = par.New(2)
+		t.Cleanup(o.Pool.Close)
+	}
+	m, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	g := golden.Load(t, filepath.Join(dir, "golden.safetensors"))
+	for _, x := range g["tokens"].F32 {
+		tokens = append(tokens, int32(x))
+	}
+	return m, tokens, g["logits"].F32
+}
+
+// step runs Step and fails the test on an error.
+func step(t *testing.T, m *Model, batch ...Slice) {
+	t.Helper()
+	if err := m.Step(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// forward adds tokens in pieces of n and returns all logits.
+func forward(t *testing.T, s *Session, tokens []int32, n int) []float32 {
+	t.Helper()
+	v := s.m.config.Vocab
+	out := make([]float32, len(tokens)*v)
+	for i := 0; i < len(tokens); i += n {
+		end := min(i+n, len(tokens))
+		step(t, s.m, Slice{Session: s, Tokens: tokens[i:end], All: out[i*v : end*v]})
+	}
+	return out
+}
+
+func TestGolden(t *testing.T) {
+	for _, name := range fixtures {
+		t.Run(name, func(t *testing.T) {
+			m, tokens, want := open(t, name, Options{})
+			for _, piece := range []int{len(tokens), 64, 17, 1} {
+				s := m.NewSession()
+				near.Check(t, "logits", forward(t, s, tokens, piece), want, bar)
+				s.Close()
+			}
+		})
+	}
+}

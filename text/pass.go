@@ -1,0 +1,230 @@
+package text
+
+import (
+	"math"
+
+	"kuai/kernel/vec"
+	"kuai/mem"
+	"kuai/par"
+)
+
+// rowsPerTask is how many rows an element-wise task takes: enough to be worth
+// a hand-over, few enough to share a chunk out.
+const rowsPerTask = 16
+
+// part is a session's share of a pass.
+type part struct {
+	s      *Session
+	row, n int // its rows of the pass
+	pos    int // position of the first
+	frozen int // leading rows whose keys and values the cache has already
+
+	logits []float32 // [V] of the last row, or nil
+	all    []float32 // [n-frozen, V], or nil
+}
+
+// pass is one run through the layers, and the memory it works in. A model has
+// one; all buffers are for its greatest number of rows.
+type pass struct {
+	m     *Model
+	pool  *par.Pool
+	arena *mem.Arena
+
+	parts  []part
+	tokens []int32 // [N]
+	n      int
+	single []int // parts of one row, for the linear layers
+
+	layer *layer
+	task  func(p *pass, task, worker int)
+	call  func(task, worker int) // runs task, made once
+
+	x, h, y    []float32 // [N, E]: the stream, a normalised input, a branch's output
+	q, k, v, g []float32 // [N, H·D]; k and v fewer in softmax layers
+	o          []float32 // [N, H·D]
+	cos, sin   []float32 // [N, D]
+	logits     []float32 // [headRows, V]
+
+	moe      experts
+	attn     attention
+	in       input
+	products []product
+	head     heads
+}
+
+// newPass reserves the memory for passes of at most rows rows.
+func newPass(m *Model, rows int) *pass {
+	c := &m.config
+	p := &pass{m: m, pool: m.pool}
+	hd := c.Heads * c.HeadDim
+	used := max(c.ExpertsUsed, 1)
+	routed := rows * used
+	size := rows*(3*c.Hidden+5*hd+2*c.HeadDim) + headRows*(c.Vocab+c.Hidden) + routed*(3*c.FeedForward+c.Hidden) + rows*c.Experts
+	p.arena = mem.NewArena(4*size + 64*mem.Align)
+	get := func(n int) []float32 { return mem.Make[float32](p.arena, n) }
+	p.x, p.h, p.y = get(rows*c.Hidden), get(rows*c.Hidden), get(rows*c.Hidden)
+	p.q, p.k, p.v, p.g, p.o = get(rows*hd), get(rows*hd), get(rows*hd), get(rows*hd), get(rows*hd)
+	p.cos, p.sin = get(rows*c.HeadDim), get(rows*c.HeadDim)
+	p.logits, p.head.x = get(headRows*c.Vocab), get(headRows*c.Hidden)
+	p.moe.gu, p.moe.act = get(routed*2*c.FeedForward), get(routed*c.FeedForward)
+	p.moe.out, p.moe.scores = get(routed*c.Hidden), get(rows*c.Experts)
+	p.moe.reserve(c, rows)
+	p.attn.reserve(c, p.pool.Workers())
+	p.tokens = make([]int32, 0, rows)
+	p.call = func(task, worker int) { p.task(p, task, worker) }
+	return p
+}
+
+// begin empties the pass.
+func (p *pass) begin() {
+	p.parts, p.tokens, p.single, p.n = p.parts[:0], p.tokens[:0], p.single[:0], 0
+}
+
+// add makes the tokens the next part: those that the cache knows already, and
+// new ones.
+func (p *pass) add(pt part, known, tokens []int32) {
+	pt.row, pt.n, pt.frozen = p.n, len(known)+len(tokens), len(known)
+	if pt.n == 1 {
+		p.single = append(p.single, len(p.parts))
+	}
+	p.parts = append(p.parts, pt)
+	p.tokens = append(append(p.tokens, known...), tokens...)
+	p.n += pt.n
+}
+
+// do runs n tasks of a stage. f is a function without a closure, so that
+// nothing is allocated; what it needs stands in the pass.
+func (p *pass) do(n int, f func(p *pass, task, worker int)) {
+	p.task = f
+	p.pool.Do(n, p.call)
+	p.task = nil
+}
+
+// each runs a stage that takes rows, a block a task.
+func (p *pass) each(f func(p *pass, task, worker int)) {
+	p.do((p.n+rowsPerTask-1)/rowsPerTask, f)
+}
+
+// span returns the rows of a task of each.
+func (p *pass) span(task int) (from, to int) {
+	return task * rowsPerTask, min((task+1)*rowsPerTask, p.n)
+}
+
+// multiply computes the collected products of n rows of x and forgets them.
+func (p *pass) multiply(x []float32, m, k int) {
+	p.in.set(x, m, k)
+	p.in.multiply(p.pool, p.products)
+	clear(p.products)
+	p.products = p.products[:0]
+}
+
+// want collects a product.
+func (p *pass) want(c []float32, ldc int, w matrix) {
+	p.products = append(p.products, product{c: c, ldc: ldc, w: w})
+}
+
+// run computes the pass: states, caches and the wanted logits.
+func (p *pass) run() {
+	p.each((*pass).embedRows)
+	if p.m.layout.layers > 0 {
+		p.rotary()
+		p.attn.plan(p)
+	}
+	for i := range p.m.layers {
+		p.layer = &p.m.layers[i]
+		p.each((*pass).mixerNorm)
+		p.layer.mixer.mix(p)
+		p.each((*pass).mixerResidual)
+		p.layer.mlp.run(p)
+		p.each((*pass).mlpResidual)
+	}
+	p.layer = nil
+	p.outputs()
+}
+
+// embedRows looks the tokens up.
+func (p *pass) embedRows(task, _ int) {
+	e := p.m.config.Hidden
+	from, to := p.span(task)
+	for i := from; i < to; i++ {
+		p.m.embedding.row(p.x[i*e:][:e], int(p.tokens[i]))
+	}
+}
+
+// mixerNorm makes the mixer's input.
+func (p *pass) mixerNorm(task, _ int) { p.norm(task, p.layer.mixerNorm) }
+
+func (p *pass) norm(task int, w []float32) {
+	e := p.m.config.Hidden
+	from, to := p.span(task)
+	vec.RMSNorm(p.h[from*e:to*e], nil, p.x[from*e:to*e], w, to-from, e, p.m.config.NormEps)
+}
+
+// mixerResidual adds the mixer's output to the stream and makes the input of
+// the feed-forward.
+func (p *pass) mixerResidual(task, _ int) {
+	p.residual(task, p.layer.mixerScale)
+	p.norm(task, p.layer.mlpNorm)
+}
+
+// mlpResidual adds the feed-forward's output to the stream.
+func (p *pass) mlpResidual(task, _ int) { p.residual(task, p.layer.mlpScale) }
+
+// residual computes x = alpha r + beta y, where r is the stream or, in a model
+// with post-norm, the branch's input.
+func (p *pass) residual(task int, s scales) {
+	e := p.m.config.Hidden
+	from, to := p.span(task)
+	x, y := p.x[from*e:to*e], p.y[from*e:to*e]
+	switch {
+	case p.m.config.postNorm:
+		vec.Scale(x, p.h[from*e:to*e], s.alpha)
+	case s.alpha != 1:
+		vec.Scale(x, x, s.alpha)
+	}
+	if s.beta == 1 {
+		vec.Acc(x, y)
+	} else {
+		vec.Axpy(x, s.beta, y)
+	}
+}
+
+// rotary makes the table of the rows' positions. Angles are taken in float64:
+// at a position of a million a float32 angle is wrong by 0.06.
+func (p *pass) rotary() {
+	p.each(func(p *pass, task, _ int) {
+		d, freq := p.m.config.HeadDim, p.m.frequencies
+		from, to := p.span(task)
+		for i := from; i < to; i++ {
+			cos, sin := p.cos[i*d:][:d], p.sin[i*d:][:d]
+			for j, f := range freq {
+				s, c := math.Sincos(float64(p.position(i)) * f)
+				cos[2*j], cos[2*j+1] = float32(c), float32(c)
+				sin[2*j], sin[2*j+1] = float32(-s), float32(s)
+			}
+			for j := 2 * len(freq); j < d; j++ {
+				cos[j], sin[j] = 1, 0
+			}
+		}
+	})
+}
+
+// position returns the position of a row in its session.
+func (p *pass) position(row int) int {
+	pt := p.partOf(row)
+	return pt.pos + row - pt.row
+}
+
+// partOf returns the part of a row.
+func (p *pass) partOf(row int) *part {
+	lo, hi := 0, len(p.parts)
+	for hi-lo > 1 {
+		mid := (lo + hi) / 2
+		if p.parts[mid].row <= row {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return &p.parts[lo]
+}

@@ -1,0 +1,293 @@
+package text
+
+import (
+	"math"
+
+	"kuai/kernel/gemm"
+	"kuai/kernel/vec"
+)
+
+const (
+	// attnRows is the rows of a tile of scores: queries times the heads that
+	// share a key. Eight tiles of a product.
+	attnRows = 96
+	// attnPages is the pages of a tile: 512 keys, so that the running maximum is
+	// corrected seldom and the scores stay in the second cache.
+	attnPages = 8
+	attnKeys  = attnPages * pageLen
+	attnPad   = 16 // between rows of scores, against rows 4 KiB apart
+	// splitKeys is how many keys of a single query are one task: a long text is
+	// shared out even where a model has few heads.
+	splitKeys = 4 * attnKeys
+)
+
+// softmaxMixer is grouped-query attention with a rotary embedding,
+//
+//	o_i = Σ_j p_ij v_j,   p_i = softmax(q_i·k_j/√D over j <= i).
+//
+// The rows of W_q and W_k are in the order in which pairs that turn together
+// are neighbours.
+type softmaxMixer struct {
+	q, k, v, out       matrix
+	heads, kvHeads, d  int
+	cache              int // index among the layers with a cache
+	hidden, group, hdd int // E, H/KVH, H·D
+}
+
+func (a *softmaxMixer) needs() needs { return needs{cache: true} }
+
+func (a *softmaxMixer) mix(p *pass) {
+	kv := a.kvHeads * a.d
+	p.want(p.q, a.hdd, a.q)
+	p.want(p.k, kv, a.k)
+	p.want(p.v, kv, a.v)
+	p.multiply(p.h, p.n, a.hidden)
+	p.each((*pass).turnAndStore)
+	p.do(len(p.attn.works), (*pass).attend)
+	if n := p.attn.splits; n > 0 {
+		p.do(n, (*pass).attendMerge)
+	}
+	p.want(p.y, a.hidden, a.out)
+	p.multiply(p.o, p.n, a.hdd)
+}
+
+// turnAndStore applies the rotary embedding to a block of rows and puts keys
+// and values into the cache.
+func (p *pass) turnAndStore(task, _ int) {
+	a := p.layer.mixer.(*softmaxMixer)
+	from, to := p.span(task)
+	kv := a.kvHeads * a.d
+	for i := from; i < to; i++ {
+		cos, sin := p.cos[i*a.d:][:a.d], p.sin[i*a.d:][:a.d]
+		q, k, v := p.q[i*a.hdd:][:a.hdd], p.k[i*kv:][:kv], p.v[i*kv:][:kv]
+		vec.Rope(q, q, cos, sin, 1, a.heads, a.d)
+		pt := p.partOf(i)
+		if i-pt.row < pt.frozen {
+			continue
+		}
+		vec.Rope(k, k, cos, sin, 1, a.kvHeads, a.d)
+		pos := pt.pos + i - pt.row
+		pg := pt.s.pages[pos/pageLen]
+		for h := range a.kvHeads {
+			p.m.layout.store(pg, a.cache, h, pos%pageLen, k[h*a.d:][:a.d], v[h*a.d:][:a.d])
+		}
+	}
+}
+
+// work is one task of attention: some queries of a part and some of the heads
+// that share a key-value head, over a range of keys.
+type work struct {
+	part        int32
+	kvHead      int32
+	head, heads int32 // first of them, and how many
+	query, n    int32 // rows of the part
+	from, to    int32 // keys
+	slot        int32 // of the partial result, -1: the work is whole
+}
+
+// split is a group of heads of a single query whose keys were shared out.
+type split struct {
+	part, head, heads int32
+	slot, n           int32 // partial results
+}
+
+// attention is what the softmax layers of a pass share: the plan, the same for
+// every layer, and scratch memory.
+type attention struct {
+	works   []work
+	split   []split
+	splits  int
+	partial []float32 // of each slot: attnRows sums, attnRows maxima, outputs [attnRows, D padded]
+	scratch []attnScratch
+}
+
+// attnScratch is a worker's memory.
+type attnScratch struct {
+	q             []float32 // [attnRows, D]
+	x             []float32 // [attnRows, attnKeys+pad]
+	o             []float32 // [attnRows, D padded]
+	kv            []float32 // a page of keys or values
+	top, sum, fix [attnRows]float32
+}
+
+// padded is the width of a head in whole panels.
+func padded(d int) int { return (d + lanes - 1) / lanes * lanes }
+
+func (t *attention) reserve(c *Config, workers int) {
+	t.scratch = make([]attnScratch, workers)
+	for i := range t.scratch {
+		t.scratch[i] = attnScratch{
+			q: make([]float32, attnRows*c.HeadDim), x: make([]float32, attnRows*(attnKeys+attnPad)),
+			o: make([]float32, attnRows*padded(c.HeadDim)), kv: make([]float32, pageLen*padded(c.HeadDim)),
+		}
+	}
+}
+
+// plan shares the pass's attention out.
+func (t *attention) plan(p *pass) {
+	c := &p.m.config
+	group := c.Heads / c.KVHeads
+	heads := min(group, attnRows)
+	queries := max(1, attnRows/heads)
+	t.works, t.split = t.works[:0], t.split[:0]
+	slot := int32(0)
+	for i := range p.parts {
+		pt := &p.parts[i]
+		for kv := range c.KVHeads {
+			for g := 0; g < group; g += heads {
+				w := work{part: int32(i), kvHead: int32(kv), head: int32(kv*group + g), heads: int32(min(heads, group-g)), slot: -1}
+				if keys := pt.pos + 1; pt.n == 1 && keys >= 2*splitKeys {
+					slot = t.cut(w, keys, slot)
+					continue
+				}
+				for q := 0; q < pt.n; q += queries {
+					w.query, w.n = int32(q), int32(min(queries, pt.n-q))
+					w.to = int32(pt.pos) + w.query + w.n
+					t.works = append(t.works, w)
+				}
+			}
+		}
+	}
+	t.splits = len(t.split)
+	if need := int(slot) * t.slotSize(c.HeadDim); need > len(t.partial) {
+		t.partial = make([]float32, need+need/2)
+	}
+}
+
+// cut shares a single query's keys out among several works.
+func (t *attention) cut(w work, keys int, slot int32) int32 {
+	s := split{part: w.part, head: w.head, heads: w.heads, slot: slot}
+	w.n = 1
+	for from := 0; from < keys; from += splitKeys {
+		w.from, w.to, w.slot = int32(from), int32(min(from+splitKeys, keys)), slot
+		t.works = append(t.works, w)
+		slot++
+	}
+	s.n = slot - s.slot
+	t.split = append(t.split, s)
+	return slot
+}
+
+func (t *attention) slotSize(d int) int { return attnRows * (2 + padded(d)) }
+
+// result cuts a slot's sums, maxima and outputs.
+func (t *attention) result(slot, d int) (sum, top, o []float32) {
+	n := t.slotSize(d)
+	b := t.partial[slot*n:][:n]
+	return b[:attnRows], b[attnRows : 2*attnRows], b[2*attnRows:]
+}
+
+// attend computes one work of the present layer.
+func (p *pass) attend(task, worker int) {
+	a := p.layer.mixer.(*softmaxMixer)
+	w, s := &p.attn.works[task], &p.attn.scratch[worker]
+	pt := &p.parts[w.part]
+	rows := int(w.n * w.heads)
+	for r := range rows { // row r is query r/heads of head r%heads
+		i, h := pt.row+int(w.query)+r/int(w.heads), int(w.head)+r%int(w.heads)
+		copy(s.q[r*a.d:][:a.d], p.q[i*a.hdd+h*a.d:])
+		s.top[r], s.sum[r] = float32(math.Inf(-1)), 0
+	}
+	for key := int(w.from); key < int(w.to); key += attnKeys {
+		n := min(attnKeys, int(w.to)-key)
+		s.scores(p, a, w, pt, rows, key, n)
+		s.exponentials(a, w, pt, rows, key, n)
+		s.values(p, a, w, pt, rows, key, n)
+	}
+	if w.slot >= 0 {
+		sum, top, o := p.attn.result(int(w.slot), a.d)
+		copy(sum, s.sum[:rows])
+		copy(top, s.top[:rows])
+		copy(o, s.o[:rows*padded(a.d)])
+		return
+	}
+	for r := range rows {
+		i, h := pt.row+int(w.query)+r/int(w.heads), int(w.head)+r%int(w.heads)
+		vec.Scale(p.o[i*a.hdd+h*a.d:][:a.d], s.o[r*padded(a.d):][:a.d], 1/s.sum[r])
+	}
+}
+
+// scores computes x = q kᵀ for n keys from one on.
+func (s *attnScratch) scores(p *pass, a *softmaxMixer, w *work, pt *part, rows, key, n int) {
+	const ldx = attnKeys + attnPad
+	for from := 0; from < n; from += pageLen {
+		m := min(pageLen, n-from)
+		k := p.m.layout.loadKeys(s.kv, pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead), m)
+		for r := 0; r < rows; {
+			mr := gemm.Height(rows - r)
+			for c := 0; c < m; c += lanes {
+				gemm.Tile(false, mr, a.d, s.q[r*a.d:], a.d, 1, k[c*a.d:], s.x[r*ldx+from+c:], ldx, lanes, false)
+			}
+			r += mr
+		}
+	}
+}
+
+// exponentials turns the scores of a tile into exponentials and moves the
+// running maxima and sums on.
+func (s *attnScratch) exponentials(a *softmaxMixer, w *work, pt *part, rows, key, n int) {
+	const ldx = attnKeys + attnPad
+	scale := float32(1 / math.Sqrt(float64(a.d)))
+	for r := range rows {
+		row := s.x[r*ldx:][:n]
+		seen := min(n, pt.pos+int(w.query)+r/int(w.heads)+1-key)
+		if seen <= 0 {
+			clear(row)
+			s.fix[r] = 1
+			continue
+		}
+		top := max(s.top[r], scale*vec.MaxVal(row[:seen]))
+		fix := float32(0)
+		if key > int(w.from) {
+			fix = float32(math.Exp(float64(s.top[r] - top)))
+		}
+		s.fix[r], s.top[r] = fix, top
+		s.sum[r] = s.sum[r]*fix + vec.ExpSum(row[:seen], row[:seen], scale, top)
+		clear(row[seen:])
+	}
+}
+
+// values adds the tile's values, weighted, to the outputs.
+func (s *attnScratch) values(p *pass, a *softmaxMixer, w *work, pt *part, rows, key, n int) {
+	const ldx = attnKeys + attnPad
+	ldo := padded(a.d)
+	if key > int(w.from) {
+		vec.ScaleRows(s.o, ldo, s.o, ldo, s.fix[:rows], a.d)
+	}
+	for from := 0; from < n; from += pageLen {
+		m := min(pageLen, n-from)
+		v := p.m.layout.loadValues(s.kv, pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead), m)
+		acc := from > 0 || key > int(w.from)
+		for r := 0; r < rows; {
+			mr := gemm.Height(rows - r)
+			for c := 0; c < a.d; c += lanes {
+				gemm.Tile(false, mr, m, s.x[r*ldx+from:], ldx, 1, v[c*pageLen:], s.o[r*ldo+c:], ldo, min(lanes, a.d-c), acc)
+			}
+			r += mr
+		}
+	}
+}
+
+// attendMerge adds up the partial results of one group of heads, in order.
+func (p *pass) attendMerge(task, _ int) {
+	a := p.layer.mixer.(*softmaxMixer)
+	t, sp := &p.attn, p.attn.split[task]
+	row := p.parts[sp.part].row
+	for r := range int(sp.heads) {
+		top := float32(math.Inf(-1))
+		for i := range int(sp.n) {
+			_, m, _ := t.result(int(sp.slot)+i, a.d)
+			top = max(top, m[r])
+		}
+		out := p.o[row*a.hdd+(int(sp.head)+r)*a.d:][:a.d]
+		clear(out)
+		var sum float32
+		for i := range int(sp.n) {
+			part, m, o := t.result(int(sp.slot)+i, a.d)
+			f := float32(math.Exp(float64(m[r] - top)))
+			sum += f * part[r]
+			vec.Axpy(out, f, o[r*padded(a.d):][:a.d])
+		}
+		vec.Scale(out, out, 1/sum)
+	}
+}
