@@ -11,7 +11,6 @@ import (
 const TransformerType = "kuai_video_transformer"
 
 const (
-	patch          = 2   // latent rows and columns of one token
 	softmaxEvery   = 4   // blocks 4, 8, ... attend by softmax, the others linearly
 	modulations    = 6   // scale, shift and gate for attention and for Mix-FFN
 	timeFeatures   = 128 // sinusoids of the timestep
@@ -24,10 +23,11 @@ const (
 type TransformerConfig struct {
 	ModelType      string       `json:"model_type"` // TransformerType
 	LatentChannels int          `json:"latent_channels"`
-	Width          int          `json:"width"`     // D
-	Layers         int          `json:"layers"`    //
-	Heads          int          `json:"heads"`     // NH
-	FFNWidth       int          `json:"ffn_width"` // after the gate
+	Patch          int          `json:"patch_size"` // latent rows and columns of one token
+	Width          int          `json:"width"`      // D
+	Layers         int          `json:"layers"`     //
+	Heads          int          `json:"heads"`      // NH
+	FFNWidth       int          `json:"ffn_width"`  // after the gate
 	Text           TextConfig   `json:"text"`
 	Slots          []SlotConfig `json:"slots"` // what the text encoder's heads tell
 	Size           int          `json:"size"`  // pixels on a side of the clips it was trained on
@@ -84,7 +84,7 @@ type ditBlock struct {
 // begin as the identity.
 func NewTransformer(r *rand.Rand, c TransformerConfig) *Transformer {
 	d := c.Width
-	token := patch * patch * c.LatentChannels
+	token := c.Patch * c.Patch * c.LatentChannels
 	m := &Transformer{
 		Config:   c,
 		Text:     newTextEncoder(r, c.Text, c.Slots),
@@ -134,6 +134,7 @@ func newDitBlock(r *rand.Rand, c TransformerConfig, softmax bool) *ditBlock {
 // Forward predicts the velocity, noise minus clean, of latents x
 // [B, T, H, W, C] at timesteps time [B] in [0, 1] under the encoded prompts.
 func (m *Transformer) Forward(t *grad.Tape, x *grad.Var, time []float32, text Encoded) *grad.Var {
+	patch := m.Config.Patch
 	batch, frames, rows, cols := x.Dim(0), x.Dim(1), x.Dim(2)/patch, x.Dim(3)/patch
 	n, d := frames*rows*cols, m.Config.Width
 

@@ -13,6 +13,7 @@ func tinyTransformer() *Transformer {
 	m := NewTransformer(r, TransformerConfig{
 		ModelType:      TransformerType,
 		LatentChannels: 4,
+		Patch:          2,
 		Width:          32,
 		Layers:         4,
 		Heads:          2,

@@ -13,7 +13,8 @@ func (m *Model) FLOPs(req Request) (sample, decode float64, err error) {
 	}
 	frames := 1 + (req.Frames-1)/TimeStride
 	side := req.Size / SpaceStride
-	tokens := float64(frames * side / patch * side / patch)
+	across := side / m.transformer.Config.Patch
+	tokens := float64(frames * across * across)
 	passes := 0.0
 	ts := timesteps(req.Steps, m.transformer.Config.TimestepShift)
 	for i := range req.Steps {

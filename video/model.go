@@ -140,7 +140,7 @@ func loadWeights(dir fs.FS, sub string, module any) error {
 
 // Validate says what is wrong with a configuration read from a file.
 func (c TransformerConfig) Validate() error {
-	const maxWidth, maxLayers, maxRows, maxSlots, maxValues = 8192, 128, 1 << 20, 32, 4096
+	const maxPatch, maxWidth, maxLayers, maxRows, maxSlots, maxValues = 8, 8192, 128, 1 << 20, 32, 4096
 	if c.ModelType != TransformerType {
 		return configError("model_type", c.ModelType, TransformerType)
 	}
@@ -158,7 +158,8 @@ func (c TransformerConfig) Validate() error {
 		{"text.layers", c.Text.Layers, 1, maxLayers},
 		{"text.heads", c.Text.Heads, 1, c.Text.Width},
 		{"slots", len(c.Slots), 0, maxSlots},
-		{"size", c.Size, SpaceStride * patch, maxWidth},
+		{"patch_size", c.Patch, 1, maxPatch},
+		{"size", c.Size, SpaceStride * c.Patch, maxWidth},
 		{"frames", c.Frames, 1, maxWidth},
 		{"fps", c.FPS, 1, maxWidth},
 		{"train_clips", c.TrainClips, 0, math.MaxInt32},
@@ -171,6 +172,9 @@ func (c TransformerConfig) Validate() error {
 		if len(s.En) > maxValues || len(s.En) != len(s.Zh) {
 			return fmt.Errorf("video: config.json: slot %q has %d English and %d Chinese values", s.Kind, len(s.En), len(s.Zh))
 		}
+	}
+	if c.Size%(SpaceStride*c.Patch) != 0 {
+		return fmt.Errorf("video: config.json: size %d is not a multiple of %d, the side of a token in pixels", c.Size, SpaceStride*c.Patch)
 	}
 	if c.Width%c.Heads != 0 || c.Text.Width%c.Text.Heads != 0 || c.Width/c.Heads%2 != 0 {
 		return errors.New("video: config.json: width is not a multiple of twice the heads")

@@ -51,6 +51,7 @@ func Stickers(size int) Recipe {
 		Transformer: video.TransformerConfig{
 			ModelType:      video.TransformerType,
 			LatentChannels: 16,
+			Patch:          1,
 			Width:          256,
 			Layers:         8,
 			Heads:          8,
@@ -61,8 +62,8 @@ func Stickers(size int) Recipe {
 		},
 		TransformerSteps:      20_000,
 		TransformerImageSteps: 4000,
-		TransformerImages:     Shape{Clips: 128, Frames: 1},
-		TransformerCycle:      []Shape{{32, 7}, {64, 3}, {32, 7}, {128, 1}},
+		TransformerImages:     Shape{Clips: 96, Frames: 1},
+		TransformerCycle:      []Shape{{16, 7}, {32, 3}, {16, 7}, {96, 1}},
 		TransformerRate:       2e-3,
 	}
 }
