@@ -117,7 +117,7 @@ func (m *Model) load(l *loader, o Options) error {
 	if err := m.loadLayers(l); err != nil {
 		return err
 	}
-	m.hash = hash(c.Arch, l.src.tensors())
+	m.hash = fingerprint(c.Arch, l.src.tensors())
 	m.frequencies = c.frequencies()
 	m.layout.typ, m.layout.heads, m.layout.d = typ, c.KVHeads, c.HeadDim
 	m.layout.blocks = padded(c.HeadDim) / lanes

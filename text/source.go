@@ -124,10 +124,10 @@ func (t tensor) errorf(format string, args ...any) error {
 	return fmt.Errorf("text: %s: tensor %q: %s", t.file, t.name, fmt.Sprintf(format, args...))
 }
 
-// hash identifies a model by the names, shapes and types of its tensors and a
+// fingerprint identifies a model by the names, shapes and types of its tensors and a
 // sample of each one's values: to read a model of hundreds of gigabytes whole
 // would take minutes.
-func hash(arch string, all []tensor) [32]byte {
+func fingerprint(arch string, all []tensor) [32]byte {
 	const sample = 4096
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %d\n", arch, len(all))
