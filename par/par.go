@@ -109,19 +109,23 @@ func (p *Pool) Do(n int, f func(task, worker int)) {
 // Hot keeps the workers spinning between jobs until stop is called, for the
 // length of a training step or of a generated token.
 func (p *Pool) Hot() (stop func()) {
-	if p == nil {
-		return func() {}
-	}
-	if p.hot.Add(1) == 1 {
+	p.Heat()
+	var once sync.Once
+	return func() { once.Do(p.Cool) }
+}
+
+// Heat is Hot without a function to keep, for callers that may not allocate;
+// every call wants its Cool.
+func (p *Pool) Heat() {
+	if p != nil && p.hot.Add(1) == 1 {
 		p.spin.Store(spinHot)
 	}
-	var once sync.Once
-	return func() {
-		once.Do(func() {
-			if p.hot.Add(-1) == 0 {
-				p.spin.Store(spinShort)
-			}
-		})
+}
+
+// Cool ends a Heat.
+func (p *Pool) Cool() {
+	if p != nil && p.hot.Add(-1) == 0 {
+		p.spin.Store(spinShort)
 	}
 }
 
