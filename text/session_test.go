@@ -280,3 +280,25 @@ func TestThin(t *testing.T) {
 		}
 	}
 }
+
+func TestDecodeAllocatesNothing(t *testing.T) {
+	for _, name := range fixtures {
+		t.Run(name, func(t *testing.T) {
+			m, tokens, _ := open(t, name, Options{KV: "f16"})
+			var batch []Slice
+			for range 3 {
+				s := m.NewSession()
+				forward(t, s, tokens[:20], 20)
+				batch = append(batch, Slice{Session: s, Tokens: tokens[:1], Logits: make([]float32, m.config.Vocab)})
+			}
+			ctx := t.Context()
+			if n := testing.AllocsPerRun(200, func() {
+				if err := m.Step(ctx, batch); err != nil {
+					t.Fatal(err)
+				}
+			}); n != 0 {
+				t.Errorf("%v allocations a step", n)
+			}
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unsafe"
 
 	"kuai/kernel/vec"
 )
@@ -112,13 +113,20 @@ func (r rows) floats(dst []float32, b []byte) {
 	}
 }
 
+// halves views 16-bit values, copied only where they are not aligned.
 func halves(b []byte) []uint16 {
+	if p := unsafe.Pointer(unsafe.SliceData(b)); uintptr(p)%2 == 0 && littleEndian {
+		return unsafe.Slice((*uint16)(p), len(b)/2)
+	}
 	out := make([]uint16, len(b)/2)
 	for i := range out {
 		out[i] = binary.LittleEndian.Uint16(b[2*i:])
 	}
 	return out
 }
+
+// littleEndian says whether memory has the order of the files.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 func (t tensor) errorf(format string, args ...any) error {
 	return fmt.Errorf("text: %s: tensor %q: %s", t.file, t.name, fmt.Sprintf(format, args...))

@@ -31,8 +31,8 @@ func (m *Model) Step(ctx context.Context, batch []Slice) error {
 	if err := m.refuse(batch); err != nil {
 		return err
 	}
-	stop := m.pool.Hot()
-	defer stop()
+	m.pool.Heat()
+	defer m.pool.Cool()
 	m.todo = m.todo[:0]
 	for range batch {
 		m.todo = append(m.todo, progress{})
