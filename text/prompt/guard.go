@@ -46,6 +46,9 @@ func (b *budget) install(data map[string]jinja.Value) {
 	}
 	def("__out", func(args []jinja.Value) (jinja.Value, error) {
 		v := first(args)
+		if v.IsFloat() {
+			v = toString(v)
+		}
 		if b.output -= size(v); b.output < 0 {
 			return v, ErrLimit
 		}
@@ -77,6 +80,8 @@ func (b *budget) install(data map[string]jinja.Value) {
 		return jinja.None(), nil
 	})
 	def("range", b.rang)
+	data["__tojson"] = jinja.NewCallable("tojson", toJSON)
+	def("__string", func(args []jinja.Value) (jinja.Value, error) { return toString(first(args)), nil })
 	def("strftime_now", func(args []jinja.Value) (jinja.Value, error) {
 		format := "%Y-%m-%d"
 		if v := first(args); v.IsString() {
@@ -319,9 +324,11 @@ func weave(tag, kind string) string {
 	if strings.HasSuffix(body, "-") {
 		close, body = "-"+close, body[:len(body)-1]
 	}
+	body = replaceFilters(body)
 	if tag[1] == '{' {
 		return open + " __out(" + body + ") " + close
 	}
+	tag = open + body + close
 	switch kind {
 	case "set":
 		at := top(body, "=")
