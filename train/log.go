@@ -4,26 +4,43 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
+
+	"kuai/par"
 )
 
 // LogFile holds one JSON object a line: step, loss and what else was measured.
 const LogFile = "log.jsonl"
 
-// logger writes the log and shows the progress.
-type logger struct {
-	file  *os.File
-	out   *json.Encoder
-	view  io.Writer
-	begin time.Time
-	first int
+// Work is what a step does: how many items it learns from, and the arithmetic
+// of its forward and backward passes.
+type Work struct {
+	Items float64
+	Unit  string  // of the items, such as "frames"
+	FLOPs float64 // two for each multiply-add
 }
 
-// Line is one line of the log.
+// Worker is a Task that knows the work of its batches, so that the log can
+// tell how fast items pass and how much of the machine's peak is used.
+type Worker[B any] interface {
+	Work(b B) Work
+}
+
+// logger writes the log and shows the progress.
+type logger struct {
+	file   *os.File
+	out    *json.Encoder
+	view   *view
+	begin  time.Time
+	waited time.Duration
+
+	pace  pace
+	limit limit
+}
+
+// Line is one line of the log. Speeds are those since the line before.
 type Line struct {
 	Step    int                `json:"step"`
 	Loss    float64            `json:"loss"`
@@ -31,14 +48,17 @@ type Line struct {
 	Rate    float64            `json:"rate"`
 	Norm    float64            `json:"grad_norm"`
 	PerSec  float64            `json:"steps_per_second"`
-	Waited  float64            `json:"waited"` // share of the time spent waiting for data
+	Items   float64            `json:"items_per_second,omitempty"`
+	Unit    string             `json:"items,omitempty"`         // what the items are
+	OfPeak  float64            `json:"share_of_peak,omitempty"` // of the arithmetic measured in the same minute
+	Waited  float64            `json:"waited"`                  // share of the run's time spent waiting for data
 	Metrics map[string]float64 `json:"metrics,omitempty"`
 }
 
 // openLog opens the log for a training that goes on at the given step: lines
 // of later steps, which a killed run left behind, are dropped.
-func openLog(dir string, step int, view io.Writer) (*logger, error) {
-	path := filepath.Join(dir, LogFile)
+func openLog(cfg Config, step int) (*logger, error) {
+	path := filepath.Join(cfg.Dir, LogFile)
 	lines, err := ReadLog(path)
 	if err != nil && !os.IsNotExist(err) {
 		return nil, err
@@ -47,9 +67,15 @@ func openLog(dir string, step int, view io.Writer) (*logger, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
-	l := &logger{file: f, out: json.NewEncoder(f), view: view, begin: time.Now(), first: step}
+	now := time.Now()
+	l := &logger{
+		file: f, out: json.NewEncoder(f), begin: now, pace: pace{last: now},
+		view:  newView(cfg.View, filepath.Base(cfg.Dir), cfg.Steps),
+		limit: limit{pool: cfg.Pool, bf16: cfg.BF16},
+	}
 	for _, line := range lines {
 		if line.Step <= step {
+			l.view.remember(line)
 			if err := l.out.Encode(line); err != nil {
 				return nil, fmt.Errorf("train: %w", err)
 			}
@@ -79,29 +105,66 @@ func ReadLog(path string) ([]Line, error) {
 func (l *logger) elapsed() time.Duration { return time.Since(l.begin) }
 
 func (l *logger) close() {
-	if err := l.file.Close(); err != nil && l.view != nil {
-		_, _ = fmt.Fprintf(l.view, "warning: the log: %v\n", err)
+	if err := l.file.Close(); err != nil {
+		l.view.warn("the log: %v", err)
 	}
 }
 
-// line logs a step.
-func (l *logger) line(step, steps int, loss, smooth, rate, norm float64, waited time.Duration, metrics []Metric) {
-	perSec := float64(step-l.first) / l.elapsed().Seconds()
-	line := Line{
-		Step: step, Loss: loss, Smooth: smooth, Rate: rate, Norm: norm,
-		PerSec: perSec, Waited: waited.Seconds() / l.elapsed().Seconds(), Metrics: map[string]float64{},
-	}
-	var shown strings.Builder
+// line completes a line with the speeds, writes it and shows it.
+func (l *logger) line(line Line, metrics []Metric) {
+	line.Metrics = map[string]float64{}
 	for _, m := range metrics {
 		line.Metrics[m.Name] = m.Value
-		fmt.Fprintf(&shown, "  %s %.4g", m.Name, m.Value)
 	}
-	if err := l.out.Encode(line); err != nil && l.view != nil {
-		_, _ = fmt.Fprintf(l.view, "warning: the log: %v\n", err)
+	steps, work, seconds := l.pace.take()
+	line.PerSec = steps / seconds
+	line.Waited = l.waited.Seconds() / l.elapsed().Seconds()
+	if work.Unit != "" {
+		line.Items, line.Unit = work.Items/seconds, work.Unit
 	}
-	if l.view != nil {
-		left := time.Duration(float64(steps-step) / perSec * float64(time.Second)).Round(time.Second)
-		_, _ = fmt.Fprintf(l.view, "step %d/%d  loss %.4f (%.4f)%s  norm %.2f  %.2f steps/s  waited %.1f%%  left %v\n",
-			step, steps, loss, smooth, shown.String(), norm, perSec, 100*line.Waited, left)
+	if work.FLOPs > 0 {
+		if most := l.limit.now(); most > 0 {
+			line.OfPeak = work.FLOPs / seconds / most
+		}
 	}
+	if err := l.out.Encode(line); err != nil {
+		l.view.warn("the log: %v", err)
+	}
+	l.view.show(line, metrics)
+}
+
+// pace adds up the work since the last line.
+type pace struct {
+	last  time.Time
+	steps float64
+	sum   Work
+}
+
+func (p *pace) add(w Work) {
+	p.steps++
+	p.sum = Work{p.sum.Items + w.Items, w.Unit, p.sum.FLOPs + w.FLOPs}
+}
+
+// take returns what was added and how long it took, and begins anew.
+func (p *pace) take() (steps float64, sum Work, seconds float64) {
+	now := time.Now()
+	steps, sum, seconds = p.steps, p.sum, now.Sub(p.last).Seconds()
+	*p = pace{last: now}
+	return steps, sum, max(seconds, 1e-9)
+}
+
+// limit is the arithmetic peak of a pool, measured again every minute because
+// neighbours move it.
+type limit struct {
+	pool  *par.Pool
+	bf16  bool
+	taken time.Time
+	value float64 // operations a second; 0 where the CPU has no such instruction
+}
+
+func (l *limit) now() float64 {
+	if l.taken.IsZero() || time.Since(l.taken) > time.Minute {
+		l.value, l.taken = spin(l.pool, l.bf16), time.Now()
+	}
+	return l.value
 }

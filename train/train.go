@@ -101,7 +101,6 @@ type trainer[B any] struct {
 	smooth  float64 // loss
 	skipped int     // steps on end that were left out
 	trained time.Duration
-	waited  time.Duration
 }
 
 // optimizer is AdamW or Muon.
@@ -131,7 +130,7 @@ func Run[B any](ctx context.Context, cfg Config, task Task[B]) (Result, error) {
 	if err := t.resume(); err != nil {
 		return Result{}, err
 	}
-	log, err := openLog(cfg.Dir, t.step, cfg.View)
+	log, err := openLog(cfg, t.step)
 	if err != nil {
 		return Result{}, err
 	}
@@ -140,7 +139,7 @@ func Run[B any](ctx context.Context, cfg Config, task Task[B]) (Result, error) {
 	err = t.run(ctx)
 	res := Result{Steps: t.step, Loss: t.smooth, Trained: t.trained}
 	if t.trained > 0 {
-		res.Waited = t.waited.Seconds() / log.elapsed().Seconds()
+		res.Waited = log.waited.Seconds() / log.elapsed().Seconds()
 	}
 	return res, err
 }
@@ -172,7 +171,7 @@ func (t *trainer[B]) run(ctx context.Context) error {
 	for t.step < t.cfg.Steps {
 		begin := time.Now()
 		next := <-ahead
-		t.waited += time.Since(begin)
+		t.log.waited += time.Since(begin)
 		if next.err != nil {
 			if ctx.Err() != nil {
 				break
@@ -233,9 +232,14 @@ func (t *trainer[B]) one(batch B) error {
 		t.ema.Update(t.cfg.Pool)
 	}
 	t.step++
+	var work Work
+	if w, ok := t.task.(Worker[B]); ok {
+		work = w.Work(batch)
+	}
+	t.log.pace.add(work)
 	t.smooth += (value - t.smooth) / float64(min(t.step, 100))
 	if t.step%t.cfg.LogStep == 0 || t.step == t.cfg.Steps {
-		t.log.line(t.step, t.cfg.Steps, value, t.smooth, float64(rate), float64(norm), t.waited, metrics)
+		t.log.line(Line{Step: t.step, Loss: value, Smooth: t.smooth, Rate: float64(rate), Norm: float64(norm)}, metrics)
 	}
 	return nil
 }

@@ -268,3 +268,45 @@ func TestPlot(t *testing.T) {
 		t.Error("a missing log gave no error")
 	}
 }
+
+func (k *toy) Work(x []float32) Work {
+	return Work{Items: float64(len(x) / 8), Unit: "rows", FLOPs: 1e6}
+}
+
+// TestView checks what the log and a view tell of the speed, and the curve of
+// the terminal's panel.
+func TestView(t *testing.T) {
+	t.Parallel()
+	cfg := config(t.TempDir())
+	var shown bytes.Buffer
+	cfg.View = &shown
+	if _, err := Run(t.Context(), cfg, newToy()); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := ReadLog(filepath.Join(cfg.Dir, LogFile))
+	if err != nil || len(lines) != cfg.Steps {
+		t.Fatalf("%d lines, %v", len(lines), err)
+	}
+	for _, l := range lines {
+		if l.Unit != "rows" || math.Abs(l.Items/l.PerSec-16) > 1e-9 || l.OfPeak < 0 {
+			t.Fatalf("line %+v: want 16 rows a step", l)
+		}
+	}
+	if !strings.Contains(shown.String(), "rows/s") {
+		t.Errorf("the view does not tell the speed:\n%s", shown.String())
+	}
+
+	if got, want := sparkline([]float64{8, 4, 2, 1}, 60), "█▆▃▁"; got != want {
+		t.Errorf("curve %q, want %q", got, want)
+	}
+	if got := sparkline(nil, 60); got != "" {
+		t.Errorf("curve of nothing: %q", got)
+	}
+	v := newView(nil, "x", 10)
+	for i := range 10_000 {
+		v.remember(Line{Smooth: 1 + 1/float64(i+1)})
+	}
+	if len(v.curve) > 64*curvePoints || len([]rune(sparkline(v.curve, curvePoints))) != curvePoints {
+		t.Errorf("a curve of %d points", len(v.curve))
+	}
+}

@@ -23,11 +23,12 @@ func (m *Model) FLOPs(req Request) (sample, decode float64, err error) {
 			passes++
 		}
 	}
-	return passes * m.transformer.flops(tokens), m.tokenizer.Decoder.flops(float64(frames * side * side)), nil
+	return passes * m.transformer.FLOPs(tokens), m.tokenizer.Decoder.FLOPs(float64(frames * side * side)), nil
 }
 
-// flops of one pass over a number of tokens; the words are few beside them.
-func (m *Transformer) flops(tokens float64) float64 {
+// FLOPs is the arithmetic of one pass over the tokens of a clip; the words are
+// few beside them.
+func (m *Transformer) FLOPs(tokens float64) float64 {
 	d := float64(m.Config.Width)
 	total := float64(m.PatchIn.W.Len()+m.PatchOut.W.Len()) * tokens
 	for _, b := range m.Blocks {
@@ -44,19 +45,35 @@ func (m *Transformer) flops(tokens float64) float64 {
 	return 2 * total
 }
 
-// flops of decoding a number of latent positions.
-func (d *Decoder) flops(positions float64) float64 {
-	const mid, fine, pixel = 2, 4 * 4, 4 * SpaceStride * SpaceStride // positions of the levels
-	weights := func(blocks []*resBlock) float64 {
-		n := 0
-		for _, b := range blocks {
-			n += b.Conv1.W.Len() + b.Conv2.W.Len()
-		}
-		return float64(n)
+// Positions of the tokenizer's levels for each latent position.
+const (
+	midPositions   = 2
+	finePositions  = TimeStride * SpaceStride * SpaceStride / (unshuffle * unshuffle)
+	pixelPositions = TimeStride * SpaceStride * SpaceStride
+)
+
+// blockWeights counts the weights of residual blocks.
+func blockWeights(blocks []*resBlock) float64 {
+	n := 0
+	for _, b := range blocks {
+		n += b.Conv1.W.Len() + b.Conv2.W.Len()
 	}
-	total := float64(d.In.W.Len()+d.Up2.W.Len()) + weights(d.Deep) +
-		mid*(weights(d.Mid)+float64(d.Up1.W.Len())) +
-		fine*(weights(d.Fine)+float64(d.Up0.W.Len())) +
-		pixel*float64(d.Pix.W.Len()+d.Out.W.Len())
+	return float64(n)
+}
+
+// FLOPs is the arithmetic of encoding frames to a number of latent positions.
+func (e *Encoder) FLOPs(positions float64) float64 {
+	total := finePositions*(float64(e.In.W.Len())+blockWeights(e.Fine)) +
+		midPositions*(float64(e.Down1.W.Len())+blockWeights(e.Mid)) +
+		float64(e.Down2.W.Len()+e.Out.W.Len()) + blockWeights(e.Deep)
+	return 2 * total * positions
+}
+
+// FLOPs is the arithmetic of decoding a number of latent positions.
+func (d *Decoder) FLOPs(positions float64) float64 {
+	total := float64(d.In.W.Len()+d.Up2.W.Len()) + blockWeights(d.Deep) +
+		midPositions*(blockWeights(d.Mid)+float64(d.Up1.W.Len())) +
+		finePositions*(blockWeights(d.Fine)+float64(d.Up0.W.Len())) +
+		pixelPositions*float64(d.Pix.W.Len()+d.Out.W.Len())
 	return 2 * total * positions
 }

@@ -119,6 +119,18 @@ func (k *TokenizerTask) Loss(t *grad.Tape, _ int, w Windows) (*grad.Var, []train
 	}, nil
 }
 
+// Work counts the frames of a batch and its arithmetic.
+func (k *TokenizerTask) Work(w Windows) train.Work {
+	side := k.Size / video.SpaceStride
+	positions := float64(w.B * w.T * side * side)
+	encode, decode := k.Model.Encoder.FLOPs(positions), k.Model.Decoder.FLOPs(positions)
+	flops := backward * (encode + decode)
+	if k.DecoderOnly {
+		flops = encode + backward*decode
+	}
+	return train.Work{Items: float64(w.B * (1 + (w.T-1)*video.TimeStride)), Unit: "frames", FLOPs: flops}
+}
+
 // psnr is the peak signal-to-noise ratio in dB of values in [-1, 1].
 func psnr(a, b []float32) float64 {
 	mse := float64(vec.SquaredError(a, b)) / float64(len(a))

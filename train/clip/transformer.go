@@ -93,6 +93,18 @@ func (k *TransformerTask) Batch(step int) (Noisy, error) {
 	return b, nil
 }
 
+// backward is the arithmetic of a step in forward passes: the gradients of
+// inputs and of weights cost one more each.
+const backward = 3
+
+// Work counts the frames of a batch and its arithmetic.
+func (k *TransformerTask) Work(b Noisy) train.Work {
+	patch := k.Model.Config.Patch
+	clips, tokens := float64(len(b.Times)), b.T*(k.Latents.H/patch)*(k.Latents.W/patch)
+	frames := 1 + (b.T-1)*video.TimeStride
+	return train.Work{Items: clips * float64(frames), Unit: "frames", FLOPs: backward * clips * k.Model.FLOPs(float64(tokens))}
+}
+
 // caption draws the prompt of a clip and labels what it says.
 func (k *TransformerTask) caption(b *Noisy, i int, spec world.Spec, r *rand.Rand) error {
 	lang := world.Lang(r.IntN(2))
