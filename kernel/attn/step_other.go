@@ -1,0 +1,15 @@
+//go:build !amd64
+
+package attn
+
+import "kuai/internal/check"
+
+// The kernels below are never chosen where isa.Now is Generic.
+
+func lightningStep128(o, q, k, v, s *float32, rows, pitch int, decay float32, mask uint32) { none() }
+
+func lightningStep64(o, q, k, v, s *float32, rows, pitch int, decay float32, mask uint32) { none() }
+
+func lightningStep16(o, q, k, v, s *float32, rows, pitch int, decay float32, mask uint32) { none() }
+
+func none() { check.Fail("attn: no such kernel on this CPU") }
