@@ -79,12 +79,8 @@ func (p *pass) lightningStep(task, _ int) {
 	pt, h := &p.parts[p.single[task/l.heads]], task%l.heads
 	d := l.d
 	at := (pt.row*l.heads + h) * d
-	q, k, v, o := p.q[at:][:d], p.k[at:][:d], p.v[at:][:d], p.o[at:][:d]
 	s := p.state(pt, l.heads*d*d)[h*d*d:][:d*d]
-	vec.Scale(s, s, l.decay[h])
-	vec.AxpyRows(s, d, k, v, 0, d)
-	clear(o)
-	vec.AxpyRows(o, 0, q, s, d, d)
+	attn.LightningStep(p.o[at:][:d], p.q[at:][:d], p.k[at:][:d], p.v[at:][:d], s, l.decay[h])
 }
 
 // lightningGate makes the input of the output projection.
