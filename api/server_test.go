@@ -23,6 +23,13 @@ import (
 // grey makes grey clips.
 type grey struct{}
 
+func (grey) Check(req video.Request) error {
+	if req.Steps > 100 {
+		return &video.LimitError{Field: "steps", Got: req.Steps, Want: "at most 100"}
+	}
+	return video.CheckPrompt(req.Prompt)
+}
+
 func (grey) Generate(_ context.Context, req video.Request, progress func(video.Progress)) (*video.Result, error) {
 	progress(video.Progress{Stage: "decode", Step: 1, Steps: 1})
 	frame := bytes.Repeat([]byte{90}, 16*16*3)
@@ -158,6 +165,7 @@ func TestBadRequests(t *testing.T) {
 		{"long prompt", "POST", "/v1/videos", `{"prompt":"` + strings.Repeat("a ", 60) + `"}`, 400, "too long"},
 		{"no JSON", "POST", "/v1/videos", `hello`, 400, "body"},
 		{"huge body", "POST", "/v1/videos", `{"prompt":"` + strings.Repeat("a", 2<<20) + `"}`, 400, "too large"},
+		{"steps out of range", "POST", "/v1/videos", `{"prompt":"a fox","steps":101}`, 400, "steps is 101"},
 		{"seed", "POST", "/v1/videos", `{"prompt":"a fox","seed":"x"}`, 400, "seed"},
 		{"unknown id", "GET", "/v1/videos/video_none", "", 404, "no video"},
 		{"unknown address", "GET", "/v1/dances", "", 404, "no GET /v1/dances"},

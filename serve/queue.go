@@ -33,6 +33,8 @@ const (
 
 // Generator makes clips; *video.Model is one.
 type Generator interface {
+	// Check says what is wrong with a request, before it waits.
+	Check(req video.Request) error
 	Generate(ctx context.Context, req video.Request, progress func(video.Progress)) (*video.Result, error)
 }
 
@@ -152,8 +154,12 @@ func (q *Queue) Close() {
 	<-q.stopped
 }
 
-// Submit queues a request. It fails with ErrFull or ErrClosed.
+// Submit queues a request. It fails with what is wrong with it, ErrFull or
+// ErrClosed.
 func (q *Queue) Submit(req video.Request) (Job, error) {
+	if err := q.gen.Check(req); err != nil {
+		return Job{}, err
+	}
 	var id [12]byte
 	_, _ = rand.Read(id[:]) // never fails
 	q.mu.Lock()

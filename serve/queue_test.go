@@ -18,6 +18,13 @@ type painter struct {
 	step chan struct{} // nil does not wait
 }
 
+func (p painter) Check(req video.Request) error {
+	if req.Steps > 100 {
+		return &video.LimitError{Field: "steps", Got: req.Steps, Want: "at most 100"}
+	}
+	return nil
+}
+
 func (p painter) Generate(ctx context.Context, req video.Request, progress func(video.Progress)) (*video.Result, error) {
 	if req.Prompt == "fail" {
 		return nil, errors.New("no paint left")
@@ -120,6 +127,15 @@ func TestFailuresStayAlone(t *testing.T) {
 	}
 	if j := await(t, q, good); j.Status != Completed {
 		t.Errorf("job %+v", j)
+	}
+}
+
+func TestBadRequest(t *testing.T) {
+	t.Parallel()
+	q := open(t, t.TempDir(), painter{})
+	var limit *video.LimitError
+	if _, err := q.Submit(video.Request{Steps: 101}); !errors.As(err, &limit) || len(q.List()) > 0 {
+		t.Errorf("got %v and %d jobs, want a LimitError and none", err, len(q.List()))
 	}
 }
 

@@ -200,13 +200,13 @@ func (m *Model) FPS() int { return m.transformer.Config.FPS }
 // LimitError says that a field of a request is out of the model's range.
 type LimitError struct {
 	Field string
-	Got   int
+	Got   any    // a number
 	Want  string // what is possible
 }
 
 // Error describes the field and what is possible.
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("video: %s is %d, want %s", e.Field, e.Got, e.Want)
+	return fmt.Sprintf("video: %s is %v, want %s", e.Field, e.Got, e.Want)
 }
 
 // complete fills in defaults and checks the ranges.
@@ -232,9 +232,18 @@ func (m *Model) complete(req Request) (Request, error) {
 	case req.Size != c.Size:
 		return req, &LimitError{"size", req.Size, fmt.Sprintf("%d, the size this model was trained for", c.Size)}
 	case !(req.Guidance >= 1 && req.Guidance <= 20):
-		return req, fmt.Errorf("video: guidance is %v, want 1 to 20", req.Guidance)
+		return req, &LimitError{"guidance", req.Guidance, "1 to 20"}
 	}
 	return req, nil
+}
+
+// Check says early what is wrong with a request; the errors are Generate's.
+func (m *Model) Check(req Request) error {
+	if _, err := m.complete(req); err != nil {
+		return err
+	}
+	_, _, err := m.Understand(req.Prompt)
+	return err
 }
 
 // CheckPrompt says early what is wrong with a prompt whatever the model: it

@@ -35,11 +35,15 @@ func failed(w http.ResponseWriter, err error) {
 		Error(w, http.StatusTooManyRequests, "rate_limit_error", "queue_full", "too many videos are waiting")
 	case errors.Is(err, serve.ErrClosed):
 		Error(w, http.StatusServiceUnavailable, "server_error", "shutting_down", "the server is shutting down")
-	case errors.Is(err, video.ErrEmptyPrompt), errors.Is(err, video.ErrLongPrompt):
+	case errors.Is(err, video.ErrEmptyPrompt), errors.Is(err, video.ErrLongPrompt), errors.Is(err, video.ErrUnknown):
 		paramFailed(w, "prompt", err.Error())
 	default:
 		if param, ok := asParam(err); ok {
 			paramFailed(w, param, err.Error())
+			return
+		}
+		if limit, ok := errors.AsType[*video.LimitError](err); ok {
+			paramFailed(w, limit.Field, err.Error())
 			return
 		}
 		slog.Error("a request failed", "error", err)

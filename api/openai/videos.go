@@ -99,9 +99,6 @@ func (h *handler) create(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // where the server can
 	req, err := decode(r)
-	if err == nil {
-		err = video.CheckPrompt(req.Prompt)
-	}
 	if err != nil {
 		failed(w, err)
 		return
