@@ -17,8 +17,9 @@ type heads struct {
 	dst [][]float32
 }
 
-// outputs computes the wanted logits.
-func (p *pass) outputs() {
+// wanted collects the rows whose logits are wanted, in ascending order, each
+// once.
+func (p *pass) wanted() {
 	h := &p.head
 	h.row, h.dst = h.row[:0], h.dst[:0]
 	v := p.m.config.Vocab
@@ -29,15 +30,25 @@ func (p *pass) outputs() {
 				h.row, h.dst = append(h.row, int32(pt.row+r)), append(h.dst, pt.all[(r-pt.frozen)*v:][:v])
 			}
 		}
-		if pt.logits != nil {
+		if pt.logits != nil && pt.all == nil {
 			h.row, h.dst = append(h.row, int32(pt.row+pt.n-1)), append(h.dst, pt.logits)
 		}
 	}
+}
+
+// outputs computes the wanted logits.
+func (p *pass) outputs() {
+	h := &p.head
 	for i := 0; i < len(h.row); i += headRows {
 		end := min(i+headRows, len(h.row))
 		p.headBlock(h.row[i:end], h.dst[i:end])
 	}
 	clear(h.dst) // they belong to the caller
+	for i := range p.parts {
+		if pt := &p.parts[i]; pt.all != nil && pt.logits != nil {
+			copy(pt.logits, pt.all[len(pt.all)-p.m.config.Vocab:])
+		}
+	}
 }
 
 // headBlock computes the logits of some rows.

@@ -6,9 +6,9 @@ import (
 	"kuai/kernel/vec"
 )
 
-// mixer is the part of a layer that mixes positions. mix reads p.h and writes
-// p.y for all rows of a pass; what it keeps of a session is what it asks for
-// in needs.
+// mixer is the part of a layer that mixes positions. mix reads p.h [N, E] and
+// writes p.o [N, H·D], which the layer projects back; what it keeps of a
+// session is what it asks for in needs.
 type mixer interface {
 	needs() needs
 	mix(p *pass)
@@ -23,14 +23,15 @@ type needs struct {
 // lightning is linear attention with a constant decay per head,
 //
 //	q, k, v = SiLU(W h),   S_t = λ S_{t-1} + k_tᵀ v_t,   o_t = q_t S_t,
-//	y = W_o (sigmoid(W_g h) * RMSNorm(o)).
+//
+// and what it gives is sigmoid(W_g h) * RMSNorm(o).
 //
 // Source: MiniMax-01, arXiv:2501.08313.
 type lightning struct {
-	q, k, v, gate, out matrix
-	norm               []float32 // [H·D]
-	decay              []float32 // [H]
-	heads, d           int
+	q, k, v, gate matrix
+	norm          []float32 // [H·D]
+	decay         []float32 // [H]
+	heads, d      int
 }
 
 func (l *lightning) needs() needs { return needs{state: l.heads * l.d * l.d} }
@@ -54,8 +55,6 @@ func (l *lightning) mix(p *pass) {
 	}
 	p.do(len(p.single)*l.heads, (*pass).lightningStep)
 	p.each((*pass).lightningGate)
-	p.want(p.y, p.m.config.Hidden, l.out)
-	p.multiply(p.o, p.n, hd)
 }
 
 // state is the present layer's n values of a session.
@@ -83,7 +82,7 @@ func (p *pass) lightningStep(task, _ int) {
 	attn.LightningStep(p.o[at:][:d], p.q[at:][:d], p.k[at:][:d], p.v[at:][:d], s, l.decay[h])
 }
 
-// lightningGate makes the input of the output projection.
+// lightningGate normalises the outputs of all heads together and gates them.
 func (p *pass) lightningGate(task, _ int) {
 	l := p.layer.mixer.(*lightning)
 	hd := l.heads * l.d

@@ -170,6 +170,11 @@ func turned(heads, d, rotary int) []int {
 	return order
 }
 
+// out loads what projects a mixer's output back.
+func (l *loader) out(dst *matrix, i int) {
+	l.pack(dst, l.rows("attn_output", i, -1, l.config.Hidden, l.config.Heads*l.config.HeadDim), nil)
+}
+
 // softmax loads a layer of softmax attention.
 func (l *loader) softmax(i int) mixer {
 	c := l.config
@@ -182,7 +187,6 @@ func (l *loader) softmax(i int) mixer {
 	l.pack(&a.q, l.rows("attn_q", i, -1, hd, e), orderQ)
 	l.pack(&a.k, l.rows("attn_k", i, -1, kv, e), orderK)
 	l.pack(&a.v, l.rows("attn_v", i, -1, kv, e), nil)
-	l.pack(&a.out, l.rows("attn_output", i, -1, e, hd), nil)
 	return a
 }
 
@@ -204,7 +208,6 @@ func (l *loader) lightning(i int) mixer {
 		l.m.config.Parameters -= 2 * int64(hd) * 3 * int64(e) // counted thrice
 	}
 	l.pack(&a.gate, l.rows("attn_gate", i, -1, hd, e), nil)
-	l.pack(&a.out, l.rows("attn_output", i, -1, e, hd), nil)
 	return a
 }
 

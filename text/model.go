@@ -63,6 +63,7 @@ type Model struct {
 // layer is a row of the model's table.
 type layer struct {
 	mixer     mixer
+	out       matrix // [E, H·D]
 	mlp       *feedForward
 	mixerNorm []float32 // [E]
 	mlpNorm   []float32 // [E]
@@ -154,6 +155,7 @@ func (m *Model) loadLayers(l *loader) error {
 		y := &m.layers[i]
 		y.mixerNorm, y.mlpNorm = l.vector("attn_norm", i, c.Hidden), l.vector("ffn_norm", i, c.Hidden)
 		y.mixer, y.mlp = l.arch.mixer(l, i), l.feedForward(i)
+		l.out(&y.out, i)
 		y.mixerScale, y.mlpScale = c.residual[fullBranch], c.residual[mlpBranch]
 		if c.kinds[i] == lightningAttention {
 			y.mixerScale = c.residual[linearBranch]

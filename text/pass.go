@@ -130,16 +130,41 @@ func (p *pass) run() {
 		p.rotary()
 		p.attn.plan(p)
 	}
+	p.wanted()
+	c := &p.m.config
 	for i := range p.m.layers {
 		p.layer = &p.m.layers[i]
 		p.each((*pass).mixerNorm)
 		p.layer.mixer.mix(p)
+		if i == len(p.m.layers)-1 && !p.narrow() {
+			break
+		}
+		p.want(p.y, c.Hidden, p.layer.out)
+		p.multiply(p.o, p.n, c.Heads*c.HeadDim)
 		p.each((*pass).mixerResidual)
 		p.layer.mlp.run(p)
 		p.each((*pass).mlpResidual)
 	}
 	p.layer = nil
 	p.outputs()
+}
+
+// narrow leaves only the rows whose logits are wanted, once the last state and
+// cache are made, and says whether there are any.
+func (p *pass) narrow() bool {
+	c := &p.m.config
+	e, hd := c.Hidden, c.Heads*c.HeadDim
+	rows := p.head.row
+	if len(rows) < p.n {
+		for i, r := range rows {
+			copy(p.x[i*e:][:e], p.x[int(r)*e:][:e])
+			copy(p.h[i*e:][:e], p.h[int(r)*e:][:e])
+			copy(p.o[i*hd:][:hd], p.o[int(r)*hd:][:hd])
+			rows[i] = int32(i)
+		}
+		p.n = len(rows)
+	}
+	return p.n > 0
 }
 
 // embedRows looks the tokens up.

@@ -28,7 +28,7 @@ const (
 // The rows of W_q and W_k are in the order in which pairs that turn together
 // are neighbours.
 type softmaxMixer struct {
-	q, k, v, out       matrix
+	q, k, v            matrix
 	heads, kvHeads, d  int
 	cache              int // index among the layers with a cache
 	hidden, group, hdd int // E, H/KVH, H·D
@@ -47,8 +47,6 @@ func (a *softmaxMixer) mix(p *pass) {
 	if n := p.attn.splits; n > 0 {
 		p.do(n, (*pass).attendMerge)
 	}
-	p.want(p.y, a.hidden, a.out)
-	p.multiply(p.o, p.n, a.hdd)
 }
 
 // turnAndStore applies the rotary embedding to a block of rows and puts keys
