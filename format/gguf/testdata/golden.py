@@ -1,0 +1,26 @@
+"""Writes golden.gguf with the PyPI package gguf (pip install gguf)."""
+import numpy as np
+import gguf
+
+w = gguf.GGUFWriter("golden.gguf", "llama")
+w.add_uint8("k.u8", 200)
+w.add_int8("k.i8", -5)
+w.add_uint16("k.u16", 65000)
+w.add_int16("k.i16", -300)
+w.add_uint32("k.u32", 4000000000)
+w.add_int32("k.i32", -70000)
+w.add_uint64("k.u64", 1 << 40)
+w.add_int64("k.i64", -(1 << 40))
+w.add_float32("k.f32", 0.5)
+w.add_float64("k.f64", 0.1)
+w.add_bool("k.bool", True)
+w.add_string("k.string", "快 = 好")
+w.add_array("k.strings", ["a", "", "狐狸"])
+w.add_array("k.ints", [1, -2, 3])
+w.add_array("k.floats", [0.5, -0.25])
+w.add_array("k.bools", [True, False])
+a = np.arange(6, dtype=np.float32).reshape(2, 3)
+w.add_tensor("a.weight", a)
+b = gguf.quants.quantize(np.linspace(-1, 1, 128, dtype=np.float32).reshape(2, 64), gguf.GGMLQuantizationType.Q8_0)
+w.add_tensor("b.weight", b, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+w.write_header_to_file(); w.write_kv_data_to_file(); w.write_tensors_to_file(); w.close()
