@@ -2,8 +2,10 @@ package gguf
 
 import (
 	"errors"
+	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -105,4 +107,60 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestWrite writes what the golden file holds and reads it again.
+func TestWrite(t *testing.T) {
+	t.Parallel()
+	old, err := Parse(golden(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := []Key{
+		{"general.architecture", "llama"},
+		{"a", true}, {"b", int32(-3)}, {"c", uint32(4000000000)}, {"d", int64(-1 << 40)}, {"e", uint64(1 << 40)},
+		{"f", float32(0.5)}, {"g", 0.1}, {"h", []string{"x", "", "快"}}, {"i", []bool{true, false}},
+		{"j", []int32{-1, 2}}, {"k", []float32{0.25}}, {"l", []uint32{}},
+	}
+	var tensors []Source
+	for _, x := range old.Tensors() {
+		tensors = append(tensors, Source{x.Name, x.Shape, x.Type, func(w io.Writer) error {
+			_, err := w.Write(x.Data)
+			return err
+		}})
+	}
+	path := filepath.Join(t.TempDir(), "x.gguf")
+	if err := Write(path, keys, tensors); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	if d := cmp.Diff(old.Tensors(), f.Tensors()); d != "" {
+		t.Errorf("tensors (-want +got):\n%s", d)
+	}
+	if v, ok := f.Strings("h"); !ok || cmp.Diff([]string{"x", "", "快"}, v) != "" {
+		t.Errorf("h is %q", v)
+	}
+	if v, ok := f.Int("d"); !ok || v != -1<<40 {
+		t.Errorf("d is %d", v)
+	}
+
+	short := []Source{{"a", []int{4}, quant.F32, func(w io.Writer) error { _, err := w.Write([]byte{1}); return err }}}
+	if err := Write(path, nil, short); err == nil {
+		t.Error("a tensor of too few bytes gave no error")
+	}
+	if _, err := Open(path); err != nil {
+		t.Errorf("the file before is gone: %v", err)
+	}
+	for _, bad := range []Source{{"a", nil, quant.F32, nil}, {"a", []int{33}, quant.Q8_0, nil}, {"a", []int{1, 1, 1, 1, 1}, quant.F32, nil}} {
+		if err := Write(path, nil, []Source{bad}); err == nil {
+			t.Errorf("%+v gave no error", bad)
+		}
+	}
+	if err := Write(path, []Key{{"a", struct{}{}}}, nil); err == nil {
+		t.Error("a struct as value gave no error")
+	}
 }
