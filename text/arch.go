@@ -12,6 +12,7 @@ type architecture struct {
 	modelTypes []string // model_type in config.json
 
 	hf    func(h *hfConfig, c *Config) error
+	gguf  func(k *keys, c *Config) error
 	mixer func(l *loader, i int) mixer
 
 	// neighbours says that the rows of W_q and W_k in GGUF are already in the
@@ -71,6 +72,10 @@ var llama = architecture{
 		}
 		return nil
 	},
+	gguf: func(_ *keys, c *Config) error {
+		c.kinds = make([]kind, max(0, min(c.Layers, maxLayers)))
+		return nil
+	},
 	mixer:      (*loader).softmax,
 	neighbours: true,
 }
@@ -100,6 +105,13 @@ var minimax = architecture{
 		c.residual[mlpBranch] = scales{float32(first(1, h.MLPAlpha, h.OldMLPAlpha)), float32(first(1, h.MLPBeta, h.OldMLPBeta))}
 		c.suppressFrom(firstSuppressed)
 		return h.minimaxKinds(c)
+	},
+	gguf: func(k *keys, c *Config) error {
+		alpha := float32(k.float("residual_scale", 1))
+		c.postNorm = true
+		c.residual = [3]scales{{alpha, 1}, {alpha, 1}, {alpha, 1}}
+		c.suppressFrom(firstSuppressed)
+		return k.minimaxKinds(c)
 	},
 	mixer: func(l *loader, i int) mixer {
 		if l.config.kinds[i] == lightningAttention {
@@ -140,6 +152,27 @@ func (h *hfConfig) minimaxKinds(c *Config) error {
 		}
 	default:
 		return fmt.Errorf("neither layer_types nor attn_type_list")
+	}
+	return nil
+}
+
+// minimaxKinds reads which layers are softmax attention.
+func (k *keys) minimaxKinds(c *Config) error {
+	linear, ok := k.f.Bools(k.prefix + "attention.recurrent_layers")
+	if !ok {
+		n := k.optional("full_attention_interval", 8)
+		if n < 1 {
+			return fmt.Errorf("full attention in every layer of %d", n)
+		}
+		c.everyNth(n)
+		return nil
+	}
+	for _, is := range linear {
+		kind := fullAttention
+		if is {
+			kind = lightningAttention
+		}
+		c.kinds = append(c.kinds, kind)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"kuai/format/safetensors"
+	"kuai/kernel/quant"
 )
 
 const (
@@ -100,11 +101,11 @@ func (d *directory) add(path string) error {
 		t := tensor{file: path, name: st.Name, shape: st.Shape, data: st.Data}
 		switch st.DType {
 		case safetensors.F32:
-			t.typ = typeF32
+			t.typ = quant.F32
 		case safetensors.F16:
-			t.typ = typeF16
+			t.typ = quant.F16
 		case safetensors.BF16:
-			t.typ = typeBF16
+			t.typ = quant.BF16
 		default:
 			continue // no weight: a mask or a counter
 		}

@@ -2,10 +2,12 @@ package text
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"kuai/kernel/attn"
 	"kuai/kernel/gemm"
+	"kuai/kernel/quant"
 )
 
 // loader builds a model's layers. Errors are kept: the first one ends Open.
@@ -121,7 +123,7 @@ func (l *loader) vector(part string, i, n int) []float32 {
 	if r.data == nil {
 		return make([]float32, n)
 	}
-	return r.all()
+	return slices.Clone(r.all())
 }
 
 // pack has a matrix made of rows, in the given order unless it is nil.
@@ -141,7 +143,7 @@ func (l *loader) pack(dst *matrix, r rows, order []int) {
 // make packs rows for the kernel that the options and their type ask for.
 func (l *loader) make(r rows) matrix {
 	typ := gemm.F32
-	if l.want == "bf16" || l.want == "" && r.t.typ == typeBF16 {
+	if l.want == "bf16" || l.want == "" && r.t.typ == quant.BF16 {
 		typ = gemm.BF16
 	}
 	return floats{gemm.Pack(nil, typ, gemm.View{P: r.all(), Row: r.k, K: 1}, r.n, r.k)}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"kuai/format/gguf"
 	"kuai/par"
 )
 
@@ -79,31 +80,54 @@ func Open(path string, o Options) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("text: %w", err)
 	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("text: %s: want a directory with config.json", path)
+	m := &Model{path: path}
+	var a *architecture
+	if info.IsDir() {
+		a, err = m.openDirectory()
+	} else {
+		a, err = m.openGGUF()
 	}
-	c, a, err := readHF(filepath.Join(path, "config.json"))
+	if err == nil {
+		err = m.load(&loader{m: m, config: &m.config, arch: a, src: m.src, gguf: !info.IsDir()}, o)
+	}
 	if err != nil {
-		return nil, err
-	}
-	src, err := openDirectory(path)
-	if err != nil {
-		return nil, err
-	}
-	m := &Model{path: path, config: c, src: src}
-	if err := m.load(&loader{m: m, config: &m.config, arch: a, src: src}, o); err != nil {
-		_ = src.Close() // was only read
+		if m.src != nil {
+			_ = m.src.Close() // was only read
+		}
 		return nil, err
 	}
 	return m, nil
 }
 
+// openDirectory reads a configuration and maps its weights.
+func (m *Model) openDirectory() (a *architecture, err error) {
+	if m.config, a, err = readHF(filepath.Join(m.path, "config.json")); err != nil {
+		return nil, err
+	}
+	d, err := openDirectory(m.path)
+	if err != nil {
+		return nil, err
+	}
+	m.src = d
+	return a, nil
+}
+
+// openGGUF maps a file and reads its configuration.
+func (m *Model) openGGUF() (a *architecture, err error) {
+	f, err := gguf.Open(m.path)
+	if err != nil {
+		return nil, fmt.Errorf("text: %w", err)
+	}
+	m.src = container{f, m.path}
+	m.config, a, err = readGGUF(f, m.path)
+	return a, err
+}
+
 // load builds the model from its source.
 func (m *Model) load(l *loader, o Options) error {
 	c := &m.config
-	typ, err := parseCache(o.KV)
-	if err != nil {
-		return err
+	if _, err := parseCache(o.KV); err != nil {
+		return err // before the weights are read
 	}
 	switch o.Weights {
 	case "", "f32", "bf16":
@@ -119,6 +143,28 @@ func (m *Model) load(l *loader, o Options) error {
 		return err
 	}
 	m.hash = fingerprint(c.Arch, l.src.tensors())
+	return m.ready(o)
+}
+
+// ready makes what a model with its layers needs to run.
+func (m *Model) ready(o Options) error {
+	c := &m.config
+	typ, err := parseCache(o.KV)
+	if err != nil {
+		return err
+	}
+	for i := range m.layers {
+		y := &m.layers[i]
+		y.state = m.stateLen
+		n := y.mixer.needs()
+		m.stateLen += n.state
+		if a, ok := y.mixer.(*softmaxMixer); ok {
+			a.cache = m.layout.layers
+		}
+		if n.cache {
+			m.layout.layers++
+		}
+	}
 	m.frequencies = c.frequencies()
 	m.layout.typ, m.layout.heads, m.layout.d = typ, c.KVHeads, c.HeadDim
 	m.layout.blocks = padded(c.HeadDim) / lanes
@@ -159,15 +205,6 @@ func (m *Model) loadLayers(l *loader) error {
 		y.mixerScale, y.mlpScale = c.residual[fullBranch], c.residual[mlpBranch]
 		if c.kinds[i] == lightningAttention {
 			y.mixerScale = c.residual[linearBranch]
-		}
-		y.state = m.stateLen
-		n := y.mixer.needs()
-		m.stateLen += n.state
-		if a, ok := y.mixer.(*softmaxMixer); ok {
-			a.cache = m.layout.layers
-		}
-		if n.cache {
-			m.layout.layers++
 		}
 	}
 	if err := l.run(); err != nil {

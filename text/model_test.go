@@ -2,6 +2,7 @@ package text
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"kuai/internal/golden"
@@ -9,8 +10,9 @@ import (
 	"kuai/par"
 )
 
-// fixtures are the models that transformers made; see testdata/golden_hf.py.
-var fixtures = []string{"minimax", "llama", "llama-tied", "mixtral"}
+// fixtures are the models that transformers made, see testdata/golden_hf.py,
+// and those of a reference of our own, see testdata/golden_gguf.py.
+var fixtures = []string{"minimax", "llama", "llama-tied", "mixtral", "minimax-half.gguf", "minimax-list.gguf", "llama-moe.gguf"}
 
 // bar is how close logits must be to the reference's.
 const bar = 1e-4
@@ -18,7 +20,11 @@ const bar = 1e-4
 // open opens a fixture in float32 with its golden tokens and logits.
 func open(t *testing.T, name string, o Options) (m *Model, tokens []int32, logits []float32) {
 	t.Helper()
-	dir := filepath.Join("testdata", name)
+	path := filepath.Join("testdata", name)
+	want := filepath.Join(path, "golden.safetensors")
+	if base, ok := strings.CutSuffix(path, ".gguf"); ok {
+		want = base + ".safetensors"
+	}
 	if o.Weights == "" {
 		o.Weights = "f32"
 	}
@@ -29,7 +35,7 @@ func open(t *testing.T, name string, o Options) (m *Model, tokens []int32, logit
 		o.Pool = par.New(2)
 		t.Cleanup(o.Pool.Close)
 	}
-	m, err := Open(dir, o)
+	m, err := Open(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +44,7 @@ func open(t *testing.T, name string, o Options) (m *Model, tokens []int32, logit
 			t.Error(err)
 		}
 	})
-	g := golden.Load(t, filepath.Join(dir, "golden.safetensors"))
+	g := golden.Load(t, want)
 	for _, x := range g["tokens"].F32 {
 		tokens = append(tokens, int32(x))
 	}

@@ -4,11 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
 	"unsafe"
 
-	"kuai/kernel/vec"
+	"kuai/kernel/quant"
 )
 
 // tensor is a stored array, row-major, outermost dimension first.
@@ -16,7 +15,7 @@ type tensor struct {
 	file  string
 	name  string
 	shape []int
-	typ   dtype
+	typ   quant.Type
 	data  []byte
 }
 
@@ -25,23 +24,6 @@ type source interface {
 	tensor(name string) (tensor, bool)
 	tensors() []tensor
 	Close() error
-}
-
-// dtype is how values are stored, by the numbers of ggml.
-type dtype uint32
-
-const (
-	typeF32  dtype = 0
-	typeF16  dtype = 1
-	typeBF16 dtype = 30
-)
-
-// block returns the values of a block, and their bytes.
-func (t dtype) block() (values, bytes int) {
-	if t == typeF32 {
-		return 1, 4
-	}
-	return 1, 2
 }
 
 // rows is a matrix inside a tensor: n rows of k values.
@@ -62,7 +44,10 @@ func (t tensor) matrix() (rows, error) {
 	for _, s := range t.shape[:len(t.shape)-1] {
 		n *= s
 	}
-	values, bytes := t.typ.block()
+	values, bytes := t.typ.Block()
+	if values == 0 {
+		return rows{}, t.errorf("values of type %v are not supported", t.typ)
+	}
 	if k%values != 0 {
 		return rows{}, t.errorf("rows of %d values, want a multiple of %d", k, values)
 	}
@@ -90,39 +75,19 @@ func (r rows) pick(order []int) rows {
 }
 
 // row writes a row as float32.
-func (r rows) row(dst []float32, i int) { r.floats(dst, r.data[i*r.pitch:(i+1)*r.pitch]) }
+func (r rows) row(dst []float32, i int) {
+	quant.Dequantize(dst, r.t.typ, r.data[i*r.pitch:(i+1)*r.pitch])
+}
 
 // all returns the rows as float32, in place where they are that already.
 func (r rows) all() []float32 {
+	p := unsafe.Pointer(unsafe.SliceData(r.data))
+	if r.t.typ == quant.F32 && uintptr(p)%4 == 0 && littleEndian {
+		return unsafe.Slice((*float32)(p), r.n*r.k)
+	}
 	dst := make([]float32, r.n*r.k)
-	r.floats(dst, r.data)
+	quant.Dequantize(dst, r.t.typ, r.data)
 	return dst
-}
-
-func (r rows) floats(dst []float32, b []byte) {
-	le := binary.LittleEndian
-	switch r.t.typ {
-	case typeF32:
-		for i := range dst {
-			dst[i] = math.Float32frombits(le.Uint32(b[4*i:]))
-		}
-	case typeF16:
-		vec.FromF16(dst, halves(b))
-	case typeBF16:
-		vec.FromBF16(dst, halves(b))
-	}
-}
-
-// halves views 16-bit values, copied only where they are not aligned.
-func halves(b []byte) []uint16 {
-	if p := unsafe.Pointer(unsafe.SliceData(b)); uintptr(p)%2 == 0 && littleEndian {
-		return unsafe.Slice((*uint16)(p), len(b)/2)
-	}
-	out := make([]uint16, len(b)/2)
-	for i := range out {
-		out[i] = binary.LittleEndian.Uint16(b[2*i:])
-	}
-	return out
 }
 
 // littleEndian says whether memory has the order of the files.

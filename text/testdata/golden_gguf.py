@@ -136,7 +136,7 @@ def forward(tokens, w, c):
     return rms(x, w["output_norm.weight"], c["eps"]) @ w.get("output.weight", w["token_embd.weight"]).T
 
 
-def make(name, c, seed, keys, length=100):
+def make(name, c, seed, keys, length=150):
     rng = np.random.default_rng(seed)
     e, H, K, D, F, X, V = c["e"], c["heads"], c["kv"], c["d"], c["ff"], c["x"], c["v"]
     w = {}

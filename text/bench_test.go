@@ -1,0 +1,99 @@
+package text
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"kuai/kernel/gemm"
+	"kuai/par"
+)
+
+// synthetic makes a model with random weights straight in packed form.
+func synthetic(tb testing.TB, c Config, o Options) *Model {
+	tb.Helper()
+	if err := c.check(); err != nil {
+		tb.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	values := func(n int, scale float32) []float32 {
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = scale * float32(r.NormFloat64())
+		}
+		return x
+	}
+	weight := func(n, k int) matrix {
+		return floats{gemm.Pack(nil, gemm.BF16, gemm.View{P: values(n*k, 0.02), Row: k, K: 1}, n, k)}
+	}
+	ones := func(n int) []float32 {
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = 1
+		}
+		return x
+	}
+	m := &Model{config: c, pool: o.Pool}
+	e, hd, kv := c.Hidden, c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	for i := range c.Layers {
+		y := layer{mixerNorm: ones(e), mlpNorm: ones(e), out: weight(e, hd), mlp: &feedForward{}, mixerScale: scales{1, 1}, mlpScale: scales{1, 1}}
+		if c.kinds[i] == lightningAttention {
+			y.mixer = &lightning{q: weight(hd, e), k: weight(hd, e), v: weight(hd, e), gate: weight(hd, e), norm: ones(hd), decay: ones(c.Heads), heads: c.Heads, d: c.HeadDim}
+		} else {
+			y.mixer = &softmaxMixer{q: weight(hd, e), k: weight(kv, e), v: weight(kv, e), heads: c.Heads, kvHeads: c.KVHeads, d: c.HeadDim, hidden: e, hdd: hd}
+		}
+		if c.Experts > 0 {
+			y.mlp.router = weight(c.Experts, e)
+		}
+		for range max(1, c.Experts) {
+			y.mlp.gate, y.mlp.up, y.mlp.down = append(y.mlp.gate, weight(c.FeedForward, e)), append(y.mlp.up, weight(c.FeedForward, e)), append(y.mlp.down, weight(e, c.FeedForward))
+		}
+		m.layers = append(m.layers, y)
+	}
+	m.norm, m.head = ones(e), weight(c.Vocab, e)
+	t := tensor{typ: 0, shape: []int{c.Vocab, e}, data: make([]byte, 4*c.Vocab*e)}
+	var err error
+	if m.embedding, err = t.matrix(); err != nil {
+		tb.Fatal(err)
+	}
+	if err := m.ready(o); err != nil {
+		tb.Fatal(err)
+	}
+	return m
+}
+
+// small is a hybrid's two kinds of layers in the width of a small model.
+func small() Config {
+	c := Config{
+		Layers: 2, Hidden: 1024, Heads: 8, KVHeads: 2, HeadDim: 128, RotaryDim: 64, FeedForward: 1024, Vocab: 4096, Context: 1 << 20,
+		Experts: 8, ExpertsUsed: 2, NormEps: 1e-5, RopeBase: 1e7, postNorm: true, kinds: []kind{lightningAttention, fullAttention},
+	}
+	c.plain()
+	return c
+}
+
+func BenchmarkStep(b *testing.B) {
+	pool := par.New(2)
+	defer pool.Close()
+	m := synthetic(b, small(), Options{Pool: pool, PrefixBytes: -1})
+	for _, depth := range []int{0, 8192, 65536} {
+		for _, n := range []int{1, 512} {
+			b.Run(fmt.Sprintf("depth=%d/tokens=%d", depth, n), func(b *testing.B) {
+				s := m.NewSession()
+				s.reserve(depth)
+				s.tokens, s.at = make([]int32, depth), depth
+				tokens, logits := make([]int32, n), make([]float32, m.config.Vocab)
+				for b.Loop() {
+					if err := m.Step(b.Context(), []Slice{{Session: s, Tokens: tokens, Logits: logits}}); err != nil {
+						b.Fatal(err)
+					}
+					if err := s.Rewind(depth); err != nil {
+						b.Fatal(err)
+					}
+					s.at = depth // the state does not matter here
+				}
+				b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+			})
+		}
+	}
+}
