@@ -24,7 +24,7 @@ func synthetic(tb testing.TB, c Config, o Options) *Model {
 		return x
 	}
 	weight := func(n, k int) matrix {
-		return floats{gemm.Pack(nil, gemm.BF16, gemm.View{P: values(n*k, 0.02), Row: k, K: 1}, n, k)}
+		return floats{gemm.Pack(nil, gemm.BF16, gemm.View{P: values(n*k, 0.02), Row: k, K: 1}, n, k), gemm.BF16}
 	}
 	ones := func(n int) []float32 {
 		x := make([]float32, n)

@@ -146,7 +146,7 @@ func (l *loader) make(r rows) matrix {
 	if l.want == "bf16" || l.want == "" && r.t.typ == quant.BF16 {
 		typ = gemm.BF16
 	}
-	return floats{gemm.Pack(nil, typ, gemm.View{P: r.all(), Row: r.k, K: 1}, r.n, r.k)}
+	return floats{gemm.Pack(nil, typ, gemm.View{P: r.all(), Row: r.k, K: 1}, r.n, r.k), typ}
 }
 
 // run packs everything, matrices side by side.
@@ -242,7 +242,7 @@ func (l *loader) router(f *feedForward, i int) {
 		return
 	}
 	l.m.config.Parameters += int64(r.n) * int64(r.k)
-	f.router = floats{gemm.Pack(nil, gemm.F32, gemm.View{P: r.all(), Row: r.k, K: 1}, r.n, r.k)}
+	f.router = floats{gemm.Pack(nil, gemm.F32, gemm.View{P: r.all(), Row: r.k, K: 1}, r.n, r.k), gemm.F32}
 }
 
 // expert returns the three matrices of an expert: stacked in GGUF, fused or

@@ -9,13 +9,23 @@ import (
 type matrix interface {
 	size() (n, k int)
 	bytes() int64
+	exact() bool // in float32
 }
 
 // floats is a matrix for kernel/gemm.
-type floats struct{ w *gemm.Weights }
+type floats struct {
+	w   *gemm.Weights
+	typ gemm.Type
+}
 
 func (f floats) size() (n, k int) { return f.w.N(), f.w.K() }
-func (f floats) bytes() int64     { return 4 * int64(f.w.N()) * int64(f.w.K()) }
+func (f floats) exact() bool      { return f.typ == gemm.F32 }
+func (f floats) bytes() int64 {
+	if f.typ.Native() {
+		return 2 * int64(f.w.N()) * int64(f.w.K())
+	}
+	return 4 * int64(f.w.N()) * int64(f.w.K())
+}
 
 // input is the left side of products, rows of k values without gaps.
 type input struct {

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"kuai/format/gguf"
+	"kuai/kernel/gemm"
 	"kuai/par"
 )
 
@@ -180,6 +181,7 @@ func (m *Model) ready(o Options) error {
 		m.prefix.budget = o.PrefixBytes
 	}
 	m.pass = newPass(m, m.rows)
+	m.pass.attn.rounded = gemm.BF16.Native() && !m.layers[0].out.exact()
 	return nil
 }
 

@@ -83,3 +83,49 @@ func TestGolden(t *testing.T) {
 		})
 	}
 }
+
+// nearly checks that at most one row in ten is farther than rel from the
+// reference: rounding sends a token whose experts are a close call another way.
+func nearly(t *testing.T, got, want []float32, v int, rel float64) {
+	t.Helper()
+	far := 0
+	for i := 0; i < len(want); i += v {
+		var diff, norm float64
+		for j := i; j < i+v; j++ {
+			d := float64(got[j]) - float64(want[j])
+			diff, norm = diff+d*d, norm+float64(want[j])*float64(want[j])
+		}
+		if !(diff <= rel*rel*norm) {
+			far++
+		}
+	}
+	if far > len(want)/v/10 {
+		t.Errorf("%d of %d rows are farther than %v from the reference", far, len(want)/v, rel)
+	}
+}
+
+// TestRounded runs everything in bfloat16: coarse, but no other result.
+func TestRounded(t *testing.T) {
+	for _, name := range fixtures {
+		t.Run(name, func(t *testing.T) {
+			m, tokens, want := open(t, name, Options{Weights: "bf16", KV: "f16"})
+			for _, piece := range []int{150, 31, 1} {
+				nearly(t, forward(t, m.NewSession(), tokens, piece), want, m.config.Vocab, 0.03)
+			}
+		})
+	}
+}
+
+// TestCacheTypes compares the coarser caches with the exact one.
+func TestCacheTypes(t *testing.T) {
+	for kv, limit := range map[string]float64{"f16": 2e-3, "q8": 2e-2} {
+		for _, name := range fixtures {
+			t.Run(kv+"/"+name, func(t *testing.T) {
+				m, tokens, want := open(t, name, Options{KV: kv})
+				for _, piece := range []int{150, 9} {
+					near.Check(t, "logits", forward(t, m.NewSession(), tokens, piece), want, limit)
+				}
+			})
+		}
+	}
+}

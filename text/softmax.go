@@ -2,6 +2,7 @@ package text
 
 import (
 	"math"
+	"unsafe"
 
 	"kuai/kernel/gemm"
 	"kuai/kernel/vec"
@@ -20,6 +21,9 @@ const (
 	// shared out even where a model has few heads.
 	splitKeys = 4 * attnKeys
 )
+
+// roundedRows is how many rows make up for turning a page into bfloat16.
+const roundedRows = 24
 
 // softmaxMixer is grouped-query attention with a rotary embedding,
 //
@@ -97,6 +101,10 @@ type attention struct {
 	splits  int
 	partial []float32 // of each slot: attnRows sums, attnRows maxima, outputs [attnRows, D padded]
 	scratch []attnScratch
+
+	// rounded has the products round queries, keys, weights and values to
+	// bfloat16, at twice the speed: for models whose weights are coarser still.
+	rounded bool
 }
 
 // attnScratch is a worker's memory.
@@ -105,7 +113,10 @@ type attnScratch struct {
 	x             []float32 // [attnRows, attnKeys+pad]
 	o             []float32 // [attnRows, D padded]
 	kv            []float32 // a page of keys or values
+	half          []uint16  // q or x as bfloat16
+	pairs         []float32 // a page of keys or values as pairs of bfloat16
 	top, sum, fix [attnRows]float32
+	rounded       bool // this work's products
 }
 
 // padded is the width of a head in whole panels.
@@ -117,6 +128,7 @@ func (t *attention) reserve(c *Config, workers int) {
 		t.scratch[i] = attnScratch{
 			q: make([]float32, attnRows*c.HeadDim), x: make([]float32, attnRows*(attnKeys+attnPad)),
 			o: make([]float32, attnRows*padded(c.HeadDim)), kv: make([]float32, pageLen*padded(c.HeadDim)),
+			half: make([]uint16, attnRows*max(attnKeys+attnPad, c.HeadDim)), pairs: make([]float32, pageLen*padded(c.HeadDim)/2),
 		}
 	}
 }
@@ -181,6 +193,7 @@ func (p *pass) attend(task, worker int) {
 	w, s := &p.attn.works[task], &p.attn.scratch[worker]
 	pt := &p.parts[w.part]
 	rows := int(w.n * w.heads)
+	s.rounded = p.attn.rounded && rows >= roundedRows
 	for r := range rows { // row r is query r/heads of head r%heads
 		i, h := pt.row+int(w.query)+r/int(w.heads), int(w.head)+r%int(w.heads)
 		copy(s.q[r*a.d:][:a.d], p.q[i*a.hdd+h*a.d:])
@@ -208,17 +221,31 @@ func (p *pass) attend(task, worker int) {
 // scores computes x = q kᵀ for n keys from one on.
 func (s *attnScratch) scores(p *pass, a *softmaxMixer, w *work, pt *part, rows, key, n int) {
 	const ldx = attnKeys + attnPad
+	q, k := s.q, 1 // and how many values are a lane
+	if s.rounded {
+		vec.ToBF16(s.half[:rows*a.d], s.q[:rows*a.d])
+		q, k = paired(s.half), 2
+	}
 	for from := 0; from < n; from += pageLen {
 		m := min(pageLen, n-from)
-		k := p.m.layout.loadKeys(s.kv, pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead), m)
+		keys := p.m.layout.loadKeys(s.kv, pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead), m)
+		if s.rounded {
+			gemm.PackRows(true, s.pairs, lanes, keys, lanes, (m+lanes-1)/lanes*a.d, lanes)
+			keys = s.pairs
+		}
 		for r := 0; r < rows; {
 			mr := gemm.Height(rows - r)
 			for c := 0; c < m; c += lanes {
-				gemm.Tile(false, mr, a.d, s.q[r*a.d:], a.d, 1, k[c*a.d:], s.x[r*ldx+from+c:], ldx, lanes, false)
+				gemm.Tile(s.rounded, mr, a.d/k, q[r*a.d/k:], a.d/k, 1, keys[c*a.d/k:], s.x[r*ldx+from+c:], ldx, lanes, false)
 			}
 			r += mr
 		}
 	}
+}
+
+// paired views bfloat16 as lanes of two.
+func paired(x []uint16) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(x))), len(x)/2)
 }
 
 // exponentials turns the scores of a tile into exponentials and moves the
@@ -252,14 +279,29 @@ func (s *attnScratch) values(p *pass, a *softmaxMixer, w *work, pt *part, rows, 
 	if key > int(w.from) {
 		vec.ScaleRows(s.o, ldo, s.o, ldo, s.fix[:rows], a.d)
 	}
+	x, k := s.x, 1
+	if s.rounded {
+		for r := range rows {
+			half := s.half[r*ldx:][:n+1]
+			vec.ToBF16(half[:n], s.x[r*ldx:][:n])
+			half[n] = 0 // the other half of the last pair
+		}
+		x, k = paired(s.half), 2
+	}
 	for from := 0; from < n; from += pageLen {
 		m := min(pageLen, n-from)
-		v := p.m.layout.loadValues(s.kv, pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead), m)
+		values := p.m.layout.loadValues(s.kv, pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead), m)
+		if s.rounded {
+			for c := 0; c < a.d; c += lanes {
+				gemm.PackRows(true, s.pairs[c*pageLen/2:], lanes, values[c*pageLen:], lanes, m, lanes)
+			}
+			values = s.pairs
+		}
 		acc := from > 0 || key > int(w.from)
 		for r := 0; r < rows; {
 			mr := gemm.Height(rows - r)
 			for c := 0; c < a.d; c += lanes {
-				gemm.Tile(false, mr, m, s.x[r*ldx+from:], ldx, 1, v[c*pageLen:], s.o[r*ldo+c:], ldo, min(lanes, a.d-c), acc)
+				gemm.Tile(s.rounded, mr, (m+k-1)/k, x[(r*ldx+from)/k:], ldx/k, 1, values[c*pageLen/k:], s.o[r*ldo+c:], ldo, min(lanes, a.d-c), acc)
 			}
 			r += mr
 		}

@@ -101,6 +101,9 @@ func (m *Model) gather(batch []Slice) bool {
 				if s.branch > s.at {
 					n = min(n, s.branch-s.at)
 				}
+				if n == rest && m.holdsBack(&batch[i], n) {
+					n--
+				}
 				chunk -= n
 			}
 			if n == 0 {
@@ -111,6 +114,13 @@ func (m *Model) gather(batch []Slice) bool {
 		}
 	}
 	return p.n > 0
+}
+
+// holdsBack says whether the last token of a prompt gets a pass of its own, so
+// that there is a checkpoint before it: whoever sends the same prompt again
+// computes one token.
+func (m *Model) holdsBack(b *Slice, n int) bool {
+	return m.stateLen > 0 && m.prefix.budget > 0 && b.Logits != nil && n >= 2*markTurn
 }
 
 // addPart makes n tokens of a slice a part of the pass.
@@ -141,7 +151,7 @@ func (m *Model) commit(batch []Slice) {
 		for j := range batch {
 			if batch[j].Session == s {
 				m.todo[j].done += pt.n - pt.frozen
-				s.checkpoint(pt, m.todo[j].done == len(batch[j].Tokens))
+				s.checkpoint(pt, len(batch[j].Tokens)-m.todo[j].done)
 				break
 			}
 		}
@@ -149,9 +159,9 @@ func (m *Model) commit(batch []Slice) {
 	}
 }
 
-// checkpoint makes a mark where one is due after a part, the last of its slice
-// or not.
-func (s *Session) checkpoint(pt *part, last bool) {
+// checkpoint makes a mark where one is due after a part; left is what its slice
+// still has.
+func (s *Session) checkpoint(pt *part, left int) {
 	if s.at != len(s.tokens) {
 		return // amid a replay: the marks before it suffice
 	}
@@ -160,7 +170,7 @@ func (s *Session) checkpoint(pt *part, last bool) {
 	case s.branch == s.at:
 		s.branch = 0
 		s.Mark()
-	case due >= markEvery && len(s.state) > 0, last && pt.n > 1 && due >= markTurn:
+	case due >= markEvery && len(s.state) > 0, left <= 1 && pt.n > 1 && due >= markTurn:
 		s.Mark()
 	}
 }
