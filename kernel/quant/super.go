@@ -1,8 +1,8 @@
 package quant
 
-// groupScale returns the j-th of eight scales and minima, six bits each, that
+// GroupScale returns the j-th of eight scales and minima, six bits each, that
 // a Q4_K or Q5_K block packs into twelve bytes.
-func groupScale(b []byte, j int) (scale, low float32) {
+func GroupScale(b []byte, j int) (scale, low float32) {
 	if j < 4 {
 		return float32(b[j] & 63), float32(b[j+4] & 63)
 	}
@@ -15,8 +15,8 @@ func readQ4_K(dst []float32, src []byte) { //nolint:revive,staticcheck // ggml's
 	for ; len(dst) > 0; dst, src = dst[large:], src[144:] {
 		d, m, packed := half(src), half(src[2:]), src[4:16]
 		for i := range 4 {
-			s1, m1 := groupScale(packed, 2*i)
-			s2, m2 := groupScale(packed, 2*i+1)
+			s1, m1 := GroupScale(packed, 2*i)
+			s2, m2 := GroupScale(packed, 2*i+1)
 			y := dst[64*i : 64*i+64]
 			for l, q := range src[16+32*i : 48+32*i] {
 				y[l] = d*s1*float32(q&15) - m*m1
@@ -32,8 +32,8 @@ func readQ5_K(dst []float32, src []byte) { //nolint:revive,staticcheck // ggml's
 	for ; len(dst) > 0; dst, src = dst[large:], src[176:] {
 		d, m, packed, fifth := half(src), half(src[2:]), src[4:16], src[16:48]
 		for i := range 4 {
-			s1, m1 := groupScale(packed, 2*i)
-			s2, m2 := groupScale(packed, 2*i+1)
+			s1, m1 := GroupScale(packed, 2*i)
+			s2, m2 := GroupScale(packed, 2*i+1)
 			y := dst[64*i : 64*i+64]
 			for l, q := range src[48+32*i : 80+32*i] {
 				h := fifth[l] >> (2 * i)

@@ -1,0 +1,238 @@
+package qgemm
+
+import (
+	"sync"
+
+	"kuai/internal/check"
+	"kuai/kernel/isa"
+	"kuai/par"
+)
+
+const (
+	// groupPanelBytes bounds the weights that a task goes over again for each
+	// tile of rows: they stay in the second cache.
+	groupPanelBytes = 384 << 10
+	// minTaskBytes is the least of weights that is worth a task of its own.
+	minTaskBytes = 48 << 10
+	tasksPerCore = 4
+	// minTaskRows keeps weights from being read too often for too few rows.
+	minTaskRows = 48
+)
+
+// MulMany computes several products in one go of the pool. No two may write to
+// the same values.
+func MulMany(p *par.Pool, jobs []Job) {
+	t := takePlan()
+	defer givePlan(t)
+	t.make(p.Workers(), jobs)
+	if t.total < 1<<16 {
+		p = nil // cheaper than a fork
+	}
+	p.Do(len(t.tasks), t.run)
+	t.jobs = nil
+}
+
+// task is a block of a product.
+type task struct {
+	job            int32
+	panel0, panel1 int32
+	row0, row1     int32
+}
+
+// plan is how products are shared out.
+type plan struct {
+	jobs  []Job
+	tasks []task
+	total int // multiply-adds
+	run   func(task, worker int)
+	next  *plan
+}
+
+// make cuts the products into tasks of about as much work each.
+func (t *plan) make(workers int, jobs []Job) {
+	t.jobs, t.tasks, t.total = jobs, t.tasks[:0], 0
+	weights := 0
+	for i := range jobs {
+		j := &jobs[i]
+		j.fits()
+		t.total += j.rows() * j.W.n * j.W.k
+		weights += j.W.Bytes()
+	}
+	share := max(weights/(workers*tasksPerCore), minTaskBytes)
+	for i := range jobs {
+		t.cut(int32(i), workers, share)
+	}
+}
+
+// cut adds the tasks of one product.
+func (t *plan) cut(i int32, workers, share int) {
+	j := &t.jobs[i]
+	m, panels := int32(j.rows()), int32((j.W.n+panel-1)/panel)
+	if m == 0 || panels == 0 {
+		return
+	}
+	per := max(1, j.W.k/block*j.W.kind.bytes())
+	wide := int32(max(1, min(share, groupPanelBytes)/per))
+	rows := m
+	if m > maxRows && workers > 1 { // few panels: split the rows too
+		groups := (panels + wide - 1) / wide
+		want := int32(workers*tasksPerCore+int(groups)-1) / groups
+		rows = max((m+want-1)/want, minTaskRows)
+		rows = (rows + maxRows - 1) / maxRows * maxRows
+	}
+	for p := int32(0); p < panels; p += wide {
+		for r := int32(0); r < m; r += rows {
+			t.tasks = append(t.tasks, task{i, p, min(p+wide, panels), r, min(r+rows, m)})
+		}
+	}
+}
+
+// fits panics unless a product's shapes go together.
+func (j *Job) fits() {
+	m, n := j.rows(), j.W.n
+	if j.X.k != j.W.k {
+		check.Fail("qgemm: rows of %d values for weights of %d", j.X.k, j.W.k)
+	}
+	if m > 0 && n > 0 && (j.Ldc < n || (m-1)*j.Ldc+n > len(j.C)) {
+		check.Fail("qgemm: C of %dx%d with rows %d apart in %d values", m, n, j.Ldc, len(j.C))
+	}
+	for _, r := range j.Rows {
+		if r < 0 || int(r) >= j.X.m {
+			check.Fail("qgemm: row %d of %d", r, j.X.m)
+		}
+	}
+}
+
+// compute does the i-th task.
+func (t *plan) compute(i, _ int) {
+	k := t.tasks[i]
+	j := &t.jobs[k.job]
+	if j.W.k == 0 {
+		j.empty(k)
+		return
+	}
+	var g *gathered
+	if j.Rows != nil {
+		g = takeGathered(j.X.k)
+		defer giveGathered(g)
+	}
+	blocks := j.W.k / block
+	size := j.W.kind.bytes()
+	for r := int(k.row0); r < int(k.row1); {
+		mr := height(int(k.row1) - r)
+		q, meta := j.X.q, j.X.meta
+		if g != nil {
+			g.fill(j.X, j.Rows[r:r+mr])
+			q, meta = g.q, g.meta
+		} else {
+			q, meta = q[r*j.X.k:], meta[r*blocks*metaLen:]
+		}
+		for p := int(k.panel0); p < int(k.panel1); p++ {
+			w := j.W.buf[p*blocks*size:]
+			tile(j.W.kind, mr, blocks, q, meta, w, j.C[r*j.Ldc+p*panel:], j.Ldc, min(panel, j.W.n-p*panel), j.Acc)
+		}
+		r += mr
+	}
+}
+
+// empty is a product without any k.
+func (j *Job) empty(k task) {
+	for r := k.row0; r < k.row1 && !j.Acc; r++ {
+		clear(j.C[int(r)*j.Ldc+int(k.panel0)*panel:][:min(int(k.panel1)*panel, j.W.n)-int(k.panel0)*panel])
+	}
+}
+
+// height returns the tallest tile for the rows that are left; two even tiles
+// beat a tall and a low one.
+func height(rows int) int {
+	switch {
+	case rows >= 12 || rows == 6:
+		return 6
+	case rows >= 9: // 9, 10, 11
+		return 6
+	case rows == 8 || rows == 7 || rows == 4:
+		return 4
+	case rows == 5:
+		return 3
+	}
+	return rows
+}
+
+// tile computes one tile with the kernel at hand.
+func tile(k kind, mr, blocks int, q []int8, meta []float32, w []byte, c []float32, ldc, cols int, acc bool) {
+	if !isa.VNNI() {
+		tileGo(k, mr, blocks, q, meta, w, c, ldc, cols, acc)
+		return
+	}
+	var flag uint32
+	if acc {
+		flag = 1
+	}
+	kk := blocks * block
+	tile512(k, mr, blocks, &q[0], kk, &meta[0], blocks*metaLen*4, &w[0], &c[0], ldc*4, uint32(1<<cols-1), flag)
+}
+
+// gathered is a tile's rows, copied side by side.
+type gathered struct {
+	q    []int8
+	meta []float32
+	next *gathered
+}
+
+func (g *gathered) fill(x *Activations, rows []int32) {
+	mk := x.k / block * metaLen
+	for i, r := range rows {
+		copy(g.q[i*x.k:(i+1)*x.k], x.q[int(r)*x.k:])
+		copy(g.meta[i*mk:(i+1)*mk], x.meta[int(r)*mk:])
+	}
+}
+
+// What products work in is kept from call to call: a sync.Pool would forget it
+// at every collection, and a decode step must not allocate.
+var free struct {
+	mu       sync.Mutex
+	plans    *plan
+	gathered *gathered
+}
+
+func takePlan() *plan {
+	free.mu.Lock()
+	defer free.mu.Unlock()
+	t := free.plans
+	if t == nil {
+		t = &plan{}
+		t.run = t.compute
+		return t
+	}
+	free.plans = t.next
+	return t
+}
+
+func givePlan(t *plan) {
+	free.mu.Lock()
+	defer free.mu.Unlock()
+	t.next, free.plans = free.plans, t
+}
+
+func takeGathered(k int) *gathered {
+	free.mu.Lock()
+	g := free.gathered
+	if g != nil {
+		free.gathered = g.next
+	}
+	free.mu.Unlock()
+	if g == nil {
+		g = &gathered{}
+	}
+	if cap(g.q) < maxRows*k {
+		g.q, g.meta = make([]int8, maxRows*k), make([]float32, maxRows*k/block*metaLen)
+	}
+	g.q, g.meta = g.q[:maxRows*k], g.meta[:maxRows*k/block*metaLen]
+	return g
+}
+
+func giveGathered(g *gathered) {
+	free.mu.Lock()
+	defer free.mu.Unlock()
+	g.next, free.gathered = free.gathered, g
+}

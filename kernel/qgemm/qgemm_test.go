@@ -1,0 +1,230 @@
+package qgemm
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"kuai/kernel/isa"
+	"kuai/kernel/quant"
+	"kuai/par"
+)
+
+// stored returns random blocks of a format for [n, k], and their values.
+func stored(r *rand.Rand, t quant.Type, n, k int) (data []byte, values []float32) {
+	values = make([]float32, n*k)
+	data = make([]byte, t.Bytes(n*k))
+	if t.Writable() {
+		for i := range values {
+			values[i] = float32(r.NormFloat64())
+		}
+		quant.Quantize(data, t, values)
+	} else {
+		for i := range data {
+			data[i] = byte(r.Uint32())
+		}
+		_, size := t.Block()
+		for b := range len(data) / size { // scales that are numbers
+			at := 0
+			if t == quant.Q6_K {
+				at = 208
+			}
+			quant.Quantize(data[b*size+at:][:2], quant.F16, []float32{0.02 * float32(1+r.Float64())})
+			if t == quant.Q4_1 || t == quant.Q5_1 || t == quant.Q4_K || t == quant.Q5_K {
+				quant.Quantize(data[b*size+2:][:2], quant.F16, []float32{0.05 * float32(r.NormFloat64())})
+			}
+		}
+	}
+	quant.Dequantize(values, t, data)
+	return data, values
+}
+
+// wanted computes, in float64, rows of quantised activations times the values,
+// and the sum of magnitudes that bounds what rounding may do.
+func wanted(x *Activations, row int, w []float32) (sum, size float64) {
+	for i, v := range w {
+		a := float64(x.q[row*x.k+i]) * float64(x.meta[(row*x.k+i)/block*metaLen])
+		sum += a * float64(v)
+		size += math.Abs(a * float64(v))
+	}
+	return sum, size
+}
+
+// tolerance of a format: what packing rounds, relative to the magnitudes.
+func tolerance(t quant.Type) float64 {
+	switch t {
+	case quant.Q8_0, quant.Q5_0, quant.Q4_0:
+		return 2e-6
+	case quant.Q4_1, quant.Q5_1:
+		return 4e-6
+	case quant.Q4_K, quant.Q5_K:
+		return 2e-3
+	}
+	return 8e-3 // rounded as Q8_0
+}
+
+var formats = []quant.Type{
+	quant.Q8_0, quant.Q4_0, quant.Q4_1, quant.Q5_0, quant.Q5_1, quant.Q4_K, quant.Q5_K, quant.Q6_K,
+	quant.F32, quant.F16, quant.BF16,
+}
+
+// TestMul compares every format and odd shapes with float64, under each
+// instruction set.
+func TestMul(t *testing.T) {
+	isa.ForEach(t, func(t *testing.T) {
+		p := par.New(2)
+		defer p.Close()
+		for _, typ := range formats {
+			for _, s := range [][3]int{{1, 1, 256}, {2, 33, 256}, {3, 31, 512}, {5, 64, 256}, {6, 7, 256}, {13, 65, 256}, {50, 40, 256}} {
+				compare(t, p, typ, s[0], s[1], s[2])
+			}
+		}
+		compare(t, p, quant.Q8_0, 4, 40, 32)
+		compare(t, p, quant.Q4_0, 7, 40, 96)
+	})
+}
+
+func compare(t *testing.T, p *par.Pool, typ quant.Type, m, n, k int) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(uint64(typ), uint64(m*n*k)))
+	data, values := stored(r, typ, n, k)
+	w := Pack(p, nil, typ, data, n, k)
+	lda, ldc := k+3, n+5
+	a := make([]float32, m*lda)
+	for i := range a {
+		a[i] = float32(r.NormFloat64())
+	}
+	var x Activations
+	x.Quantize(p, a, lda, m, k)
+	c := make([]float32, m*ldc)
+	for i := range c {
+		c[i] = float32(math.NaN())
+	}
+	Mul(p, c, ldc, &x, w, false)
+	for i := range m {
+		for j := range ldc {
+			got := c[i*ldc+j]
+			if j >= n {
+				if !math.IsNaN(float64(got)) {
+					t.Fatalf("%v %dx%dx%d: row %d was written beyond column %d", typ, m, n, k, i, n)
+				}
+				continue
+			}
+			want, size := wanted(&x, i, values[j*k:(j+1)*k])
+			if math.IsNaN(float64(got)) || math.Abs(float64(got)-want) > tolerance(typ)*size+1e-6 {
+				t.Fatalf("%v %dx%dx%d: C(%d,%d) is %v, want %v (magnitudes %v)", typ, m, n, k, i, j, got, want, size)
+			}
+		}
+	}
+}
+
+// TestSameBits checks that a row's result does not depend on the rows beside
+// it, on gathering, on the products beside it or on the workers.
+func TestSameBits(t *testing.T) {
+	isa.ForEach(t, func(t *testing.T) {
+		const m, n, k = 17, 200, 288
+		r := rand.New(rand.NewPCG(3, 4))
+		for _, typ := range []quant.Type{quant.Q8_0, quant.Q4_0, quant.Q4_1, quant.Q5_1} {
+			data, _ := stored(r, typ, n, k)
+			a := make([]float32, m*k)
+			for i := range a {
+				a[i] = float32(r.NormFloat64())
+			}
+			w := Pack(nil, nil, typ, data, n, k)
+			var x, one Activations
+			x.Quantize(nil, a, k, m, k)
+			all := make([]float32, m*n)
+			Mul(nil, all, n, &x, w, false)
+
+			p := par.New(3)
+			again, picked, single := make([]float32, m*n), make([]float32, 3*n), make([]float32, n)
+			rows := []int32{16, 0, 5}
+			MulMany(p, []Job{{C: again, Ldc: n, X: &x, W: w}, {C: picked, Ldc: n, X: &x, Rows: rows, W: w}})
+			p.Close()
+			for i := range m {
+				one.Quantize(nil, a[i*k:], k, 1, k)
+				Mul(nil, single, n, &one, w, false)
+				same(t, fmt.Sprintf("%v: row %d alone", typ, i), single, all[i*n:(i+1)*n])
+				same(t, fmt.Sprintf("%v: row %d with workers", typ, i), again[i*n:(i+1)*n], all[i*n:(i+1)*n])
+			}
+			for i, row := range rows {
+				same(t, fmt.Sprintf("%v: gathered row %d", typ, row), picked[i*n:(i+1)*n], all[int(row)*n:int(row+1)*n])
+			}
+			Mul(nil, again, n, &x, w, true)
+			for i, v := range again {
+				if v != 2*all[i] {
+					t.Fatalf("%v: added, value %d is %v, want %v", typ, i, v, 2*all[i])
+				}
+			}
+		}
+	})
+}
+
+func same(t *testing.T, what string, got, want []float32) {
+	t.Helper()
+	for i, v := range got {
+		if v != want[i] {
+			t.Fatalf("%s: column %d is %v, want %v", what, i, v, want[i])
+		}
+	}
+}
+
+// TestQuantize compares the kernel with its twin, also on zeros and on what
+// does not fit.
+func TestQuantize(t *testing.T) {
+	if !isa.VNNI() {
+		t.Skip("this CPU has no dot products of bytes")
+	}
+	t.Parallel()
+	r := rand.New(rand.NewPCG(5, 6))
+	const n = 32 * 40
+	a := make([]float32, n)
+	for i := range a {
+		a[i] = float32(r.NormFloat64() * math.Exp(8*r.NormFloat64()))
+		if i/block%7 == 3 {
+			a[i] = 0
+		}
+	}
+	var x Activations
+	x.Quantize(nil, a, n, 1, n)
+	q, meta := make([]int8, n), make([]float32, n/block*metaLen)
+	quantizeGo(q, meta, a)
+	for i := range q {
+		if d := int(q[i]) - int(x.q[i]); d < -1 || d > 1 { // one ulp of 1/127
+			t.Errorf("value %d is %d, want %d", i, x.q[i], q[i])
+		}
+	}
+	for b := range n / block {
+		var sum int32
+		for _, v := range x.q[b*block : (b+1)*block] {
+			sum += int32(v)
+		}
+		m := x.meta[b*metaLen:]
+		if int32(math.Float32bits(m[1])) != -128*sum || m[2] != m[0]*float32(sum) {
+			t.Errorf("block %d: sum %d, stored %d and %v", b, sum, int32(math.Float32bits(m[1])), m[2])
+		}
+		if d := math.Abs(float64(m[0] - meta[b*metaLen])); d > 1e-6*float64(m[0]) {
+			t.Errorf("block %d: scale %v, want %v", b, m[0], meta[b*metaLen])
+		}
+	}
+}
+
+// TestNoAllocations checks that products allocate nothing once warm.
+func TestNoAllocations(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	const m, n, k = 4, 128, 256
+	data, _ := stored(r, quant.Q8_0, n, k)
+	w := Pack(nil, nil, quant.Q8_0, data, n, k)
+	a, c := make([]float32, m*k), make([]float32, m*n)
+	var x Activations
+	p := par.New(2)
+	defer p.Close()
+	jobs := []Job{{C: c, Ldc: n, X: &x, W: w}, {C: make([]float32, m*n), Ldc: n, X: &x, Rows: []int32{0, 1, 2, 3}, W: w}}
+	if got := testing.AllocsPerRun(20, func() {
+		x.Quantize(p, a, k, m, k)
+		MulMany(p, jobs)
+	}); got > 0 {
+		t.Errorf("%v allocations", got)
+	}
+}
