@@ -2,7 +2,6 @@ package text
 
 import (
 	"fmt"
-	"slices"
 
 	"kuai/format/gguf"
 )
@@ -138,7 +137,7 @@ func (k *keys) rope(c *Config) error {
 	if err != nil {
 		return err
 	}
-	c.ropeScale.factors = slices.Clone(r.all())
+	c.ropeScale.factors = r.all()
 	for _, f := range c.ropeScale.factors {
 		if !finite(f) || f <= 0 {
 			return fmt.Errorf("tensor %q: factor %v", t.Name, f)

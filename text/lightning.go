@@ -54,6 +54,7 @@ func (l *lightning) mix(p *pass) {
 		attn.Lightning(p.pool, gemm.F32, s, p.o[from:to], p.q[from:to], p.k[from:to], p.v[from:to], l.decay, p.state(pt, hd*l.d))
 	}
 	p.do(len(p.single)*l.heads, (*pass).lightningStep)
+	p.expect(p.o, p.n, hd)
 	p.each((*pass).lightningGate)
 }
 
@@ -91,4 +92,5 @@ func (p *pass) lightningGate(task, _ int) {
 	vec.RMSNorm(o, nil, o, l.norm, to-from, hd, p.m.config.NormEps)
 	vec.Sigmoid(g, g)
 	vec.Mul(o, o, g)
+	p.setRows(p.o, from, to, hd)
 }

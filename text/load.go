@@ -2,12 +2,12 @@ package text
 
 import (
 	"fmt"
-	"slices"
-	"sync"
 
 	"kuai/kernel/attn"
 	"kuai/kernel/gemm"
+	"kuai/kernel/qgemm"
 	"kuai/kernel/quant"
+	"kuai/mem"
 )
 
 // loader builds a model's layers. Errors are kept: the first one ends Open.
@@ -20,14 +20,12 @@ type loader struct {
 	want   string
 
 	tasks []func()
-	mu    sync.Mutex
+	arena int // bytes of the weights for kernel/qgemm
 	err   error
 }
 
 // fail keeps the first error.
 func (l *loader) fail(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.err == nil {
 		l.err = err
 	}
@@ -123,7 +121,7 @@ func (l *loader) vector(part string, i, n int) []float32 {
 	if r.data == nil {
 		return make([]float32, n)
 	}
-	return slices.Clone(r.all())
+	return r.all()
 }
 
 // pack has a matrix made of rows, in the given order unless it is nil.
@@ -132,30 +130,105 @@ func (l *loader) pack(dst *matrix, r rows, order []int) {
 		return // an error is kept already
 	}
 	l.m.config.Parameters += int64(r.n) * int64(r.k)
+	typ, bytes := l.form(r)
+	if bytes {
+		l.arena += qgemm.PackedBytes(typ, r.n, r.k) + mem.Align
+	}
 	l.tasks = append(l.tasks, func() {
 		if order != nil {
 			r = r.pick(order)
 		}
-		*dst = l.make(r)
+		if bytes {
+			*dst = l.bytes(r, typ)
+		} else {
+			*dst = l.floats(r, typ)
+		}
 	})
 }
 
-// make packs rows for the kernel that the options and their type ask for.
-func (l *loader) make(r rows) matrix {
-	typ := gemm.F32
-	if l.want == "bf16" || l.want == "" && r.t.typ == quant.BF16 {
-		typ = gemm.BF16
+// form says in which type a matrix is packed, and whether for kernel/qgemm, by
+// the options and its own type.
+func (l *loader) form(r rows) (typ quant.Type, bytes bool) {
+	typ = r.t.typ
+	switch l.want {
+	case "f32":
+		return quant.F32, false
+	case "bf16":
+		return quant.BF16, false
+	case "q8":
+		if isFloat(typ) {
+			typ = quant.Q8_0
+		}
+	case "q4":
+		if _, size := typ.Block(); isFloat(typ) || typ.Bytes(256) > quant.Q4_1.Bytes(256) && size > 0 {
+			typ = quant.Q4_0
+		}
 	}
-	return floats{gemm.Pack(nil, typ, gemm.View{P: r.all(), Row: r.k, K: 1}, r.n, r.k), typ}
+	switch {
+	case typ == quant.BF16:
+		return quant.BF16, false
+	case isFloat(typ) || r.k%byteBlock != 0:
+		return quant.F32, false
+	}
+	return typ, true
 }
 
-// run packs everything, matrices side by side.
+// byteBlock is the values of k that kernel/qgemm takes at a time.
+const byteBlock = 32
+
+func isFloat(t quant.Type) bool { return t == quant.F32 || t == quant.F16 || t == quant.BF16 }
+
+// bytes packs rows for kernel/qgemm, quantised first if they are of another
+// type.
+func (l *loader) bytes(r rows, typ quant.Type) matrix {
+	if r.t.typ != typ {
+		out := make([]byte, typ.Bytes(r.n*r.k))
+		size := typ.Bytes(r.k)
+		l.eachRow(r, func(i int, x []float32) { quant.Quantize(out[i*size:(i+1)*size], typ, x) })
+		r.data = out
+	}
+	return quantised{qgemm.Pack(l.m.pool, l.m.weights, typ, r.data, r.n, r.k)}
+}
+
+// floats packs rows for kernel/gemm.
+func (l *loader) floats(r rows, typ quant.Type) matrix {
+	as := gemm.F32
+	if typ == quant.BF16 {
+		as = gemm.BF16
+	}
+	x, ok := r.view()
+	if !ok {
+		x = make([]float32, r.n*r.k)
+		l.eachRow(r, func(i int, row []float32) { copy(x[i*r.k:], row) })
+	}
+	return floats{gemm.Pack(l.m.pool, as, gemm.View{P: x, Row: r.k, K: 1}, r.n, r.k), as}
+}
+
+// eachRow calls f with every row as float32, from several workers.
+func (l *loader) eachRow(r rows, f func(i int, x []float32)) {
+	const block = 64
+	l.m.pool.Do((r.n+block-1)/block, func(task, _ int) {
+		x := make([]float32, r.k)
+		for i := task * block; i < min((task+1)*block, r.n); i++ {
+			r.row(x, i)
+			f(i, x)
+		}
+	})
+}
+
+// run packs everything, one matrix after the other by all workers.
 func (l *loader) run() error {
 	if l.err != nil {
 		return l.err
 	}
-	l.m.pool.Do(len(l.tasks), func(task, _ int) { l.tasks[task]() })
-	return l.err
+	if l.arena > 0 {
+		l.m.weights = mem.NewArena(l.arena)
+	}
+	for i, f := range l.tasks {
+		f()
+		l.tasks[i] = nil
+	}
+	return nil
 }
 
 // turned is the order in which rotary pairs, rotary/2 apart in each head, become
@@ -242,7 +315,7 @@ func (l *loader) router(f *feedForward, i int) {
 		return
 	}
 	l.m.config.Parameters += int64(r.n) * int64(r.k)
-	f.router = floats{gemm.Pack(nil, gemm.F32, gemm.View{P: r.all(), Row: r.k, K: 1}, r.n, r.k), gemm.F32}
+	f.router = l.floats(r, quant.F32)
 }
 
 // expert returns the three matrices of an expert: stacked in GGUF, fused or

@@ -2,17 +2,18 @@ package text
 
 import (
 	"kuai/kernel/gemm"
+	"kuai/kernel/qgemm"
 	"kuai/par"
 )
 
-// matrix is a weight [n, k], packed for the kernel that multiplies by it.
+// matrix is a weight [n, k], packed for the kernel that multiplies by it:
+// floats for kernel/gemm, quantised for kernel/qgemm.
 type matrix interface {
 	size() (n, k int)
 	bytes() int64
 	exact() bool // in float32
 }
 
-// floats is a matrix for kernel/gemm.
 type floats struct {
 	w   *gemm.Weights
 	typ gemm.Type
@@ -27,16 +28,21 @@ func (f floats) bytes() int64 {
 	return 4 * int64(f.w.N()) * int64(f.w.K())
 }
 
-// input is the left side of products, rows of k values without gaps.
+type quantised struct{ w *qgemm.Weights }
+
+func (q quantised) size() (n, k int) { return q.w.N(), q.w.K() }
+func (q quantised) exact() bool      { return false }
+func (q quantised) bytes() int64     { return int64(q.w.Bytes()) }
+
+// input is the left side of products, m rows of k values without gaps.
 type input struct {
 	x    []float32
 	m, k int
 	at   []int32 // where gathered rows begin
-}
 
-// set makes m rows of k values the input.
-func (in *input) set(x []float32, m, k int) {
-	in.x, in.m, in.k = x[:m*k], m, k
+	q     qgemm.Activations // rows in bytes
+	ready *float32          // the first of those that q has already
+	jobs  []qgemm.Job
 }
 
 // product is c = x wᵀ, rows ldc apart, for the rows of the input that are
@@ -48,15 +54,36 @@ type product struct {
 	w    matrix
 }
 
-// multiply computes several products of one input.
-func (in *input) multiply(p *par.Pool, jobs []product) {
-	for i := range jobs {
-		j := &jobs[i]
+// expect makes room for m rows of x in bytes, which a stage then sets one by
+// one while they are in the cache.
+func (in *input) expect(x []float32, m, k int) {
+	in.q.Reserve(m, k)
+	in.ready = &x[0]
+}
+
+// multiply computes several products of m rows of k values; those with
+// quantised weights together, so that the pool meets once.
+func (in *input) multiply(p *par.Pool, x []float32, m, k int, all []product) {
+	in.x, in.m, in.k = x[:m*k], m, k
+	in.jobs = in.jobs[:0]
+	for i := range all {
+		j := &all[i]
 		switch w := j.w.(type) {
+		case quantised:
+			in.jobs = append(in.jobs, qgemm.Job{C: j.c, Ldc: j.ldc, X: &in.q, Rows: j.rows, W: w.w})
 		case floats:
 			in.floats(p, j, w.w)
 		}
 	}
+	if len(in.jobs) == 0 {
+		return
+	}
+	if in.ready != &x[0] {
+		in.q.Quantize(p, in.x, k, m, k)
+		in.ready = nil
+	}
+	qgemm.MulMany(p, in.jobs)
+	clear(in.jobs)
 }
 
 // floats computes a product with kernel/gemm.

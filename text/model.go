@@ -9,6 +9,7 @@ import (
 
 	"kuai/format/gguf"
 	"kuai/kernel/gemm"
+	"kuai/mem"
 	"kuai/par"
 )
 
@@ -43,6 +44,7 @@ type Model struct {
 	pool   *par.Pool
 	hash   [32]byte
 
+	weights     *mem.Arena // those for kernel/qgemm; nil: none
 	embedding   rows
 	layers      []layer
 	norm        []float32 // [E]
@@ -70,6 +72,7 @@ type layer struct {
 	mixerNorm []float32 // [E]
 	mlpNorm   []float32 // [E]
 
+	bytes                bool // its weights want their inputs in bytes
 	mixerScale, mlpScale scales
 	state                int // where its values begin in a session's state
 }
@@ -94,6 +97,9 @@ func Open(path string, o Options) (*Model, error) {
 	if err != nil {
 		if m.src != nil {
 			_ = m.src.Close() // was only read
+		}
+		if m.weights != nil {
+			m.weights.Close()
 		}
 		return nil, err
 	}
@@ -131,10 +137,10 @@ func (m *Model) load(l *loader, o Options) error {
 		return err // before the weights are read
 	}
 	switch o.Weights {
-	case "", "f32", "bf16":
+	case "", "f32", "bf16", "q8", "q4":
 		l.want = o.Weights
 	default:
-		return fmt.Errorf("text: weights as %q, want f32 or bf16", o.Weights)
+		return fmt.Errorf("text: weights as %q, want f32, bf16, q8 or q4", o.Weights)
 	}
 	if o.Context > 0 {
 		c.Context = min(o.Context, maxContext)
@@ -156,6 +162,7 @@ func (m *Model) ready(o Options) error {
 	}
 	for i := range m.layers {
 		y := &m.layers[i]
+		_, y.bytes = y.out.(quantised)
 		y.state = m.stateLen
 		n := y.mixer.needs()
 		m.stateLen += n.state
@@ -242,6 +249,10 @@ func (m *Model) Close() error {
 	if m.pass != nil {
 		m.pass.arena.Close()
 		m.pass = nil
+	}
+	if m.weights != nil {
+		m.weights.Close()
+		m.weights = nil
 	}
 	if err := m.src.Close(); err != nil {
 		return fmt.Errorf("text: %s: %w", m.path, err)

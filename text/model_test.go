@@ -129,3 +129,19 @@ func TestCacheTypes(t *testing.T) {
 		}
 	}
 }
+
+// TestBytes runs weights of eight and of four bits: coarser still.
+func TestBytes(t *testing.T) {
+	for weights, limit := range map[string]float64{"q8": 0.06, "q4": 0.6} {
+		for _, name := range fixtures {
+			t.Run(weights+"/"+name, func(t *testing.T) {
+				m, tokens, want := open(t, name, Options{Weights: weights, KV: "f16"})
+				whole := forward(t, m.NewSession(), tokens, 150)
+				nearly(t, whole, want, m.config.Vocab, limit)
+				for _, piece := range []int{31, 1} {
+					nearly(t, forward(t, m.NewSession(), tokens, piece), whole, m.config.Vocab, 0.05)
+				}
+			})
+		}
+	}
+}

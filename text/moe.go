@@ -51,6 +51,7 @@ func (f *feedForward) run(p *pass) {
 		p.want(e.gu, 2*c.FeedForward, f.gate[0])
 		p.want(e.gu[c.FeedForward:], 2*c.FeedForward, f.up[0])
 		p.multiply(p.h, p.n, c.Hidden)
+		p.expect(e.act, e.routed, c.FeedForward)
 		p.do((p.n+rowsPerTask-1)/rowsPerTask, (*pass).gateRows)
 		p.want(p.y, c.Hidden, f.down[0])
 		p.multiply(e.act, p.n, c.FeedForward)
@@ -63,6 +64,7 @@ func (f *feedForward) run(p *pass) {
 	f.wantExperts(p, f.gate, e.gu, 2*c.FeedForward, e.rows)
 	f.wantExperts(p, f.up, e.gu[c.FeedForward:], 2*c.FeedForward, e.rows)
 	p.multiply(p.h, p.n, c.Hidden)
+	p.expect(e.act, e.routed, c.FeedForward)
 	p.do((e.routed+rowsPerTask-1)/rowsPerTask, (*pass).gateRows)
 	f.wantExperts(p, f.down, e.out, c.Hidden, e.self)
 	p.multiply(e.act, e.routed, c.FeedForward)
@@ -129,6 +131,7 @@ func (p *pass) gateRows(task, _ int) {
 	e, f := &p.moe, p.m.config.FeedForward
 	from, to := task*rowsPerTask, min((task+1)*rowsPerTask, e.routed)
 	vec.SwiGLU(e.act[from*f:to*f], e.gu[2*from*f:2*to*f], to-from, f)
+	p.setRows(e.act, from, to, f)
 }
 
 // combine adds up each token's experts, in the order of their choice.

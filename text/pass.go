@@ -112,8 +112,7 @@ func (p *pass) span(task int) (from, to int) {
 
 // multiply computes the collected products of n rows of x and forgets them.
 func (p *pass) multiply(x []float32, m, k int) {
-	p.in.set(x, m, k)
-	p.in.multiply(p.pool, p.products)
+	p.in.multiply(p.pool, x, m, k, p.products)
 	clear(p.products)
 	p.products = p.products[:0]
 }
@@ -134,6 +133,7 @@ func (p *pass) run() {
 	c := &p.m.config
 	for i := range p.m.layers {
 		p.layer = &p.m.layers[i]
+		p.expect(p.h, p.n, c.Hidden)
 		p.each((*pass).mixerNorm)
 		p.layer.mixer.mix(p)
 		if i == len(p.m.layers)-1 && !p.narrow() {
@@ -141,6 +141,7 @@ func (p *pass) run() {
 		}
 		p.want(p.y, c.Hidden, p.layer.out)
 		p.multiply(p.o, p.n, c.Heads*c.HeadDim)
+		p.expect(p.h, p.n, c.Hidden)
 		p.each((*pass).mixerResidual)
 		p.layer.mlp.run(p)
 		p.each((*pass).mlpResidual)
@@ -163,8 +164,27 @@ func (p *pass) narrow() bool {
 			rows[i] = int32(i)
 		}
 		p.n = len(rows)
+		p.in.ready = nil
 	}
 	return p.n > 0
+}
+
+// expect has the next stage leave its rows in bytes too, with setRow, where the
+// present layer's weights want them so.
+func (p *pass) expect(x []float32, m, k int) {
+	p.in.ready = nil
+	if p.layer.bytes && k%byteBlock == 0 {
+		p.in.expect(x, m, k)
+	}
+}
+
+// setRows leaves rows in bytes, as expect has announced.
+func (p *pass) setRows(x []float32, from, to, k int) {
+	if p.in.ready == &x[0] {
+		for i := from; i < to; i++ {
+			p.in.q.SetRow(i, x[i*k:][:k])
+		}
+	}
 }
 
 // embedRows looks the tokens up.
@@ -183,6 +203,7 @@ func (p *pass) norm(task int, w []float32) {
 	e := p.m.config.Hidden
 	from, to := p.span(task)
 	vec.RMSNorm(p.h[from*e:to*e], nil, p.x[from*e:to*e], w, to-from, e, p.m.config.NormEps)
+	p.setRows(p.h, from, to, e)
 }
 
 // mixerResidual adds the mixer's output to the stream and makes the input of

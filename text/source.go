@@ -79,12 +79,17 @@ func (r rows) row(dst []float32, i int) {
 	quant.Dequantize(dst, r.t.typ, r.data[i*r.pitch:(i+1)*r.pitch])
 }
 
-// all returns the rows as float32, in place where they are that already.
-func (r rows) all() []float32 {
+// view returns the rows in place, where they are float32 as memory has them.
+func (r rows) view() ([]float32, bool) {
 	p := unsafe.Pointer(unsafe.SliceData(r.data))
-	if r.t.typ == quant.F32 && uintptr(p)%4 == 0 && littleEndian {
-		return unsafe.Slice((*float32)(p), r.n*r.k)
+	if r.t.typ != quant.F32 || uintptr(p)%4 != 0 || !littleEndian {
+		return nil, false
 	}
+	return unsafe.Slice((*float32)(p), r.n*r.k), true
+}
+
+// all returns the rows as float32, copied.
+func (r rows) all() []float32 {
 	dst := make([]float32, r.n*r.k)
 	quant.Dequantize(dst, r.t.typ, r.data)
 	return dst
