@@ -1,0 +1,71 @@
+package chat
+
+import (
+	"slices"
+	"time"
+)
+
+// minChunk is what prompts get in a step at least, however slow it is.
+const minChunk = 16
+
+// plan deals a step's room for prompts. left says how many tokens each
+// sequence has still to read, in the order in which they came; the answer is
+// how many of them it reads now. Half goes to the first, so that nobody waits
+// for ever; half to those that have least to go, so that short questions do
+// not wait for long ones; what is left over to whoever can use it.
+func plan(left []int, room int, take []int) []int {
+	take = slices.Grow(take[:0], len(left))[:len(left)]
+	clear(take)
+	give := func(i, n int) {
+		n = min(n, left[i]-take[i], room)
+		take[i] += n
+		room -= n
+	}
+	first := slices.IndexFunc(left, func(n int) bool { return n > 0 })
+	if first < 0 {
+		return take
+	}
+	give(first, (room+1)/2)
+	for room > 0 {
+		least := -1
+		for i, n := range left {
+			if n > take[i] && (least < 0 || n-take[i] < left[least]-take[least]) {
+				least = i
+			}
+		}
+		if least < 0 {
+			break
+		}
+		give(least, room)
+	}
+	return take
+}
+
+// pace learns how long a token of a prompt takes.
+type pace struct {
+	each time.Duration // 0: not known
+}
+
+// saw notes a step that read n tokens of prompts.
+func (p *pace) saw(n int, took time.Duration) {
+	if n < minChunk {
+		return
+	}
+	each := took / time.Duration(n)
+	if p.each == 0 {
+		p.each = each
+		return
+	}
+	p.each += (each - p.each) / 4
+}
+
+// room is how many tokens of prompts a step may read.
+func (p *pace) room(o Options, writing bool) int {
+	if !writing {
+		return o.Chunk
+	}
+	if p.each <= 0 {
+		return min(o.Chunk, 4*minChunk)
+	}
+	return max(min(int(o.StepTime/p.each), o.Chunk), minChunk)
+}

@@ -1,0 +1,248 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"kuai/text/sample"
+	"kuai/text/schema"
+)
+
+// sequence is a request on its way through the engine. Only the loop changes
+// it.
+type sequence struct {
+	req    Request
+	stream *Stream
+	gone   <-chan struct{} // its context is done
+	cause  func() error    // why
+	unhook func() bool     // from its context
+
+	sampler *sample.Sampler
+	matcher *schema.Matcher
+	out     writer
+
+	session  Session
+	next     []int32 // not yet in the session: the prompt's rest, or the last token
+	reserved int64   // bytes
+	budget   int     // tokens that may be written
+
+	begun, first time.Time
+	asked        time.Time
+	reused       int
+	written      int
+}
+
+// newSequence checks a request.
+func (e *Engine) newSequence(ctx context.Context, r Request) (*sequence, error) {
+	info := e.info
+	if len(r.Prompt) == 0 {
+		return nil, ErrEmpty
+	}
+	if len(r.Prompt) >= info.Context {
+		return nil, &TooLongError{len(r.Prompt), info.Context}
+	}
+	for _, id := range slices.Concat(r.Prompt, r.StopTokens) {
+		if id < 0 || int(id) >= info.Vocab {
+			return nil, fmt.Errorf("chat: token %d of a vocabulary of %d", id, info.Vocab)
+		}
+	}
+	switch {
+	case len(r.Stop) > maxStops:
+		return nil, fmt.Errorf("chat: %d stop strings, more than %d", len(r.Stop), maxStops)
+	case len(r.StopTokens) > maxStopTokens:
+		return nil, fmt.Errorf("chat: %d stop tokens, more than %d", len(r.StopTokens), maxStopTokens)
+	case r.MaxTokens < 0:
+		return nil, fmt.Errorf("chat: %d tokens are wanted", r.MaxTokens)
+	}
+	for _, s := range r.Stop {
+		if s == "" || len(s) > maxStopBytes {
+			return nil, fmt.Errorf("chat: a stop string of %d bytes, want 1 to %d", len(s), maxStopBytes)
+		}
+	}
+	s := &sequence{req: r, stream: newStream(e.o.Backlog), asked: time.Now(), out: writer{stops: r.Stop}}
+	s.budget = info.Context - len(r.Prompt)
+	if r.MaxTokens > 0 {
+		s.budget = min(s.budget, r.MaxTokens)
+	}
+	s.reserved = info.StateBytes + info.KVBytes*int64(len(r.Prompt)+s.budget)
+	if e.o.MemoryBytes > 0 && s.reserved > e.o.MemoryBytes {
+		return nil, ErrMemory
+	}
+	var err error
+	if s.sampler, err = sample.New(r.Sampling, info.Vocab); err != nil {
+		return nil, err
+	}
+	if r.Schema != nil {
+		if s.matcher, err = r.Schema.Start(e.vocabulary()); err != nil {
+			return nil, err
+		}
+	}
+	s.gone, s.cause = ctx.Done(), func() error { return context.Cause(ctx) }
+	return s, nil
+}
+
+// left says why nobody wants the answer any more; nil if somebody does.
+func (s *sequence) left() error {
+	select {
+	case <-s.gone:
+		if err := s.cause(); err != nil {
+			return err
+		}
+	default:
+	}
+	if s.stream.abandoned() {
+		return context.Canceled
+	}
+	return nil
+}
+
+// begin gives a sequence its session: the conversation's, cut back to what the
+// prompt shares with it, or one that the model begins.
+func (e *Engine) begin(s *sequence) {
+	prompt := s.req.Prompt
+	if name := s.req.Conversation; name != "" {
+		if old := e.kept.take(name); old != nil {
+			s.session = e.resume(old, prompt)
+		}
+	}
+	if s.session == nil {
+		s.session = e.model.Begin(prompt)
+	}
+	s.reused = s.session.Len()
+	s.next = prompt[s.reused:]
+	s.sampler.Prompt(prompt)
+	s.begun = time.Now()
+}
+
+// resume cuts a kept session back to what it shares with the prompt; nil if
+// the model itself remembers more.
+func (e *Engine) resume(old Session, prompt []int32) Session {
+	have := old.Tokens()
+	n := 0
+	for n < len(have) && n < len(prompt)-1 && have[n] == prompt[n] {
+		n++
+	}
+	shared := n
+	err := old.Rewind(n)
+	if behind := old.Behind(); err == nil && behind > 0 { // to be read again, in pieces as prompts are
+		n -= behind
+		err = old.Rewind(n)
+	}
+	switch {
+	case err != nil:
+		slog.Warn("a kept session cannot be rewound", "error", err)
+		old.Close()
+		return nil
+	case n == shared && shared > 0:
+		return old
+	}
+	fresh := e.model.Begin(prompt)
+	if fresh.Len() > n {
+		old.Close()
+		return fresh
+	}
+	fresh.Close()
+	return old
+}
+
+// chose takes the logits that followed a sequence's tokens and writes the next
+// one. It says whether the answer has ended.
+func (e *Engine) chose(s *sequence, logits []float32) (ended bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			slog.Error("a request failed by a bug", "bug", v, "stack", string(debug.Stack()))
+			e.finish(s, Result{Reason: Failed, Err: ErrInternal})
+			ended = true
+		}
+	}()
+	var mask []uint64
+	if s.matcher != nil {
+		var err error
+		if mask, err = s.matcher.Mask(); err != nil {
+			e.finish(s, Result{Reason: Failed, Err: err})
+			return true
+		}
+	}
+	c, err := s.sampler.Next(logits, mask)
+	if err != nil {
+		e.finish(s, Result{Reason: Failed, Err: err})
+		return true
+	}
+	if s.written++; s.written == 1 {
+		s.first = time.Now()
+	}
+	id := c.Token
+	if e.tok.IsEnd(id) && !s.req.IgnoreEnd || slices.Contains(s.req.StopTokens, id) {
+		e.finish(s, Result{Reason: Stopped})
+		return true
+	}
+	s.next = append(s.next[:0:0], id)
+	return e.write(s, c)
+}
+
+// write hands a token to the reader.
+func (e *Engine) write(s *sequence, c sample.Choice) (ended bool) {
+	if s.matcher != nil {
+		if err := s.matcher.Accept(c.Token); err != nil {
+			e.finish(s, Result{Reason: Failed, Err: err})
+			return true
+		}
+	}
+	b := e.tok.Bytes(c.Token)
+	if len(b) == 0 && s.req.Control && e.o.Control != nil {
+		b = []byte(e.o.Control(c.Token))
+	}
+	text, stop := s.out.add(b)
+	ev := Event{Text: text}
+	if s.req.Sampling.LogProbs != 0 {
+		ev.Tokens = []Token{{ID: c.Token, Bytes: slices.Clone(b), LogProb: c.LogProb, Top: slices.Clone(c.Top)}}
+	}
+	if (ev.Text != "" || ev.Tokens != nil) && !s.stream.put(ev) {
+		e.finish(s, Result{Reason: Cancelled, Err: ErrSlow})
+		return true
+	}
+	switch {
+	case stop != "":
+		e.finish(s, Result{Reason: Stopped, Stop: stop})
+	case s.matcher != nil && s.matcher.Done():
+		e.finish(s, Result{Reason: Stopped})
+	case s.written >= s.budget:
+		e.finish(s, Result{Reason: Length})
+	default:
+		return false
+	}
+	return true
+}
+
+// finish ends a request: the last event, and the session kept or closed.
+func (e *Engine) finish(s *sequence, r Result) {
+	now := time.Now()
+	r.Usage = Usage{Prompt: len(s.req.Prompt), Reused: s.reused, Completion: s.written, Total: now.Sub(s.asked)}
+	if !s.begun.IsZero() {
+		r.Usage.Queued = s.begun.Sub(s.asked)
+	}
+	if s.written > 0 {
+		r.Usage.FirstToken = s.first.Sub(s.asked)
+	}
+	ev := Event{Result: &r}
+	if r.Stop == "" {
+		ev.Text = s.out.flush()
+	}
+	s.stream.put(ev)
+	if s.unhook != nil {
+		s.unhook()
+	}
+	if s.session == nil {
+		return
+	}
+	if s.req.Conversation != "" && r.Reason != Failed && s.session.Len() > 0 {
+		e.kept.put(s.req.Conversation, s.session)
+	} else {
+		s.session.Close()
+	}
+	s.session = nil
+}
