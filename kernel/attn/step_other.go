@@ -13,3 +13,13 @@ func lightningStep64(o, q, k, v, s *float32, rows, pitch int, decay float32, mas
 func lightningStep16(o, q, k, v, s *float32, rows, pitch int, decay float32, mask uint32) { none() }
 
 func none() { check.Fail("attn: no such kernel on this CPU") }
+
+func halfTile8(c, a *float32, b *uint16, n, rs, ldc int, acc uint32) { none() }
+
+func halfTile4(c, a *float32, b *uint16, n, rs, ldc int, acc uint32) { none() }
+
+func halfTile3(c, a *float32, b *uint16, n, rs, ldc int, acc uint32) { none() }
+
+func halfTile2(c, a *float32, b *uint16, n, rs, ldc int, acc uint32) { none() }
+
+func halfTile1(c, a *float32, b *uint16, n, rs, ldc int, acc uint32) { none() }

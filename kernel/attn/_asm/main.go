@@ -1,4 +1,5 @@
-// Command asm generates the kernel of a single token of lightning attention.
+// Command asm generates the kernels of single tokens: a step of lightning
+// attention, and products with a cache in half precision.
 package main
 
 import (
@@ -18,6 +19,9 @@ func main() {
 	ConstraintExpr("amd64")
 	for _, n := range []int{8, 4, 1} {
 		step(n)
+	}
+	for _, mr := range []int{8, 4, 3, 2, 1} {
+		halfTile(mr)
 	}
 	Generate()
 }
@@ -81,6 +85,105 @@ func step(n int) {
 	JNZ(LabelRef("loop"))
 	for i := range n {
 		store(acc[i], i, Mem{Base: o, Disp: 64 * i})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// halfTile generates C[mr, 32] (+)= A[mr, n] B[n, 32] for B in half precision.
+// Low tiles add up even and odd k apart, so that no sum waits for the one
+// before.
+func halfTile(mr int) {
+	name := fmt.Sprintf("halfTile%d", mr)
+	TEXT(name, NOSPLIT, "func(c, a *float32, b *uint16, n, rs, ldc int, acc uint32)")
+	Doc(fmt.Sprintf("%s computes C[%d, 32] = A[%d, n] B[n, 32], or adds it where acc is 65535; n > 0, rows of", name, mr, mr),
+		"A are rs bytes apart, of C ldc bytes.")
+	Pragma("noescape")
+	c, a, b := Load(Param("c"), GP64()), Load(Param("a"), GP64()), Load(Param("b"), GP64())
+	n, rs, ldc := Load(Param("n"), GP64()), Load(Param("rs"), GP64()), Load(Param("ldc"), GP64())
+	mask := Load(Param("acc"), GP32())
+	KMOVW(mask, reg.K1)
+	rs3 := GP64()
+	LEAQ(Mem{Base: rs, Index: rs, Scale: 2}, rs3)
+	high := GP64()
+	if mr > 4 {
+		LEAQ(Mem{Base: a, Index: rs, Scale: 4}, high)
+	}
+	row := func(r, k int) Mem {
+		m := Mem{Base: a, Disp: 4 * k}
+		if r >= 4 {
+			m.Base, r = high, r-4
+		}
+		switch r {
+		case 1, 2:
+			m.Index, m.Scale = rs, uint8(r)
+		case 3:
+			m.Index, m.Scale = rs3, 1
+		}
+		return m
+	}
+	sets := 1
+	if mr <= 2 {
+		sets = 2
+	}
+	sum := func(set, r, half int) reg.VecPhysical { return zmm[8+(set*mr+r)*2+half] }
+	at := GP64()
+	MOVQ(c, at)
+	for r := range mr {
+		for half := range 2 {
+			VMOVUPS_Z(Mem{Base: at, Disp: 64 * half}, reg.K1, sum(0, r, half))
+			if sets == 2 {
+				VPXORD(sum(1, r, half), sum(1, r, half), sum(1, r, half))
+			}
+		}
+		if r+1 < mr {
+			ADDQ(ldc, at)
+		}
+	}
+	lane := func(k int) {
+		lo, hi := zmm[4*(k%2)], zmm[4*(k%2)+1]
+		VCVTPH2PS(Mem{Base: b, Disp: 64 * k}, lo)
+		VCVTPH2PS(Mem{Base: b, Disp: 64*k + 32}, hi)
+		for r := range mr {
+			VFMADD231PS_BCST(row(r, k), lo, sum(k%sets, r, 0))
+			VFMADD231PS_BCST(row(r, k), hi, sum(k%sets, r, 1))
+		}
+	}
+	step := func(k int) {
+		ADDQ(U32(uint32(64*k)), b)
+		ADDQ(Imm(uint64(4*k)), a)
+		if mr > 4 {
+			ADDQ(Imm(uint64(4*k)), high)
+		}
+	}
+	SUBQ(Imm(4), n)
+	JL(LabelRef("rest"))
+	Label("loop")
+	for k := range 4 {
+		lane(k)
+	}
+	step(4)
+	SUBQ(Imm(4), n)
+	JGE(LabelRef("loop"))
+	Label("rest")
+	ADDQ(Imm(4), n)
+	JZ(LabelRef("done"))
+	Label("one")
+	lane(0)
+	step(1)
+	DECQ(n)
+	JNZ(LabelRef("one"))
+	Label("done")
+	for r := range mr {
+		for half := range 2 {
+			if sets == 2 {
+				VADDPS(sum(1, r, half), sum(0, r, half), sum(0, r, half))
+			}
+			VMOVUPS(sum(0, r, half), Mem{Base: c, Disp: 64 * half})
+		}
+		if r+1 < mr {
+			ADDQ(ldc, c)
+		}
 	}
 	VZEROUPPER()
 	RET()

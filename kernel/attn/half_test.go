@@ -1,0 +1,52 @@
+package attn
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"kuai/internal/near"
+	"kuai/kernel/vec"
+)
+
+func TestHalfTile(t *testing.T) {
+	everyISA(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(21, 22))
+		for _, rows := range []int{1, 2, 3, 4, 5, 7, 8, 12, 15, 23} {
+			for _, n := range []int{1, 2, 3, 4, 5, 12, 31, 64, 128, 130} {
+				for _, acc := range []bool{false, true} {
+					lda, ldc := n+3, 48
+					a, b := random(r, rows*lda), random(r, n*32)
+					half := make([]uint16, n*32)
+					vec.ToF16(half, b)
+					vec.FromF16(b, half)
+					c, want := nans(rows*ldc), make([]float32, 0, rows*32)
+					for i := range rows {
+						for j := range 32 {
+							var s float64
+							if acc {
+								c[i*ldc+j] = float32(i + j)
+								s = float64(i + j)
+							}
+							for k := range n {
+								s += float64(a[i*lda+k]) * float64(b[k*32+j])
+							}
+							want = append(want, float32(s))
+						}
+					}
+					HalfTile(c, ldc, a, lda, half, rows, n, acc)
+					var got []float32
+					for i := range rows {
+						got = append(got, c[i*ldc:][:32]...)
+						for _, x := range c[i*ldc+32 : (i+1)*ldc] {
+							if x == x {
+								t.Fatalf("%d rows of %d: written beside the panel", rows, n)
+							}
+						}
+					}
+					near.Check(t, fmt.Sprint(rows, n, acc), got, want, 1e-6)
+				}
+			}
+		}
+	})
+}
