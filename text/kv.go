@@ -158,6 +158,12 @@ func quantise(q []int8, scale, x []float32) {
 	}
 }
 
+// halves views a head's keys and values as they are kept in half precision.
+func (l layout) halves(p *page, layer, head int) (keys, values []uint16) {
+	x := as[uint16](l.at(p, layer, head))
+	return x[:l.keys()], x[l.keys():]
+}
+
 // loadKeys returns the key panels of the first n positions as float32, in tmp
 // unless they are that already.
 func (l layout) loadKeys(tmp []float32, p *page, layer, head, n int) []float32 {

@@ -2,6 +2,7 @@ package text
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"testing"
 
@@ -85,4 +86,49 @@ func BenchmarkModel(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
 	})
+}
+
+// TestPeerPerplexity compares the perplexity of a text with the peer's, from a
+// JSON file that KUAI_TEXT_NLL names: the tokens, and the peer's perplexity.
+func TestPeerPerplexity(t *testing.T) {
+	m := peerModel(t, Options{})
+	defer m.Close() //nolint:errcheck // read only
+	data, err := os.ReadFile(os.Getenv("KUAI_TEXT_NLL"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var peer struct {
+		Tokens []int32
+		NLL    []float64
+		PPL    float64
+	}
+	if err := json.Unmarshal(data, &peer); err != nil {
+		t.Fatal(err)
+	}
+	v, n := m.config.Vocab, len(peer.Tokens)-1
+	s := m.NewSession()
+	var sum float64
+	const piece = 256
+	logits := make([]float32, piece*v)
+	for i := 0; i < n; i += piece {
+		end := min(i+piece, n)
+		step(t, m, Slice{Session: s, Tokens: peer.Tokens[i:end], All: logits[:(end-i)*v]})
+		for j := i; j < end; j++ {
+			row := logits[(j-i)*v:][:v]
+			top := row[0]
+			for _, l := range row {
+				top = max(top, l)
+			}
+			var z float64
+			for _, l := range row {
+				z += math.Exp(float64(l - top))
+			}
+			sum += math.Log(z) - float64(row[peer.Tokens[j+1]]-top)
+		}
+	}
+	ppl := math.Exp(sum / float64(n))
+	t.Logf("perplexity %.4f, the peer's %.4f, ratio %.5f", ppl, peer.PPL, ppl/peer.PPL)
+	if r := ppl / peer.PPL; r < 0.995 || r > 1.005 {
+		t.Errorf("ratio of perplexities %v, want within 0.5 %%", r)
+	}
 }

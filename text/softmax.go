@@ -4,6 +4,7 @@ import (
 	"math"
 	"unsafe"
 
+	"kuai/kernel/attn"
 	"kuai/kernel/gemm"
 	"kuai/kernel/vec"
 )
@@ -117,6 +118,7 @@ type attnScratch struct {
 	pairs         []float32 // a page of keys or values as pairs of bfloat16
 	top, sum, fix [attnRows]float32
 	rounded       bool // this work's products
+	direct        bool // from a cache in half precision, without a copy
 }
 
 // padded is the width of a head in whole panels.
@@ -194,6 +196,7 @@ func (p *pass) attend(task, worker int) {
 	pt := &p.parts[w.part]
 	rows := int(w.n * w.heads)
 	s.rounded = p.attn.rounded && rows >= roundedRows
+	s.direct = p.m.layout.typ == cacheF16 && rows < roundedRows
 	for r := range rows { // row r is query r/heads of head r%heads
 		i, h := pt.row+int(w.query)+r/int(w.heads), int(w.head)+r%int(w.heads)
 		copy(s.q[r*a.d:][:a.d], p.q[i*a.hdd+h*a.d:])
@@ -228,6 +231,13 @@ func (s *attnScratch) scores(p *pass, a *softmaxMixer, w *work, pt *part, rows, 
 	}
 	for from := 0; from < n; from += pageLen {
 		m := min(pageLen, n-from)
+		if s.direct {
+			keys, _ := p.m.layout.halves(pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead))
+			for c := 0; c < m; c += lanes {
+				attn.HalfTile(s.x[from+c:], ldx, q, a.d, keys[c*a.d:], rows, a.d, false)
+			}
+			continue
+		}
 		keys := p.m.layout.loadKeys(s.kv, pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead), m)
 		if s.rounded {
 			gemm.PackRows(true, s.pairs, lanes, keys, lanes, (m+lanes-1)/lanes*a.d, lanes)
@@ -290,6 +300,14 @@ func (s *attnScratch) values(p *pass, a *softmaxMixer, w *work, pt *part, rows, 
 	}
 	for from := 0; from < n; from += pageLen {
 		m := min(pageLen, n-from)
+		acc := from > 0 || key > int(w.from)
+		if s.direct {
+			_, values := p.m.layout.halves(pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead))
+			for c := 0; c < a.d; c += lanes {
+				attn.HalfTile(s.o[c:], ldo, x[from:], ldx, values[c*pageLen:], rows, m, acc)
+			}
+			continue
+		}
 		values := p.m.layout.loadValues(s.kv, pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead), m)
 		if s.rounded {
 			for c := 0; c < a.d; c += lanes {
@@ -297,7 +315,6 @@ func (s *attnScratch) values(p *pass, a *softmaxMixer, w *work, pt *part, rows, 
 			}
 			values = s.pairs
 		}
-		acc := from > 0 || key > int(w.from)
 		for r := 0; r < rows; {
 			mr := gemm.Height(rows - r)
 			for c := 0; c < a.d; c += lanes {
