@@ -1,0 +1,245 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"kuai/format/gguf"
+)
+
+// Keys of GGUF files.
+const (
+	keyModel  = "tokenizer.ggml.model"
+	keyPre    = "tokenizer.ggml.pre"
+	keyTokens = "tokenizer.ggml.tokens"
+	keyTypes  = "tokenizer.ggml.token_type"
+	keyScores = "tokenizer.ggml.scores"
+	keyMerges = "tokenizer.ggml.merges"
+	keyPrefix = "tokenizer.ggml.add_space_prefix"
+	keyBOS    = "tokenizer.ggml.bos_token_id"
+	keyEOS    = "tokenizer.ggml.eos_token_id"
+	keyEOT    = "tokenizer.ggml.eot_token_id"
+	keyEOM    = "tokenizer.ggml.eom_token_id"
+	keyUNK    = "tokenizer.ggml.unknown_token_id"
+	keyAddBOS = "tokenizer.ggml.add_bos_token"
+)
+
+// preTokenizers are the names that GGUF gives to splits.
+var preTokenizers = map[string]splitter{
+	"gpt-2": gpt2.split, "default": gpt2.split, "olmo": gpt2.split, "phi-2": gpt2.split, "jais": gpt2.split, "": gpt2.split,
+	"llama-bpe": llama3.split, "llama3": llama3.split, "llama-v3": llama3.split, "dbrx": llama3.split, "smaug-bpe": llama3.split,
+	"qwen2": qwen2.split, "stablelm2": qwen2.split, "deepseek-r1-qwen": qwen2.split, "megrez": qwen2.split,
+	"gpt-4o": o200k.split, "llama4": o200k.split, "minimax-m2": o200k.split,
+	"smollm": then(singleDigits, gpt2.split), "starcoder": then(singleDigits, gpt2.split),
+	"refact": then(singleDigits, gpt2.split), "command-r": then(singleDigits, gpt2.split),
+}
+
+// types of tokens in GGUF files, from 1.
+var ggufKinds = [...]kind{1: normal, 2: unknown, 3: control, 4: added, 5: unused, 6: raw}
+
+// FromGGUF reads the tokenizer of a model file.
+func FromGGUF(f *gguf.File) (*Tokenizer, error) {
+	model, ok := f.String(keyModel)
+	if !ok {
+		return nil, fmt.Errorf("token: the file has no tokenizer (%s)", keyModel)
+	}
+	texts, ok := f.Strings(keyTokens)
+	if !ok || len(texts) == 0 || len(texts) > MaxVocabulary {
+		return nil, fmt.Errorf("token: %s: %d tokens, want 1 to %d", keyTokens, len(texts), MaxVocabulary)
+	}
+	byteLevel := model == "gpt2"
+	pieces, err := ggufPieces(f, texts, byteLevel)
+	if err != nil {
+		return nil, err
+	}
+	t := newTokenizer(pieces)
+	switch model {
+	case "gpt2":
+		err = t.ggufBPE(f)
+	case "llama":
+		err = t.ggufScored(f)
+	case "t5":
+		err = t.ggufUnigram(f)
+	default:
+		err = fmt.Errorf("token: %s is %q, can read gpt2, llama and t5", keyModel, model)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t, t.ggufSpecials(f, model)
+}
+
+func ggufPieces(f *gguf.File, texts []string, byteLevel bool) ([]piece, error) {
+	types, _ := f.Ints(keyTypes)
+	if types != nil && len(types) != len(texts) {
+		return nil, fmt.Errorf("token: %s has %d entries for %d tokens", keyTypes, len(types), len(texts))
+	}
+	pieces := make([]piece, len(texts))
+	for i, text := range texts {
+		if len(text) > MaxPiece {
+			return nil, fmt.Errorf("token: token %d has %d bytes, at most %d", i, len(text), MaxPiece)
+		}
+		p := piece{text: text}
+		if types != nil && types[i] > 0 && types[i] < int64(len(ggufKinds)) {
+			p.kind = ggufKinds[types[i]]
+		}
+		switch {
+		case p.kind == added || p.kind == control:
+			p.bytes = []byte(text)
+		case byteLevel:
+			p.bytes = fromByteLevel(text)
+		default:
+			p.bytes = spaceBytes(text)
+		}
+		pieces[i] = p
+	}
+	return pieces, nil
+}
+
+func (t *Tokenizer) ggufBPE(f *gguf.File) error {
+	pre, _ := f.String(keyPre)
+	split, ok := preTokenizers[pre]
+	if !ok {
+		return fmt.Errorf("token: %s is %q, which is not known; use the model's tokenizer.json", keyPre, pre)
+	}
+	t.split = split
+	lines, _ := f.Strings(keyMerges)
+	merges, err := t.readMerges(len(lines), func(i int) (left, right string, ok bool) {
+		at := strings.IndexByte(lines[i], ' ')
+		if at < 1 {
+			return "", "", false
+		}
+		return lines[i][:at], lines[i][at+1:], true
+	})
+	if err != nil {
+		return err
+	}
+	b := &bpe{merges: merges, bytes: t.byteTokens(), unknown: -1, cache: newCache()}
+	if pre == "llama-bpe" || pre == "llama3" || pre == "llama-v3" {
+		b.whole = t.byteWords()
+	}
+	t.model = b
+	return nil
+}
+
+// byteWords maps the texts of normal tokens to their numbers: words that are
+// not merged where they are tokens already.
+func (t *Tokenizer) byteWords() map[string]int32 {
+	out := make(map[string]int32, len(t.pieces))
+	for i, p := range t.pieces {
+		if p.kind == normal {
+			if _, twice := out[string(p.bytes)]; !twice {
+				out[string(p.bytes)] = int32(i)
+			}
+		}
+	}
+	return out
+}
+
+func (t *Tokenizer) ggufScores(f *gguf.File) ([]float64, error) {
+	scores, _ := f.Floats(keyScores)
+	if len(scores) != len(t.pieces) {
+		return nil, fmt.Errorf("token: %s has %d entries for %d tokens", keyScores, len(scores), len(t.pieces))
+	}
+	return scores, nil
+}
+
+// spaces writes text as SentencePiece does, with a space before the first word
+// if so wished.
+func spaces(prefix bool) func(string, bool) string {
+	return func(text string, first bool) string {
+		if prefix && first {
+			text = " " + text
+		}
+		return strings.ReplaceAll(text, " ", spacePiece)
+	}
+}
+
+func (t *Tokenizer) ggufScored(f *gguf.File) error {
+	scores, err := t.ggufScores(f)
+	if err != nil {
+		return err
+	}
+	m := &scored{ids: t.textIDs(), raw: t.rawBytes(), unknown: t.token(f, keyUNK)}
+	for _, s := range scores {
+		m.scores = append(m.scores, float32(s))
+	}
+	prefix, ok := f.Bool(keyPrefix)
+	t.trim = prefix || !ok
+	t.normalize, t.model = spaces(t.trim), m
+	return nil
+}
+
+func (t *Tokenizer) ggufUnigram(f *gguf.File) error {
+	scores, err := t.ggufScores(f)
+	if err != nil {
+		return err
+	}
+	if _, ok := f.Value("tokenizer.ggml.precompiled_charsmap"); ok {
+		return errors.New("token: a Unigram vocabulary with precompiled normalisation cannot be read")
+	}
+	prefix, ok := f.Bool(keyPrefix)
+	t.trim = prefix || !ok
+	t.normalize, t.model = spaces(t.trim), t.newUnigram(scores, t.token(f, keyUNK), false)
+	return nil
+}
+
+// newUnigram makes the model of all normal pieces.
+func (t *Tokenizer) newUnigram(scores []float64, unknown int32, bytes bool) *unigram {
+	m := &unigram{ids: t.textIDs(), scores: scores, raw: t.rawBytes(), unknown: unknown, bytes: bytes, fuse: true}
+	for text, id := range m.ids {
+		m.longest = max(m.longest, len(text))
+		m.lowest = min(m.lowest, scores[id])
+	}
+	for _, id := range m.raw {
+		m.bytes = m.bytes && id >= 0
+	}
+	return m
+}
+
+// textIDs maps the pieces that text may be cut into to their numbers.
+func (t *Tokenizer) textIDs() map[string]int32 {
+	out := make(map[string]int32, len(t.pieces))
+	for i, p := range t.pieces {
+		if p.kind == normal || p.kind == added {
+			if _, twice := out[p.text]; !twice {
+				out[p.text] = int32(i)
+			}
+		}
+	}
+	return out
+}
+
+// token returns the token that a key names, -1 for none.
+func (t *Tokenizer) token(f *gguf.File, key string) int32 {
+	id, ok := f.Int(key)
+	if !ok || id < 0 || id >= int64(len(t.pieces)) {
+		return -1
+	}
+	return int32(id)
+}
+
+func (t *Tokenizer) ggufSpecials(f *gguf.File, model string) error {
+	for _, key := range []string{keyBOS, keyEOS, keyEOT, keyEOM} {
+		if id, ok := f.Int(key); ok && (id < 0 || id >= int64(len(t.pieces))) {
+			return fmt.Errorf("token: %s is %d of %d tokens", key, id, len(t.pieces))
+		}
+	}
+	t.bos, t.eos = t.token(f, keyBOS), t.token(f, keyEOS)
+	for _, key := range []string{keyEOT, keyEOM} {
+		if id := t.token(f, key); id >= 0 {
+			t.ends[id] = true
+		}
+	}
+	add, ok := f.Bool(keyAddBOS)
+	t.addBOS = add || !ok && model == "llama"
+	var marks []mark
+	for i, p := range t.pieces {
+		if p.kind == control || p.kind == added || p.kind == unknown && model != "gpt2" {
+			marks = append(marks, mark{text: p.text, id: int32(i)})
+		}
+	}
+	t.finish(marks)
+	return nil
+}

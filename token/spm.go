@@ -1,0 +1,186 @@
+package token
+
+import (
+	"container/heap"
+	"math"
+	"unicode/utf8"
+)
+
+// scored merges as SentencePiece's BPE does: characters first, then the pair
+// whose joined piece has the highest score, of those the leftmost. Characters
+// that are no piece become their bytes.
+//
+// Source: github.com/google/sentencepiece, src/bpe_model.cc.
+type scored struct {
+	ids     map[string]int32
+	scores  []float32
+	raw     [256]int32
+	unknown int32
+}
+
+// segment is a run of text between its neighbours.
+type segment struct{ from, to, before, next int }
+
+type offer struct {
+	score       float32
+	left, right int
+	size        int // bytes of both: it is stale when they have grown
+}
+
+type offers []offer
+
+func (o offers) Len() int { return len(o) }
+func (o offers) Less(i, j int) bool {
+	if o[i].score != o[j].score {
+		return o[i].score > o[j].score
+	}
+	return o[i].left < o[j].left
+}
+func (o offers) Swap(i, j int) { o[i], o[j] = o[j], o[i] }
+func (o *offers) Push(x any)   { *o = append(*o, x.(offer)) } //nolint:forcetypeassert // only offers are pushed
+func (o *offers) Pop() any {
+	last := (*o)[len(*o)-1]
+	*o = (*o)[:len(*o)-1]
+	return last
+}
+
+func (m *scored) encode(dst []int32, word string) []int32 {
+	var s []segment
+	for i := 0; i < len(word); {
+		_, n := utf8.DecodeRuneInString(word[i:])
+		s = append(s, segment{i, i + n, len(s) - 1, len(s) + 1})
+		i += n
+	}
+	if len(s) == 0 {
+		return dst
+	}
+	s[len(s)-1].next = -1
+	var queue offers
+	push := func(left, right int) {
+		if left < 0 || right < 0 {
+			return
+		}
+		joined := word[s[left].from:s[right].to]
+		if id, ok := m.ids[joined]; ok {
+			heap.Push(&queue, offer{m.scores[id], left, right, len(joined)})
+		}
+	}
+	for i := 1; i < len(s); i++ {
+		push(i-1, i)
+	}
+	for len(queue) > 0 {
+		o := heap.Pop(&queue).(offer) //nolint:forcetypeassert // only offers are pushed
+		l, r := &s[o.left], &s[o.right]
+		if l.from == l.to || r.from == r.to || r.to-l.from != o.size || l.next != o.right {
+			continue
+		}
+		l.to, l.next = r.to, r.next
+		r.to = r.from
+		if l.next >= 0 {
+			s[l.next].before = o.left
+		}
+		push(l.before, o.left)
+		push(o.left, l.next)
+	}
+	for i := 0; i >= 0; i = s[i].next {
+		dst = m.piece(dst, word[s[i].from:s[i].to])
+	}
+	return dst
+}
+
+// piece appends the token of a run, or those of its bytes.
+func (m *scored) piece(dst []int32, text string) []int32 {
+	if id, ok := m.ids[text]; ok {
+		return append(dst, id)
+	}
+	for i := range len(text) {
+		if id := m.raw[text[i]]; id >= 0 {
+			dst = append(dst, id)
+		} else if m.unknown >= 0 {
+			return append(dst, m.unknown)
+		}
+	}
+	return dst
+}
+
+// unigram finds the likeliest cut of a word into pieces.
+//
+// Source: Kudo, arXiv:1804.10959; github.com/google/sentencepiece,
+// src/unigram_model.cc.
+type unigram struct {
+	ids     map[string]int32
+	scores  []float64
+	longest int // bytes of a piece
+	lowest  float64
+	raw     [256]int32
+	bytes   bool // unknown characters become their bytes
+	unknown int32
+	fuse    bool
+}
+
+// unknownPenalty is how much worse than the worst piece an unknown character
+// is.
+const unknownPenalty = 10
+
+func (m *unigram) encode(dst []int32, word string) []int32 {
+	type node struct {
+		score float64
+		from  int
+		id    int32
+	}
+	best := make([]node, len(word)+1)
+	for i := range best {
+		best[i].score = math.Inf(-1)
+	}
+	best[0].score = 0
+	for i := 0; i < len(word); {
+		_, size := utf8.DecodeRuneInString(word[i:])
+		single := false
+		for j := i + size; j <= len(word) && j-i <= m.longest; {
+			if id, ok := m.ids[word[i:j]]; ok {
+				if s := best[i].score + m.scores[id]; s > best[j].score {
+					best[j] = node{s, i, id}
+				}
+				single = single || j == i+size
+			}
+			if j == len(word) {
+				break
+			}
+			_, n := utf8.DecodeRuneInString(word[j:])
+			j += n
+		}
+		if !single {
+			if s := best[i].score + m.lowest - unknownPenalty; s > best[i+size].score {
+				best[i+size] = node{s, i, -1}
+			}
+		}
+		i += size
+	}
+	var cuts []int
+	for j := len(word); j > 0; j = best[j].from {
+		cuts = append(cuts, j)
+	}
+	for i := len(cuts) - 1; i >= 0; i-- {
+		n := best[cuts[i]]
+		if n.id >= 0 {
+			dst = append(dst, n.id)
+			continue
+		}
+		dst = m.missing(dst, word[n.from:cuts[i]])
+	}
+	return dst
+}
+
+// missing appends what stands for a character without a piece.
+func (m *unigram) missing(dst []int32, c string) []int32 {
+	if m.bytes {
+		for i := range len(c) {
+			dst = append(dst, m.raw[c[i]])
+		}
+		return dst
+	}
+	if m.unknown < 0 || m.fuse && len(dst) > 0 && dst[len(dst)-1] == m.unknown {
+		return dst
+	}
+	return append(dst, m.unknown)
+}
