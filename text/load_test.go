@@ -164,3 +164,37 @@ func TestOpenRefuses(t *testing.T) {
 		t.Error("opened what is not there")
 	}
 }
+
+func TestVocabulary(t *testing.T) {
+	m, _, _ := open(t, "llama-moe.gguf", Options{})
+	if m.Tokenizer() == nil {
+		t.Fatal("no tokenizer")
+	}
+	if got := m.Tokenizer().Decode(m.Tokenizer().Encode("abcd e", false)); got != "abcd e" {
+		t.Errorf("decoded as %q", got)
+	}
+	dir := rewrite(t, "llama", nil, nil)
+	for name, text := range map[string]string{
+		"tokenizer.json": `{"added_tokens":[{"id":1,"content":"<s>","special":true}],"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},
+			"decoder":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{"a":0,"b":2,"ab":3},"merges":["a b"]}}`,
+		"tokenizer_config.json": `{"bos_token":"<s>","chat_template":[{"name":"tools","template":"t"},{"name":"default","template":"hello {{ x }}"}]}`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := h.Tokenizer().Encode("aba", false); !slices.Equal(got, []int32{3, 0}) {
+		t.Errorf("encoded as %v", got)
+	}
+	if h.ChatTemplate() != "hello {{ x }}" {
+		t.Errorf("template %q", h.ChatTemplate())
+	}
+	none, _, _ := open(t, "llama", Options{})
+	if none.Tokenizer() != nil || none.ChatTemplate() != "" {
+		t.Error("a tokenizer from nowhere")
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"kuai/kernel/gemm"
 	"kuai/mem"
 	"kuai/par"
+	"kuai/token"
 )
 
 const (
@@ -43,6 +44,9 @@ type Model struct {
 	src    source
 	pool   *par.Pool
 	hash   [32]byte
+
+	tokenizer *token.Tokenizer
+	template  string
 
 	weights     *mem.Arena // those for kernel/qgemm; nil: none
 	embedding   rows
@@ -116,7 +120,7 @@ func (m *Model) openDirectory() (a *architecture, err error) {
 		return nil, err
 	}
 	m.src = d
-	return a, nil
+	return a, m.hfVocabulary()
 }
 
 // openGGUF maps a file and reads its configuration.
@@ -126,8 +130,10 @@ func (m *Model) openGGUF() (a *architecture, err error) {
 		return nil, fmt.Errorf("text: %w", err)
 	}
 	m.src = container{f, m.path}
-	m.config, a, err = readGGUF(f, m.path)
-	return a, err
+	if m.config, a, err = readGGUF(f, m.path); err != nil {
+		return nil, err
+	}
+	return a, m.ggufVocabulary(f)
 }
 
 // load builds the model from its source.
