@@ -193,7 +193,9 @@ func (m *Model) ready(o Options) error {
 	if o.PrefixBytes != 0 {
 		m.prefix.budget = o.PrefixBytes
 	}
-	m.pass = newPass(m, m.rows)
+	if m.pass, err = newPass(m, m.rows); err != nil {
+		return err
+	}
 	m.pass.attn.rounded = gemm.BF16.Native() && !m.layers[0].out.exact()
 	return nil
 }

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"fmt"
 	"math"
 
 	"kuai/kernel/vec"
@@ -11,6 +12,10 @@ import (
 // rowsPerTask is how many rows an element-wise task takes: enough to be worth
 // a hand-over, few enough to share a chunk out.
 const rowsPerTask = 16
+
+// maxPassValues bounds the address space of a pass; memory is taken as it is
+// used.
+const maxPassValues = 1 << 38
 
 // part is a session's share of a pass.
 type part struct {
@@ -53,13 +58,16 @@ type pass struct {
 }
 
 // newPass reserves the memory for passes of at most rows rows.
-func newPass(m *Model, rows int) *pass {
+func newPass(m *Model, rows int) (*pass, error) {
 	c := &m.config
 	p := &pass{m: m, pool: m.pool}
 	hd := c.Heads * c.HeadDim
 	used := max(c.ExpertsUsed, 1)
 	routed := rows * used
 	size := rows*(3*c.Hidden+5*hd+2*c.HeadDim) + headRows*(c.Vocab+c.Hidden) + routed*(3*c.FeedForward+c.Hidden) + rows*c.Experts
+	if size > maxPassValues {
+		return nil, fmt.Errorf("text: a pass of %d tokens needs %d values, at most %d", rows, size, maxPassValues)
+	}
 	p.arena = mem.NewArena(4*size + 64*mem.Align)
 	get := func(n int) []float32 { return mem.Make[float32](p.arena, n) }
 	p.x, p.h, p.y = get(rows*c.Hidden), get(rows*c.Hidden), get(rows*c.Hidden)
@@ -72,7 +80,7 @@ func newPass(m *Model, rows int) *pass {
 	p.attn.reserve(c, p.pool.Workers())
 	p.tokens = make([]int32, 0, rows)
 	p.call = func(task, worker int) { p.task(p, task, worker) }
-	return p
+	return p, nil
 }
 
 // begin empties the pass.

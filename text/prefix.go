@@ -76,7 +76,7 @@ func (x *prefixes) take(s *Session, sn *snapshot, tokens []int32) {
 	x.clock++
 	sn.used = x.clock
 	s.tokens = append(s.tokens, tokens...)
-	s.at = len(tokens)
+	s.at, s.public = len(tokens), len(tokens)
 	copy(s.state, sn.state)
 	s.pages = append(s.pages, sn.pages[:min(len(sn.pages), (len(tokens)+pageLen-1)/pageLen)]...)
 	for _, p := range s.pages {

@@ -27,6 +27,7 @@ type Session struct {
 	state  []float32 // of all layers, one after the other
 	pages  []*page
 	marks  []mark // earlier states, oldest first
+	public int    // last point that the prefix cache was given
 	branch int    // where others have diverged before: worth a checkpoint
 	closed bool
 }
@@ -64,7 +65,7 @@ func (s *Session) Bytes() (state, kv int64) {
 func (s *Session) Fork() *Session {
 	f := &Session{
 		m: s.m, tokens: slices.Clone(s.tokens), at: s.at, state: s.m.newState(),
-		pages: slices.Clone(s.pages), marks: slices.Clone(s.marks), branch: s.branch, closed: s.closed,
+		pages: slices.Clone(s.pages), marks: slices.Clone(s.marks), public: s.public, branch: s.branch, closed: s.closed,
 	}
 	copy(f.state, s.state)
 	for _, p := range f.pages {
@@ -84,6 +85,7 @@ func (s *Session) Rewind(n int) error {
 		return fmt.Errorf("text: session of %d tokens cannot be rewound to %d", len(s.tokens), n)
 	}
 	s.tokens = s.tokens[:n]
+	s.public = min(s.public, n)
 	keep := (n + pageLen - 1) / pageLen
 	for _, p := range s.pages[keep:] {
 		s.m.drop(p)
@@ -153,20 +155,34 @@ func (s *Session) Prefill(ctx context.Context, tokens []int32, logits []float32,
 // Mark makes a checkpoint here, at the boundary of a turn say: a rewind to it
 // costs nothing, and other sessions that begin alike begin here.
 func (s *Session) Mark() {
-	if s.closed || s.at == 0 || s.at != len(s.tokens) {
-		return
+	if !s.closed && s.at > 0 && s.at == len(s.tokens) {
+		s.publish(s.mark())
 	}
-	state := s.state
-	if len(state) > 0 {
-		if n := len(s.marks); n > 0 && s.marks[n-1].pos == s.at {
-			state = s.marks[n-1].state
-		} else {
-			state = slices.Clone(state)
-			s.marks = thin(append(s.marks, mark{s.at, state}), s.at)
-		}
-	}
-	s.m.prefix.add(s, s.at, state)
 }
+
+// mark makes a checkpoint for rewinds and returns its state.
+func (s *Session) mark() []float32 {
+	if len(s.state) == 0 {
+		return nil
+	}
+	if n := len(s.marks); n > 0 && s.marks[n-1].pos == s.at {
+		return s.marks[n-1].state
+	}
+	state := slices.Clone(s.state)
+	s.marks = thin(append(s.marks, mark{s.at, state}), s.at)
+	return state
+}
+
+// publish gives the present point to other sessions.
+func (s *Session) publish(state []float32) {
+	s.m.prefix.add(s, s.at, state)
+	s.public = s.at
+}
+
+// publishDue says whether a long prompt has gone far enough since the last
+// published point: a quarter of its length, lest it push everything else out
+// of the prefix cache.
+func (s *Session) publishDue() bool { return s.at-s.public >= s.at/4 }
 
 // thin forgets checkpoints so that those at a distance d from the end are d/2
 // apart or more: a rewind replays at most half of the way back and then some.

@@ -170,7 +170,11 @@ func (s *Session) checkpoint(pt *part, left int) {
 	case s.branch == s.at:
 		s.branch = 0
 		s.Mark()
-	case due >= markEvery && len(s.state) > 0, left <= 1 && pt.n > 1 && due >= markTurn:
+	case left <= 1 && pt.n > 1 && due >= markTurn:
 		s.Mark()
+	case due >= markEvery && len(s.state) > 0:
+		if state := s.mark(); s.publishDue() {
+			s.publish(state)
+		}
 	}
 }

@@ -1,0 +1,90 @@
+package text
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func FuzzLoadSession(f *testing.F) {
+	m, err := Open("testdata/minimax", Options{PrefixBytes: -1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := m.NewSession()
+	for _, n := range []int{1, 66} {
+		if err := s.Prefill(f.Context(), make([]int32, n), nil, nil); err != nil {
+			f.Fatal(err)
+		}
+		var file bytes.Buffer
+		if err := s.Save(&file); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(file.Bytes())
+		f.Add(file.Bytes()[:file.Len()/2])
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l, err := m.LoadSession(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		if err := l.Prefill(t.Context(), []int32{1}, nil, nil); err != nil && l.Len() < m.config.Context {
+			t.Error(err)
+		}
+		l.Close()
+	})
+}
+
+func FuzzConfig(f *testing.F) {
+	for _, name := range []string{"minimax", "llama", "mixtral"} {
+		data, err := os.ReadFile(filepath.Join("testdata", name, "config.json"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(dir, "config.json")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, a, err := readHF(path)
+		if err != nil {
+			return
+		}
+		if err := c.check(); err != nil || a == nil {
+			t.Errorf("accepted, but %v", err)
+		}
+		c.frequencies()
+	})
+}
+
+// FuzzGGUF opens files whose keys and tensors are anything.
+func FuzzGGUF(f *testing.F) {
+	for _, name := range []string{"minimax-list.gguf", "llama-moe.gguf"} {
+		data, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data[:1<<14])
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(t.TempDir(), "m.gguf")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := Open(path, Options{Context: 128, Chunk: 8, PrefixBytes: -1})
+		if err != nil {
+			return
+		}
+		if err := m.NewSession().Prefill(t.Context(), []int32{0, 0, 0}, nil, nil); err != nil {
+			t.Error(err)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
