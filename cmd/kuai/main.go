@@ -21,6 +21,7 @@ import (
 	"kuai/internal/check"
 	"kuai/kernel/isa"
 	"kuai/media"
+	"kuai/serve/chat"
 	"kuai/video"
 	"kuai/world"
 )
@@ -120,6 +121,7 @@ func hint(err error) string {
 	var limit *video.LimitError
 	var use *usageError
 	var bug *check.Bug
+	var long *chat.TooLongError
 	switch {
 	case errors.Is(err, video.ErrEmptyPrompt):
 		return `say what to draw, such as: kuai video "a fox jumps over the grass at night" -o fox.webm`
@@ -141,6 +143,10 @@ func hint(err error) string {
 		return "the disk is full; free some space and run the same command again: nothing is lost"
 	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.EROFS):
 		return "choose a place that you may write to"
+	case errors.Is(err, errNoTextModel):
+		return "name a GGUF file or a Hugging Face directory with --model"
+	case errors.As(err, &long):
+		return "begin anew with /reset, take turns back with /undo, or give --context more room if the model has it"
 	case errors.Is(err, errNoModel):
 		return "name the directory of one with --model, or train one: kuai train video --help"
 	case errors.Is(err, os.ErrNotExist):
@@ -176,7 +182,7 @@ func (a *app) root() *cobra.Command {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.data, "data", dataDir(), "directory for everything that is kept (environment: KUAI_DATA)")
 	flags.BoolVar(&a.json, "json", false, "print one JSON object instead of text")
-	cmd.AddCommand(a.videoCommand(), a.serveCommand(), a.worldCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand(), a.versionCommand())
+	cmd.AddCommand(a.videoCommand(), a.chatCommand(), a.generateCommand(), a.serveCommand(), a.worldCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand(), a.versionCommand())
 	return cmd
 }
 

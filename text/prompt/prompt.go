@@ -79,3 +79,11 @@ func Encode(e Encoder, segments []Segment) []int32 {
 
 // ChatML is the template of models that bring none: that of most of them.
 const ChatML = `{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}`
+
+// Plain is for models that were never taught to chat: a script of a dialogue,
+// with PlainStop as a stop string.
+const (
+	Plain = `{% for message in messages %}{% if message['role'] == 'system' %}{{ message['content'] + '\n\n' }}{% else %}{{ message['role'] | capitalize + ': ' + message['content'] + '\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}`
+
+	PlainStop = "\nUser:"
+)
