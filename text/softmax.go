@@ -232,7 +232,13 @@ func (s *attnScratch) scores(p *pass, a *softmaxMixer, w *work, pt *part, rows, 
 	for from := 0; from < n; from += pageLen {
 		m := min(pageLen, n-from)
 		if s.direct {
-			keys, _ := p.m.layout.halves(pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead))
+			keys, values := p.m.layout.halves(pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead))
+			if from+pageLen < n {
+				next, _ := p.m.layout.halves(pt.s.pages[(key+from)/pageLen+1], a.cache, int(w.kvHead))
+				fetch(next)
+			} else {
+				fetch(values)
+			}
 			for c := 0; c < m; c += lanes {
 				attn.HalfTile(s.x[from+c:], ldx, q, a.d, keys[c*a.d:], rows, a.d, false)
 			}
@@ -252,6 +258,10 @@ func (s *attnScratch) scores(p *pass, a *softmaxMixer, w *work, pt *part, rows, 
 		}
 	}
 }
+
+// fetch asks for keys or values to come near: pages lie apart, and the
+// processor does not look ahead from one to the next.
+func fetch(x []uint16) { vec.Prefetch(paired(x), 0, 1, len(x)/2) }
 
 // paired views bfloat16 as lanes of two.
 func paired(x []uint16) []float32 {
@@ -303,6 +313,10 @@ func (s *attnScratch) values(p *pass, a *softmaxMixer, w *work, pt *part, rows, 
 		acc := from > 0 || key > int(w.from)
 		if s.direct {
 			_, values := p.m.layout.halves(pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead))
+			if from+pageLen < n {
+				_, next := p.m.layout.halves(pt.s.pages[(key+from)/pageLen+1], a.cache, int(w.kvHead))
+				fetch(next)
+			}
 			for c := 0; c < a.d; c += lanes {
 				attn.HalfTile(s.o[c:], ldo, x[from:], ldx, values[c*pageLen:], rows, m, acc)
 			}

@@ -50,3 +50,22 @@ func TestHalfTile(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkHalfTile reads panels of a page again and again.
+func BenchmarkHalfTile(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, rows := range []int{1, 3, 4, 8} {
+		for _, n := range []int{64, 128} {
+			b.Run(fmt.Sprintf("rows=%d/n=%d", rows, n), func(b *testing.B) {
+				a, c, half := random(r, rows*n), make([]float32, rows*32), make([]uint16, 8*n*32)
+				vec.ToF16(half, random(r, len(half)))
+				b.SetBytes(int64(2 * len(half)))
+				for b.Loop() {
+					for i := range 8 {
+						HalfTile(c, 32, a, n, half[i*n*32:], rows, n, true)
+					}
+				}
+			})
+		}
+	}
+}
