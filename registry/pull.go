@@ -1,0 +1,333 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+const (
+	// DefaultHub is where models come from unless KUAI_HUB or HF_ENDPOINT says
+	// otherwise.
+	DefaultHub = "https://huggingface.co"
+
+	maxListing = 16 << 20 // bytes of a page of a repository's listing
+	maxFiles   = 10_000
+	maxPages   = 100
+)
+
+// Hub is where models are pulled from. The zero value is DefaultHub.
+type Hub struct {
+	URL    string
+	Token  string        // sent as a bearer token to the hub itself
+	Client *http.Client  // nil: one that waits a minute for an answer to begin
+	Pause  time.Duration // before the first retry, doubled for each further one; 0: a second
+}
+
+// Progress tells how far a pull is.
+type Progress struct {
+	File        string
+	Done, Total int64 // bytes of all files
+}
+
+// StatusError is an answer of the hub that is no success.
+type StatusError struct {
+	Status int
+	URL    string
+}
+
+// Error says what the status means here.
+func (e *StatusError) Error() string {
+	why := map[int]string{
+		http.StatusUnauthorized:    "it wants a token; set HF_TOKEN",
+		http.StatusForbidden:       "this token may not; accept the model's licence on its page, or set another HF_TOKEN",
+		http.StatusNotFound:        "there is no such model, revision or file",
+		http.StatusTooManyRequests: "too many requests; try again later",
+	}[e.Status]
+	if why == "" {
+		why = http.StatusText(e.Status)
+	}
+	return fmt.Sprintf("registry: %s: %d: %s", e.URL, e.Status, why)
+}
+
+// remote is a file of a repository.
+type remote struct {
+	Type string `json:"type"`
+	Path string `json:"path"`
+	Size int64  `json:"size"`
+	OID  string `json:"oid"` // SHA-1 of a git blob
+	LFS  *struct {
+		OID  string `json:"oid"` // SHA-256 of the contents
+		Size int64  `json:"size"`
+	} `json:"lfs"`
+}
+
+// Pull brings a model here and returns its path. What was there already is not
+// fetched again, and what was begun goes on; files are checked against the
+// hub's checksums. progress, which may be nil, is called from this goroutine.
+//
+// It fails with ErrName, a *StatusError, ErrChecksum, what a full disk says, or
+// the cause of ctx.
+func (r Registry) Pull(ctx context.Context, h Hub, name string, progress func(Progress)) (string, error) {
+	n, err := ParseName(name)
+	if err != nil {
+		return "", err
+	}
+	files, err := h.list(ctx, n)
+	if err != nil {
+		return "", err
+	}
+	files, err = choose(files, n)
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(r.Dir, filepath.FromSlash(n.Repo))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("registry: %w", err)
+	}
+	lock := flock.New(filepath.Join(dir, ".lock"))
+	if got, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil || !got {
+		return "", fmt.Errorf("registry: %s: %w", dir, err)
+	}
+	defer lock.Unlock() //nolint:errcheck // the process's end unlocks too
+	p := puller{hub: h, name: n, dir: dir, progress: progress}
+	for _, f := range files {
+		p.total += f.Size
+	}
+	for _, f := range files {
+		if err := p.file(ctx, f); err != nil {
+			return "", err
+		}
+	}
+	if len(files) == 1 && strings.HasSuffix(files[0].Path, ".gguf") {
+		return filepath.Join(dir, filepath.FromSlash(files[0].Path)), nil
+	}
+	return dir, nil
+}
+
+func (h Hub) base() string {
+	if h.URL == "" {
+		return DefaultHub
+	}
+	return strings.TrimRight(h.URL, "/")
+}
+
+func (h Hub) client() *http.Client {
+	if h.Client != nil {
+		return h.Client
+	}
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultClient
+	}
+	t = t.Clone()
+	t.ResponseHeaderTimeout = time.Minute
+	return &http.Client{Transport: t}
+}
+
+// get asks for a URL of the hub.
+func (h Hub) get(ctx context.Context, where string, header http.Header) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("registry: %w", err)
+	}
+	for k, v := range header {
+		req.Header[k] = v
+	}
+	req.Header.Set("User-Agent", "kuai")
+	if h.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+h.Token) // not sent on to other hosts
+	}
+	resp, err := h.client().Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("registry: %w", err)
+	}
+	return resp, nil
+}
+
+// list returns the files of a repository.
+func (h Hub) list(ctx context.Context, n Name) ([]remote, error) {
+	next := fmt.Sprintf("%s/api/models/%s/tree/%s?recursive=true", h.base(), n.Repo, url.PathEscape(n.Revision))
+	var all []remote
+	for range maxPages {
+		page, more, err := h.page(ctx, next)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if more == "" || len(all) > maxFiles {
+			break
+		}
+		next = more
+	}
+	var files []remote
+	for _, f := range all {
+		if f.Type != "file" {
+			continue
+		}
+		if !filepath.IsLocal(filepath.FromSlash(f.Path)) || path.Clean(f.Path) != f.Path || f.Size < 0 {
+			return nil, fmt.Errorf("registry: %s lists a file %q of %d bytes, which cannot be", n.Repo, f.Path, f.Size)
+		}
+		if f.LFS != nil {
+			f.Size = f.LFS.Size
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// page reads a page of the listing, and where the next one is.
+func (h Hub) page(ctx context.Context, where string) (files []remote, next string, err error) {
+	err = h.retry(ctx, func() error {
+		resp, err := h.get(ctx, where, nil)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close() //nolint:errcheck // only read
+		if resp.StatusCode != http.StatusOK {
+			return &StatusError{resp.StatusCode, where}
+		}
+		data, err := io.ReadAll(io.LimitReader(resp.Body, maxListing))
+		if err != nil {
+			return fmt.Errorf("registry: %s: %w", where, err)
+		}
+		if err := json.Unmarshal(data, &files); err != nil {
+			return fmt.Errorf("registry: %s: %w", where, err)
+		}
+		next = nextLink(resp.Header.Get("Link"), h.base())
+		return nil
+	})
+	return files, next, err
+}
+
+// nextLink finds the next page in a Link header; only the same hub's is
+// followed.
+func nextLink(link, base string) string {
+	for _, l := range strings.Split(link, ",") {
+		target, rel, ok := strings.Cut(strings.TrimSpace(l), ";")
+		if ok && strings.Contains(rel, `rel="next"`) {
+			target = strings.Trim(target, "<> ")
+			if strings.HasPrefix(target, base+"/") {
+				return target
+			}
+		}
+	}
+	return ""
+}
+
+// retries of a request that may succeed later.
+const retries = 5
+
+// retry calls f until it succeeds, with growing pauses, unless trying again
+// cannot help.
+func (h Hub) retry(ctx context.Context, f func() error) error {
+	pause := h.Pause
+	if pause == 0 {
+		pause = time.Second
+	}
+	for i := 0; ; i++ {
+		err := f()
+		if err == nil || i == retries || !worthwhile(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause << i):
+		}
+	}
+}
+
+// worthwhile says whether an error may go away.
+func worthwhile(err error) bool {
+	var status *StatusError
+	if errors.As(err, &status) {
+		return status.Status == http.StatusTooManyRequests || status.Status == http.StatusRequestTimeout || status.Status >= 500
+	}
+	var local *os.PathError
+	return !errors.As(err, &local) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) &&
+		!errors.Is(err, ErrChecksum) && !errors.Is(err, errRefused)
+}
+
+// errRefused marks answers that make no sense, which another try would repeat.
+var errRefused = errors.New("registry: the hub's answer makes no sense")
+
+// choose picks the files that a model needs.
+func choose(files []remote, n Name) ([]remote, error) {
+	var ggufs, rest []remote
+	tensors := false
+	for _, f := range files {
+		switch {
+		case strings.HasSuffix(f.Path, ".gguf"):
+			ggufs = append(ggufs, f)
+		case strings.HasSuffix(f.Path, ".safetensors") && !strings.Contains(f.Path, "/"):
+			tensors = true
+			rest = append(rest, f)
+		case slices.Contains(companions, f.Path):
+			rest = append(rest, f)
+		}
+	}
+	if n.Pick != "" {
+		return pickGGUF(ggufs, n)
+	}
+	if tensors {
+		return rest, nil
+	}
+	if len(ggufs) == 1 {
+		return ggufs, nil
+	}
+	for _, usual := range []string{"Q4_K_M", "Q8_0", "Q4_0"} {
+		if picked, err := pickGGUF(ggufs, Name{n.Repo, usual, n.Revision}); err == nil {
+			return picked, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %s has no model to take by itself; %s", ErrName, n.Repo, offered(ggufs))
+}
+
+// companions are the files beside the weights of a Hugging Face directory.
+var companions = []string{
+	"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+	"chat_template.jinja", "chat_template.json", "model.safetensors.index.json", "LICENSE", "README.md",
+}
+
+// pickGGUF finds the one file that a name's pick means.
+func pickGGUF(ggufs []remote, n Name) ([]remote, error) {
+	var fits []remote
+	for _, f := range ggufs {
+		if strings.EqualFold(f.Path, n.Pick) || strings.EqualFold(f.Path, n.Pick+".gguf") {
+			return []remote{f}, nil
+		}
+		if strings.Contains(strings.ToLower(f.Path), strings.ToLower(n.Pick)) {
+			fits = append(fits, f)
+		}
+	}
+	if len(fits) == 1 {
+		return fits, nil
+	}
+	return nil, fmt.Errorf("%w: %d files of %s fit %q; %s", ErrName, len(fits), n.Repo, n.Pick, offered(ggufs))
+}
+
+// offered lists what could be picked.
+func offered(ggufs []remote) string {
+	const most = 20
+	if len(ggufs) == 0 {
+		return "it has neither safetensors nor GGUF files"
+	}
+	var names []string
+	for _, f := range ggufs[:min(most, len(ggufs))] {
+		names = append(names, f.Path)
+	}
+	return "it has " + strings.Join(names, ", ")
+}
