@@ -49,18 +49,17 @@ func parseCache(name string) (cacheType, error) {
 // String returns the option's name.
 func (t cacheType) String() string { return [...]string{"f16", "f32", "q8"}[t] }
 
-// layout says where keys and values lie in a page.
+// layout says where keys and values lie in a page: for each layer with a cache
 //
-// For each layer with a cache and each key-value head
+//	keys    [KVH][pageLen/32][D][32]    panels of 32 positions
+//	values  [KVH][⌈D/32⌉][pageLen][32]  panels of 32 columns
 //
-//	keys    [pageLen/32][D][32]    panels of 32 positions
-//	values  [⌈D/32⌉][pageLen][32]  panels of 32 columns
+// both ready to be the right side of a tile's product, and the heads of a layer
+// side by side, since memory is read fast only in long stretches. In q8 the
+// values of a position are int8 in blocks of 32, with a float32 scale each:
 //
-// both ready to be the right side of a tile's product. In q8 the values of a
-// position are int8 in blocks of 32, with a float32 scale each:
-//
-//	key scales    [⌈D/32⌉][pageLen]
-//	value scales  [⌈D/32⌉][pageLen]
+//	key scales    [KVH][⌈D/32⌉][pageLen]
+//	value scales  [KVH][⌈D/32⌉][pageLen]
 type layout struct {
 	typ    cacheType
 	layers int // that have a cache
@@ -69,28 +68,47 @@ type layout struct {
 	blocks int // ⌈D/32⌉
 }
 
+// keys, values and scales are how many a head has in a page.
 func (l layout) keys() int   { return pageLen * l.d }
 func (l layout) values() int { return pageLen * lanes * l.blocks }
+func (l layout) scales() int { return pageLen * l.blocks }
 
-// head returns the bytes of a head of a layer in a page.
-func (l layout) head() int {
-	n := l.keys() + l.values()
+// size returns the bytes of n keys or values.
+func (l layout) size(n int) int {
 	switch l.typ {
 	case cacheF32:
 		return 4 * n
 	case cacheF16:
 		return 2 * n
 	}
-	return n + 4*2*l.blocks*pageLen
+	return n
+}
+
+// layer returns the bytes of a layer in a page.
+func (l layout) layer() int {
+	n := l.size(l.keys() + l.values())
+	if l.typ == cacheQ8 {
+		n += 4 * 2 * l.scales()
+	}
+	return l.heads * n
 }
 
 // page returns the bytes of a page.
-func (l layout) page() int { return l.layers * l.heads * l.head() }
+func (l layout) page() int { return l.layers * l.layer() }
 
-// at cuts a head's bytes out of a page.
-func (l layout) at(p *page, layer, head int) []byte {
-	n := l.head()
-	return p.data[(layer*l.heads+head)*n:][:n]
+// at cuts the keys and the values of a head out of a page.
+func (l layout) at(p *page, layer, head int) (keys, values []byte) {
+	b := p.data[layer*l.layer():][:l.layer()]
+	k, v := l.size(l.keys()), l.size(l.values())
+	return b[head*k:][:k], b[l.heads*k+head*v:][:v]
+}
+
+// scalesAt cuts the scales of a head out of a page.
+func (l layout) scalesAt(p *page, layer, head int) (keys, values []float32) {
+	b := p.data[layer*l.layer():][:l.layer()]
+	x := as[float32](b[l.heads*l.size(l.keys()+l.values()):])
+	n := l.scales()
+	return x[head*n:][:n], x[(l.heads+head)*n:][:n]
 }
 
 // as views bytes as values. Pages are aligned, and so is every part of them:
@@ -102,24 +120,21 @@ func as[T float32 | uint16 | int8](b []byte) []T {
 
 // store writes the key and the value of a position, [D] each.
 func (l layout) store(p *page, layer, head, pos int, k, v []float32) {
-	b := l.at(p, layer, head)
+	keys, values := l.at(p, layer, head)
 	switch l.typ {
 	case cacheF32:
-		x := as[float32](b)
-		scatter(x[:l.keys()], x[l.keys():], pos, k, v)
+		scatter(as[float32](keys), as[float32](values), pos, k, v)
 	case cacheF16:
-		x := as[uint16](b)
 		var kh, vh [maxHeadDim]uint16
 		vec.ToF16(kh[:len(k)], k)
 		vec.ToF16(vh[:len(v)], v)
-		scatter(x[:l.keys()], x[l.keys():], pos, kh[:len(k)], vh[:len(v)])
+		scatter(as[uint16](keys), as[uint16](values), pos, kh[:len(k)], vh[:len(v)])
 	case cacheQ8:
-		n := l.keys() + l.values()
-		x, s := as[int8](b[:n]), as[float32](b[n:])
+		ks, vs := l.scalesAt(p, layer, head)
 		var kq, vq [maxHeadDim]int8
-		quantise(kq[:len(k)], s[pos:], k)
-		quantise(vq[:len(v)], s[l.blocks*pageLen+pos:], v)
-		scatter(x[:l.keys()], x[l.keys():], pos, kq[:len(k)], vq[:len(v)])
+		quantise(kq[:len(k)], ks[pos:], k)
+		quantise(vq[:len(v)], vs[pos:], v)
+		scatter(as[int8](keys), as[int8](values), pos, kq[:len(k)], vq[:len(v)])
 	}
 }
 
@@ -158,25 +173,20 @@ func quantise(q []int8, scale, x []float32) {
 	}
 }
 
-// halves views a head's keys and values as they are kept in half precision.
-func (l layout) halves(p *page, layer, head int) (keys, values []uint16) {
-	x := as[uint16](l.at(p, layer, head))
-	return x[:l.keys()], x[l.keys():]
-}
-
 // loadKeys returns the key panels of the first n positions as float32, in tmp
 // unless they are that already.
 func (l layout) loadKeys(tmp []float32, p *page, layer, head, n int) []float32 {
 	size := (n + lanes - 1) / lanes * lanes * l.d
-	b := l.at(p, layer, head)
+	keys, _ := l.at(p, layer, head)
 	switch l.typ {
 	case cacheF32:
-		return as[float32](b)[:size]
+		return as[float32](keys)[:size]
 	case cacheF16:
-		vec.FromF16(tmp[:size], as[uint16](b)[:size])
+		vec.FromF16(tmp[:size], as[uint16](keys)[:size])
 		return tmp[:size]
 	}
-	q, s := as[int8](b[:l.keys()]), as[float32](b[l.keys()+l.values():])
+	q := as[int8](keys)
+	s, _ := l.scalesAt(p, layer, head)
 	for i := range size / lanes { // a row of 32 positions
 		panel, d := i/l.d, i%l.d
 		scale := s[d/lanes*pageLen+panel*lanes:][:lanes]
@@ -191,20 +201,20 @@ func (l layout) loadKeys(tmp []float32, p *page, layer, head, n int) []float32 {
 // loadValues is loadKeys for the value panels; each has pageLen rows, of which
 // the first n are meaningful.
 func (l layout) loadValues(tmp []float32, p *page, layer, head, n int) []float32 {
-	b := l.at(p, layer, head)
+	_, values := l.at(p, layer, head)
 	switch l.typ {
 	case cacheF32:
-		return as[float32](b)[l.keys():]
+		return as[float32](values)
 	case cacheF16:
-		src := as[uint16](b)[l.keys():]
+		src := as[uint16](values)
 		for i := range l.blocks {
 			from := i * pageLen * lanes
 			vec.FromF16(tmp[from:][:n*lanes], src[from:][:n*lanes])
 		}
 		return tmp[:l.values()]
 	}
-	all := l.keys() + l.values()
-	q, s := as[int8](b[l.keys():all]), as[float32](b[all:])[l.blocks*pageLen:]
+	q := as[int8](values)
+	_, s := l.scalesAt(p, layer, head)
 	for i := range l.blocks {
 		for r := range n {
 			at := (i*pageLen + r) * lanes

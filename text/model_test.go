@@ -2,6 +2,7 @@ package text
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -140,6 +141,27 @@ func TestBytes(t *testing.T) {
 				nearly(t, whole, want, m.config.Vocab, limit)
 				for _, piece := range []int{31, 1} {
 					nearly(t, forward(t, m.NewSession(), tokens, piece), whole, m.config.Vocab, 0.05)
+				}
+			})
+		}
+	}
+}
+
+// TestLong compares single tokens, whose keys are shared out among tasks, with
+// prompts, whose are not.
+func TestLong(t *testing.T) {
+	for _, kv := range []string{"f32", "f16", "q8"} {
+		for _, name := range []string{"minimax-half.gguf", "llama-moe.gguf"} {
+			t.Run(kv+"/"+name, func(t *testing.T) {
+				m, tokens, _ := open(t, name, Options{KV: kv})
+				v := m.config.Vocab
+				long := slices.Concat(tokens, tokens[20:], tokens, tokens[7:], tokens, tokens[3:], tokens)[:1000]
+				whole := make([]float32, v)
+				a, b := m.NewSession(), m.NewSession()
+				for _, n := range []int{400, 513, 1000} {
+					step(t, m, Slice{Session: a, Tokens: long[a.Len():n], Logits: whole})
+					forward(t, b, long[b.Len():n-1], 100)
+					near.Check(t, "logits", forward(t, b, long[n-1:n], 1), whole, map[string]float64{"f32": bar, "f16": 2e-3, "q8": 1e-2}[kv])
 				}
 			})
 		}

@@ -18,9 +18,10 @@ const (
 	attnPages = 8
 	attnKeys  = attnPages * pageLen
 	attnPad   = 16 // between rows of scores, against rows 4 KiB apart
-	// splitKeys is how many keys of a single query are one task: a long text is
-	// shared out even where a model has few heads.
-	splitKeys = 4 * attnKeys
+	// From splitKeys on, the keys of a single query are shared out, in ranges
+	// that depend on nothing but their number: all heads of a range together,
+	// since their keys lie side by side.
+	splitKeys = 256
 )
 
 // roundedRows is how many rows make up for turning a page into bfloat16.
@@ -77,16 +78,20 @@ func (p *pass) turnAndStore(task, _ int) {
 	}
 }
 
-// work is one task of attention: some queries of a part and some of the heads
-// that share a key-value head, over a range of keys.
+// work is one task of attention: some queries of a part and the heads that
+// share a key-value head, or a single query and the heads of several, over a
+// range of keys.
 type work struct {
 	part        int32
-	kvHead      int32
-	head, heads int32 // first of them, and how many
+	kvHead, kvs int32 // first key-value head, and how many
+	head, heads int32 // first head, and how many of all of these
 	query, n    int32 // rows of the part
 	from, to    int32 // keys
 	slot        int32 // of the partial result, -1: the work is whole
 }
+
+// rows returns how many rows of scores a work has for each key-value head.
+func (w *work) rows() int { return int(w.n * w.heads / w.kvs) }
 
 // split is a group of heads of a single query whose keys were shared out.
 type split struct {
@@ -100,7 +105,8 @@ type attention struct {
 	works   []work
 	split   []split
 	splits  int
-	partial []float32 // of each slot: attnRows sums, attnRows maxima, outputs [attnRows, D padded]
+	partial []float32 // of each slot: sums [rows], maxima [rows], outputs [rows, D padded]
+	rows    int       // of a partial result
 	scratch []attnScratch
 
 	// rounded has the products round queries, keys, weights and values to
@@ -125,6 +131,7 @@ type attnScratch struct {
 func padded(d int) int { return (d + lanes - 1) / lanes * lanes }
 
 func (t *attention) reserve(c *Config, workers int) {
+	t.rows = min(c.Heads, attnRows)
 	t.scratch = make([]attnScratch, workers)
 	for i := range t.scratch {
 		t.scratch[i] = attnScratch{
@@ -138,26 +145,13 @@ func (t *attention) reserve(c *Config, workers int) {
 // plan shares the pass's attention out.
 func (t *attention) plan(p *pass) {
 	c := &p.m.config
-	group := c.Heads / c.KVHeads
-	heads := min(group, attnRows)
-	queries := max(1, attnRows/heads)
 	t.works, t.split = t.works[:0], t.split[:0]
 	slot := int32(0)
 	for i := range p.parts {
-		pt := &p.parts[i]
-		for kv := range c.KVHeads {
-			for g := 0; g < group; g += heads {
-				w := work{part: int32(i), kvHead: int32(kv), head: int32(kv*group + g), heads: int32(min(heads, group-g)), slot: -1}
-				if keys := pt.pos + 1; pt.n == 1 && keys >= 2*splitKeys {
-					slot = t.cut(w, keys, slot)
-					continue
-				}
-				for q := 0; q < pt.n; q += queries {
-					w.query, w.n = int32(q), int32(min(queries, pt.n-q))
-					w.to = int32(pt.pos) + w.query + w.n
-					t.works = append(t.works, w)
-				}
-			}
+		if pt := &p.parts[i]; pt.n == 1 {
+			slot = t.planSingle(c, i, pt.pos+1, slot)
+		} else {
+			t.planMany(c, i, pt)
 		}
 	}
 	t.splits = len(t.split)
@@ -166,12 +160,51 @@ func (t *attention) plan(p *pass) {
 	}
 }
 
+// planMany adds the works of a part with several queries.
+func (t *attention) planMany(c *Config, part int, pt *part) {
+	group := c.Heads / c.KVHeads
+	heads := min(group, attnRows)
+	queries := max(1, attnRows/heads)
+	for kv := range c.KVHeads {
+		for g := 0; g < group; g += heads {
+			w := work{part: int32(part), kvHead: int32(kv), kvs: 1, head: int32(kv*group + g), heads: int32(min(heads, group-g)), slot: -1}
+			for q := 0; q < pt.n; q += queries {
+				w.query, w.n = int32(q), int32(min(queries, pt.n-q))
+				w.to = int32(pt.pos) + w.query + w.n
+				t.works = append(t.works, w)
+			}
+		}
+	}
+}
+
+// planSingle adds the works of a single query.
+func (t *attention) planSingle(c *Config, part, keys int, slot int32) int32 {
+	group := c.Heads / c.KVHeads
+	heads := min(group, attnRows)
+	kvs := max(1, attnRows/group)
+	for kv := 0; kv < c.KVHeads; kv += kvs {
+		n := min(kvs, c.KVHeads-kv)
+		for g := 0; g < group; g += heads {
+			w := work{part: int32(part), kvHead: int32(kv), kvs: int32(n), head: int32(kv*group + g), heads: int32(n * min(heads, group-g)), n: 1, to: int32(keys), slot: -1}
+			if keys < 2*splitKeys {
+				t.works = append(t.works, w)
+			} else {
+				slot = t.cut(w, keys, slot)
+			}
+		}
+	}
+	return slot
+}
+
 // cut shares a single query's keys out among several works.
 func (t *attention) cut(w work, keys int, slot int32) int32 {
 	s := split{part: w.part, head: w.head, heads: w.heads, slot: slot}
-	w.n = 1
-	for from := 0; from < keys; from += splitKeys {
-		w.from, w.to, w.slot = int32(from), int32(min(from+splitKeys, keys)), slot
+	size := splitKeys
+	for size < attnKeys && keys > 32*size {
+		size *= 2
+	}
+	for from := 0; from < keys; from += size {
+		w.from, w.to, w.slot = int32(from), int32(min(from+size, keys)), slot
 		t.works = append(t.works, w)
 		slot++
 	}
@@ -180,13 +213,13 @@ func (t *attention) cut(w work, keys int, slot int32) int32 {
 	return slot
 }
 
-func (t *attention) slotSize(d int) int { return attnRows * (2 + padded(d)) }
+func (t *attention) slotSize(d int) int { return t.rows * (2 + padded(d)) }
 
 // result cuts a slot's sums, maxima and outputs.
 func (t *attention) result(slot, d int) (sum, top, o []float32) {
 	n := t.slotSize(d)
 	b := t.partial[slot*n:][:n]
-	return b[:attnRows], b[attnRows : 2*attnRows], b[2*attnRows:]
+	return b[:t.rows], b[t.rows : 2*t.rows], b[2*t.rows:]
 }
 
 // attend computes one work of the present layer.
@@ -195,8 +228,8 @@ func (p *pass) attend(task, worker int) {
 	w, s := &p.attn.works[task], &p.attn.scratch[worker]
 	pt := &p.parts[w.part]
 	rows := int(w.n * w.heads)
-	s.rounded = p.attn.rounded && rows >= roundedRows
-	s.direct = p.m.layout.typ == cacheF16 && rows < roundedRows
+	s.rounded = p.attn.rounded && w.rows() >= roundedRows
+	s.direct = p.m.layout.typ == cacheF16 && w.rows() < roundedRows
 	for r := range rows { // row r is query r/heads of head r%heads
 		i, h := pt.row+int(w.query)+r/int(w.heads), int(w.head)+r%int(w.heads)
 		copy(s.q[r*a.d:][:a.d], p.q[i*a.hdd+h*a.d:])
@@ -224,44 +257,39 @@ func (p *pass) attend(task, worker int) {
 // scores computes x = q kᵀ for n keys from one on.
 func (s *attnScratch) scores(p *pass, a *softmaxMixer, w *work, pt *part, rows, key, n int) {
 	const ldx = attnKeys + attnPad
-	q, k := s.q, 1 // and how many values are a lane
+	l, per := &p.m.layout, w.rows()
+	q, two := s.q, 1 // and how many values are a lane
 	if s.rounded {
 		vec.ToBF16(s.half[:rows*a.d], s.q[:rows*a.d])
-		q, k = paired(s.half), 2
+		q, two = paired(s.half), 2
 	}
 	for from := 0; from < n; from += pageLen {
 		m := min(pageLen, n-from)
-		if s.direct {
-			keys, values := p.m.layout.halves(pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead))
-			if from+pageLen < n {
-				next, _ := p.m.layout.halves(pt.s.pages[(key+from)/pageLen+1], a.cache, int(w.kvHead))
-				fetch(next)
-			} else {
-				fetch(values)
+		pg := pt.s.pages[(key+from)/pageLen]
+		for kv := range int(w.kvs) {
+			q, x := q[kv*per*a.d/two:], s.x[kv*per*ldx+from:]
+			if s.direct {
+				keys, _ := l.at(pg, a.cache, int(w.kvHead)+kv)
+				for c := 0; c < m; c += lanes {
+					attn.HalfTile(x[c:], ldx, q, a.d, as[uint16](keys)[c*a.d:], per, a.d, false)
+				}
+				continue
 			}
-			for c := 0; c < m; c += lanes {
-				attn.HalfTile(s.x[from+c:], ldx, q, a.d, keys[c*a.d:], rows, a.d, false)
+			keys := l.loadKeys(s.kv, pg, a.cache, int(w.kvHead)+kv, m)
+			if s.rounded {
+				gemm.PackRows(true, s.pairs, lanes, keys, lanes, (m+lanes-1)/lanes*a.d, lanes)
+				keys = s.pairs
 			}
-			continue
-		}
-		keys := p.m.layout.loadKeys(s.kv, pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead), m)
-		if s.rounded {
-			gemm.PackRows(true, s.pairs, lanes, keys, lanes, (m+lanes-1)/lanes*a.d, lanes)
-			keys = s.pairs
-		}
-		for r := 0; r < rows; {
-			mr := gemm.Height(rows - r)
-			for c := 0; c < m; c += lanes {
-				gemm.Tile(s.rounded, mr, a.d/k, q[r*a.d/k:], a.d/k, 1, keys[c*a.d/k:], s.x[r*ldx+from+c:], ldx, lanes, false)
+			for r := 0; r < per; {
+				mr := gemm.Height(per - r)
+				for c := 0; c < m; c += lanes {
+					gemm.Tile(s.rounded, mr, a.d/two, q[r*a.d/two:], a.d/two, 1, keys[c*a.d/two:], x[r*ldx+c:], ldx, lanes, false)
+				}
+				r += mr
 			}
-			r += mr
 		}
 	}
 }
-
-// fetch asks for keys or values to come near: pages lie apart, and the
-// processor does not look ahead from one to the next.
-func fetch(x []uint16) { vec.Prefetch(paired(x), 0, 1, len(x)/2) }
 
 // paired views bfloat16 as lanes of two.
 func paired(x []uint16) []float32 {
@@ -295,47 +323,53 @@ func (s *attnScratch) exponentials(a *softmaxMixer, w *work, pt *part, rows, key
 // values adds the tile's values, weighted, to the outputs.
 func (s *attnScratch) values(p *pass, a *softmaxMixer, w *work, pt *part, rows, key, n int) {
 	const ldx = attnKeys + attnPad
-	ldo := padded(a.d)
+	l, per, ldo := &p.m.layout, w.rows(), padded(a.d)
 	if key > int(w.from) {
 		vec.ScaleRows(s.o, ldo, s.o, ldo, s.fix[:rows], a.d)
 	}
-	x, k := s.x, 1
+	x, two := s.x, 1
 	if s.rounded {
-		for r := range rows {
-			half := s.half[r*ldx:][:n+1]
-			vec.ToBF16(half[:n], s.x[r*ldx:][:n])
-			half[n] = 0 // the other half of the last pair
-		}
-		x, k = paired(s.half), 2
+		s.round(rows, n)
+		x, two = paired(s.half), 2
 	}
 	for from := 0; from < n; from += pageLen {
 		m := min(pageLen, n-from)
+		pg := pt.s.pages[(key+from)/pageLen]
 		acc := from > 0 || key > int(w.from)
-		if s.direct {
-			_, values := p.m.layout.halves(pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead))
-			if from+pageLen < n {
-				_, next := p.m.layout.halves(pt.s.pages[(key+from)/pageLen+1], a.cache, int(w.kvHead))
-				fetch(next)
+		for kv := range int(w.kvs) {
+			x, o := x[(kv*per*ldx+from)/two:], s.o[kv*per*ldo:]
+			if s.direct {
+				_, values := l.at(pg, a.cache, int(w.kvHead)+kv)
+				for c := 0; c < a.d; c += lanes {
+					attn.HalfTile(o[c:], ldo, x, ldx, as[uint16](values)[c*pageLen:], per, m, acc)
+				}
+				continue
 			}
-			for c := 0; c < a.d; c += lanes {
-				attn.HalfTile(s.o[c:], ldo, x[from:], ldx, values[c*pageLen:], rows, m, acc)
+			values := l.loadValues(s.kv, pg, a.cache, int(w.kvHead)+kv, m)
+			if s.rounded {
+				for c := 0; c < a.d; c += lanes {
+					gemm.PackRows(true, s.pairs[c*pageLen/2:], lanes, values[c*pageLen:], lanes, m, lanes)
+				}
+				values = s.pairs
 			}
-			continue
+			for r := 0; r < per; {
+				mr := gemm.Height(per - r)
+				for c := 0; c < a.d; c += lanes {
+					gemm.Tile(s.rounded, mr, (m+two-1)/two, x[r*ldx/two:], ldx/two, 1, values[c*pageLen/two:], o[r*ldo+c:], ldo, min(lanes, a.d-c), acc)
+				}
+				r += mr
+			}
 		}
-		values := p.m.layout.loadValues(s.kv, pt.s.pages[(key+from)/pageLen], a.cache, int(w.kvHead), m)
-		if s.rounded {
-			for c := 0; c < a.d; c += lanes {
-				gemm.PackRows(true, s.pairs[c*pageLen/2:], lanes, values[c*pageLen:], lanes, m, lanes)
-			}
-			values = s.pairs
-		}
-		for r := 0; r < rows; {
-			mr := gemm.Height(rows - r)
-			for c := 0; c < a.d; c += lanes {
-				gemm.Tile(s.rounded, mr, (m+k-1)/k, x[(r*ldx+from)/k:], ldx/k, 1, values[c*pageLen/k:], s.o[r*ldo+c:], ldo, min(lanes, a.d-c), acc)
-			}
-			r += mr
-		}
+	}
+}
+
+// round leaves the weights of n keys in pairs of bfloat16.
+func (s *attnScratch) round(rows, n int) {
+	const ldx = attnKeys + attnPad
+	for r := range rows {
+		half := s.half[r*ldx:][:n+1]
+		vec.ToBF16(half[:n], s.x[r*ldx:][:n])
+		half[n] = 0 // the other half of the last pair
 	}
 }
 
