@@ -171,7 +171,7 @@ func (c *chatter) run(ctx context.Context) error {
 // complain tells what went wrong and goes on.
 func (c *chatter) complain(err error) {
 	c.note("%v\n", err)
-	if h := hint(err); h != "" {
+	if h := hint(err); h != "" && !wrongUse(err) {
 		c.note("hint: %s\n", h)
 	}
 }
@@ -217,7 +217,11 @@ func (c *chatter) obey(ctx context.Context, line string, stops <-chan os.Signal)
 		if arg != "" {
 			c.d.System = arg
 		}
-		c.note("system: %s\n", c.d.System)
+		if c.d.System == "" {
+			c.note("the model is told nothing first\n")
+		} else {
+			c.note("system: %s\n", c.d.System)
+		}
 	case "/reset", "/clear":
 		c.d.Reset()
 		c.note("everything that was said is forgotten\n")

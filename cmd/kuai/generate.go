@@ -91,7 +91,7 @@ func (a *app) promptOf(args []string) (string, error) {
 		if len(data) > maxPrompt {
 			return "", usage(fmt.Errorf("the prompt has more than %d bytes", maxPrompt))
 		}
-		text = string(data)
+		text = strings.TrimSuffix(string(data), "\n")
 	}
 	if strings.TrimSpace(text) == "" {
 		return "", usage(errors.New("the prompt is empty"))

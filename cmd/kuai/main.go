@@ -21,6 +21,7 @@ import (
 	"kuai/internal/check"
 	"kuai/kernel/isa"
 	"kuai/media"
+	"kuai/registry"
 	"kuai/serve/chat"
 	"kuai/video"
 	"kuai/world"
@@ -82,7 +83,7 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 	if err == nil {
 		return exitOK
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, errStop) {
 		s.note("kuai: interrupted\n")
 		return exitInterrupted
 	}
@@ -143,8 +144,8 @@ func hint(err error) string {
 		return "the disk is full; free some space and run the same command again: nothing is lost"
 	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.EROFS):
 		return "choose a place that you may write to"
-	case errors.Is(err, errNoTextModel):
-		return "name a GGUF file or a Hugging Face directory with --model"
+	case errors.Is(err, registry.ErrNotFound):
+		return "name a GGUF file, a Hugging Face directory, or a model that kuai pull has brought"
 	case errors.As(err, &long):
 		return "begin anew with /reset, take turns back with /undo, or give --context more room if the model has it"
 	case errors.Is(err, errNoModel):
@@ -182,7 +183,7 @@ func (a *app) root() *cobra.Command {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.data, "data", dataDir(), "directory for everything that is kept (environment: KUAI_DATA)")
 	flags.BoolVar(&a.json, "json", false, "print one JSON object instead of text")
-	cmd.AddCommand(a.videoCommand(), a.chatCommand(), a.generateCommand(), a.serveCommand(), a.worldCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand(), a.versionCommand())
+	cmd.AddCommand(a.videoCommand(), a.chatCommand(), a.generateCommand(), a.modelsCommand(), a.pullCommand(), a.quantizeCommand(), a.serveCommand(), a.worldCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand(), a.versionCommand())
 	return cmd
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"kuai/serve/chat/chattest"
 )
 
 func TestMain(m *testing.M) {
@@ -22,7 +24,10 @@ func TestMain(m *testing.M) {
 // TestScripts drives the command line as a person would, wrong use included.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true})
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error { return chattest.Write(filepath.Join(env.WorkDir, "tiny.gguf")) },
+	})
 }
 
 // TestExitCodes checks what shells see.
@@ -43,6 +48,9 @@ func TestExitCodes(t *testing.T) {
 		{"wrong subcommand", t.Context(), []string{"eval", "dance"}, exitUsage},
 		{"wrong flag", t.Context(), []string{"video", "a fox", "--sped", "3"}, exitUsage},
 		{"empty prompt", t.Context(), []string{"video", " "}, exitUsage},
+		{"no model", t.Context(), []string{"generate", "x", "-m", "none-such", "--data", t.TempDir()}, exitFailed},
+		{"no model named", t.Context(), []string{"chat", "-m", ""}, exitUsage},
+		{"impossible sampling", t.Context(), []string{"generate", "x", "-m", "none-such", "--top-p", "2"}, exitUsage},
 		{"interrupted", stopped, []string{"world", "preview", "--font", font}, exitInterrupted},
 	}
 	for _, tt := range tests {

@@ -5,21 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"kuai/par"
+	"kuai/registry"
 	"kuai/serve/chat"
 	"kuai/text"
 	"kuai/text/sample"
 	"kuai/text/schema"
 )
-
-var errNoTextModel = errors.New("there is no such language model")
 
 // textOptions are the flags that commands of language models share.
 type textOptions struct {
@@ -104,21 +103,19 @@ func (a *app) openText(ctx context.Context, o *textOptions) (*chat.Loaded, error
 	if err != nil {
 		return nil, err
 	}
-	l, err := chat.Open(ctx, path, text.Options{
+	if a.terminal() {
+		a.note("loading %s ...", path)
+		defer a.note("\r\033[K")
+	}
+	return chat.Open(ctx, path, text.Options{
 		Pool: par.New(o.threads), Weights: o.weights, KV: o.kv, Context: o.context,
 	}, chat.Options{Running: 1})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %w", errNoTextModel, err)
-	}
-	return l, err
 }
 
-// findText returns the path of a model.
+// findText returns the path of a model: of a file, a directory, or what was
+// pulled.
 func (a *app) findText(name string) (string, error) {
-	if _, err := os.Stat(name); err == nil {
-		return name, nil
-	}
-	return "", fmt.Errorf("%w: %s", errNoTextModel, name)
+	return registry.Registry{Dir: filepath.Join(a.data, "models")}.Find(name)
 }
 
 // reportUsage is the account of an answer as JSON.

@@ -105,7 +105,7 @@ type File struct {
 	mapped  *mem.File
 	keys    []string
 	values  map[string]any // scalars as int64, float64, bool, string; arrays as []T
-	kinds   map[string]kind
+	raw     map[string]rawValue
 	tensors []Tensor
 	byName  map[string]int
 }
@@ -148,7 +148,7 @@ func Parse(data []byte) (*File, error) {
 	if r.failed || tensors > MaxTensors || keys > MaxKeys {
 		return nil, damaged("%d tensors and %d keys, at most %d and %d", tensors, keys, MaxTensors, MaxKeys)
 	}
-	f := &File{Version: int(version), values: map[string]any{}, kinds: map[string]kind{}, byName: map[string]int{}}
+	f := &File{Version: int(version), values: map[string]any{}, raw: map[string]rawValue{}, byName: map[string]int{}}
 	for range keys {
 		if err := f.readKey(r); err != nil {
 			return nil, err
@@ -162,6 +162,7 @@ func (f *File) readKey(r *reader) error {
 	if !ok || name == "" {
 		return damaged("the name of key %d", len(f.keys))
 	}
+	from := r.at
 	k := kind(r.u32())
 	v, err := r.value(k)
 	if err != nil {
@@ -171,7 +172,7 @@ func (f *File) readKey(r *reader) error {
 		return damaged("key %q comes twice", name)
 	}
 	f.keys = append(f.keys, name)
-	f.values[name], f.kinds[name] = v, k
+	f.values[name], f.raw[name] = v, r.data[from:r.at:r.at]
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package gguf
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -146,6 +147,13 @@ func TestWrite(t *testing.T) {
 	}
 	if v, ok := f.Int("d"); !ok || v != -1<<40 {
 		t.Errorf("d is %d", v)
+	}
+
+	if err := Write(path, old.Pairs(), tensors); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, golden(t)) {
+		t.Errorf("a copy of the golden file differs, %v", err)
 	}
 
 	short := []Source{{"a", []int{4}, quant.F32, func(w io.Writer) error { _, err := w.Write([]byte{1}); return err }}}

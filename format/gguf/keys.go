@@ -12,6 +12,19 @@ func (f *File) Value(key string) (any, bool) {
 	return v, ok
 }
 
+// rawValue is a value as files have it: type and bytes.
+type rawValue []byte
+
+// Pairs returns all keys with their values, for Write: each keeps its type.
+// They are valid until the file is closed.
+func (f *File) Pairs() []Key {
+	out := make([]Key, len(f.keys))
+	for i, k := range f.keys {
+		out[i] = Key{k, f.raw[k]}
+	}
+	return out
+}
+
 func get[T any](f *File, key string) (T, bool) {
 	v, ok := f.values[key].(T)
 	return v, ok

@@ -11,7 +11,7 @@ import (
 )
 
 // Key is a named value to write: a bool, string, int32, uint32, int64, uint64,
-// float32, float64, or a slice of one of them.
+// float32, float64, a slice of one of them, or what Pairs returned.
 type Key struct {
 	Name  string
 	Value any
@@ -128,6 +128,8 @@ func appendString(b []byte, s string) []byte {
 // appendValue appends a value's type and bytes.
 func appendValue(b []byte, v any) ([]byte, error) {
 	switch v := v.(type) {
+	case rawValue:
+		return append(b, v...), nil
 	case []string:
 		return appendList(b, v)
 	case []bool:
