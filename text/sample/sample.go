@@ -30,6 +30,9 @@ const (
 	MaxBias     = 1024 // entries of LogitBias
 )
 
+// maxHeap is the largest top-k for which a heap is faster than partitions.
+const maxHeap = 512
+
 // negligible is the distance from the best logit, in units of the temperature,
 // from which on a token cannot matter: e^-40 is 4e-18.
 const negligible = 40
@@ -318,21 +321,29 @@ func (s *Sampler) report(c *Choice, logits []float32, best float32) {
 // draw returns a token at random.
 func (s *Sampler) draw(logits []float32, best float32) int32 {
 	u := s.rng.Float64()
-	scale := float32(1 / s.params.Temperature)
-	scale = min(scale, 1e30)
+	scale := min(float32(1/s.params.Temperature), 1e30)
 	k, p, m := s.params.TopK, s.params.TopP, s.params.MinP
 	k, p = either(k > 0 && k < len(logits), k, 0), either(p > 0 && p < 1, p, 1)
 	if k == 0 && p == 1 && m == 0 {
 		w := s.probs[:len(logits)]
-		weigh(w, logits, scale, best)
-		return int32(pick(w, u))
+		return int32(pick(w, u*weigh(w, logits, scale, best)))
 	}
-	ids, w := s.candidates(logits, best-negligible/scale)
-	if k > 0 && k < len(ids) {
-		selectTop(w, ids, k)
-		ids, w = ids[:k], w[:k]
+	var ids []int32
+	var w []float32
+	var sum float64
+	switch {
+	case k > 0:
+		ids, w = s.best(logits, k)
+		sum = weigh(w, w, scale, best)
+	case p < 1:
+		// all tokens below this weight have less than 1-p of the mass together
+		w = s.probs[:len(logits)]
+		sum = weigh(w, logits, scale, best)
+		ids, w = s.gather(w, float32((1-p)*sum/float64(len(w))))
+	default:
+		ids, w = s.gather(logits, best+float32(math.Log(m))/scale)
+		sum = weigh(w, w, scale, best)
 	}
-	sum := weigh(w, w, scale, best)
 	if p < 1 {
 		n := selectMass(w, ids, p*sum)
 		ids, w = ids[:n], w[:n]
@@ -347,7 +358,11 @@ func (s *Sampler) draw(logits []float32, best float32) int32 {
 		}
 		ids, w = ids[:n], w[:n]
 	}
-	return ids[pick(w, u)]
+	sum = 0
+	for _, x := range w {
+		sum += float64(x)
+	}
+	return ids[pick(w, u*sum)]
 }
 
 func either[T any](ok bool, a, b T) T {
@@ -371,28 +386,48 @@ func weigh(w, x []float32, scale, best float32) float64 {
 	return sum
 }
 
-// candidates gathers the tokens whose logit reaches the cut, in the order of
-// ids, with their logits.
-func (s *Sampler) candidates(logits []float32, cut float32) (ids []int32, w []float32) {
+// gather lists the tokens whose value reaches the least one, in the order of
+// ids, with their values. It may work in place.
+func (s *Sampler) gather(values []float32, least float32) (ids []int32, w []float32) {
 	n := 0
 	ids, w = s.ids, s.probs
-	for i, l := range logits {
-		if l >= cut {
-			ids[n], w[n] = int32(i), l
+	for i, v := range values {
+		if v >= least {
+			ids[n], w[n] = int32(i), v
 			n++
 		}
 	}
 	return ids[:n], w[:n]
 }
 
-// pick returns the index at which the running sum of the weights passes u of
-// the whole, 0 <= u < 1.
-func pick(w []float32, u float64) int {
-	var sum float64
-	for _, x := range w {
-		sum += float64(x)
+// best lists the k most likely tokens with their logits.
+func (s *Sampler) best(logits []float32, k int) (ids []int32, w []float32) {
+	if k > maxHeap {
+		ids, w = s.gather(logits, minusInf)
+		selectTop(w, ids, k)
+		return ids[:k], w[:k]
 	}
-	at, last := u*sum, 0
+	ids, w = s.ids[:k], s.probs[:k]
+	for i := range k {
+		ids[i], w[i] = int32(i), logits[i]
+	}
+	for i := k/2 - 1; i >= 0; i-- {
+		sink(w, ids, i)
+	}
+	worst := w[0]
+	for i, l := range logits[k:] {
+		if l > worst { // of equals the lower id stays
+			ids[0], w[0] = int32(k+i), l
+			sink(w, ids, 0)
+			worst = w[0]
+		}
+	}
+	return ids, w
+}
+
+// pick returns the index at which the running sum of the weights passes at.
+func pick(w []float32, at float64) int {
+	last := 0
 	for i, x := range w {
 		if x == 0 {
 			continue

@@ -112,6 +112,8 @@ var settings = []Params{
 	{Temperature: 0.3},
 	{Temperature: 2.5, TopK: 5},
 	{Temperature: 1, TopP: 0.7},
+	{Temperature: 0.5, TopP: 0.999},
+	{Temperature: 1, TopP: 0.8, MinP: 0.2},
 	{Temperature: 0.8, TopK: 11, TopP: 0.9},
 	{Temperature: 1, MinP: 0.1},
 	{Temperature: 1.2, TopK: 20, TopP: 0.95, MinP: 0.05},
@@ -212,6 +214,14 @@ func TestKept(t *testing.T) {
 			t.Fatalf("round %d: top-p %v keeps other tokens:\n%s", i, share, d)
 		}
 		k := 1 + rng.IntN(n)
+		if k < n {
+			s := &Sampler{ids: make([]int32, n), probs: make([]float32, n)}
+			got, _ := s.best(w, k)
+			slices.Sort(got)
+			if d := cmp.Diff(got, slices.Sorted(slices.Values(order[:k]))); d != "" {
+				t.Fatalf("round %d: the best %d are others:\n%s", i, k, d)
+			}
+		}
 		gw, gids = slices.Clone(w), slices.Clone(ids)
 		selectTop(gw, gids, k)
 		slices.Sort(gids[:k])

@@ -6,6 +6,24 @@ func before(w1 float32, id1 int32, w2 float32, id2 int32) bool {
 	return w1 > w2 || w1 == w2 && id1 < id2
 }
 
+// sink restores the heap below i, in which a parent comes after its children:
+// the last of the order is at the top.
+func sink(w []float32, ids []int32, i int) {
+	for {
+		last := i
+		for _, c := range [2]int{2*i + 1, 2*i + 2} {
+			if c < len(w) && before(w[last], ids[last], w[c], ids[c]) {
+				last = c
+			}
+		}
+		if last == i {
+			return
+		}
+		w[i], w[last], ids[i], ids[last] = w[last], w[i], ids[last], ids[i]
+		i = last
+	}
+}
+
 // partition puts w[lo:hi] in two parts around one of its members, whose place
 // it returns: before it stands what comes before it.
 func partition(w []float32, ids []int32, lo, hi int) int {
