@@ -336,17 +336,17 @@ func (e *Engine) room(i int) []float32 {
 	return e.logits[i]
 }
 
-// bug is a panic of a pass.
-type bug struct{ value any }
+// bugError is a panic of a pass.
+type bugError struct{ value any }
 
-func (b *bug) Error() string { return fmt.Sprintf("bug: %v", b.value) }
+func (b *bugError) Error() string { return fmt.Sprintf("bug: %v", b.value) }
 
 // pass runs the model; a panic is an error.
 func (e *Engine) pass(ctx context.Context, batch []Slice) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			slog.Error("a step failed by a bug", "bug", v, "stack", string(debug.Stack()))
-			err = &bug{v}
+			err = &bugError{v}
 		}
 	}()
 	return e.model.Step(ctx, batch)
@@ -358,7 +358,7 @@ func (e *Engine) fail(ctx context.Context, owners []*sequence, err error) {
 	if ctx.Err() != nil {
 		return // shutting down: the loop ends them
 	}
-	var b *bug
+	var b *bugError
 	if errors.As(err, &b) {
 		err = ErrInternal
 	}

@@ -316,26 +316,26 @@ func numbers(tag string) error {
 
 // weave puts the counters into one tag.
 func weave(tag, kind string) string {
-	open, close := tag[:2], tag[len(tag)-2:]
+	left, right := tag[:2], tag[len(tag)-2:]
 	body := tag[2 : len(tag)-2]
 	if strings.HasPrefix(body, "-") {
-		open, body = open+"-", body[1:]
+		left, body = left+"-", body[1:]
 	}
 	if strings.HasSuffix(body, "-") {
-		close, body = "-"+close, body[:len(body)-1]
+		right, body = "-"+right, body[:len(body)-1]
 	}
 	body = replaceFilters(body)
 	if tag[1] == '{' {
-		return open + " __out(" + body + ") " + close
+		return left + " __out(" + body + ") " + right
 	}
-	tag = open + body + close
+	tag = left + body + right
 	switch kind {
 	case "set":
 		at := top(body, "=")
 		if at < 0 {
 			break // a block: what it prints is counted
 		}
-		return open + body[:at+1] + " __keep(" + body[at+1:] + ") " + close
+		return left + body[:at+1] + " __keep(" + body[at+1:] + ") " + right
 	case "for":
 		at := top(body, " in ")
 		if at < 0 {
@@ -347,11 +347,11 @@ func weave(tag, kind string) string {
 				list, tail = list[:i], list[i:]+tail
 			}
 		}
-		return open + head + "__each(" + list + ")" + tail + " " + close
+		return left + head + "__each(" + list + ")" + tail + " " + right
 	case "macro":
-		return open + body + "%}{% set __n = __enter() " + close
+		return left + body + "%}{% set __n = __enter() " + right
 	case "endmacro":
-		return open + " set __n = __leave() %}{%" + body + close
+		return left + " set __n = __leave() %}{%" + body + right
 	}
 	return tag
 }

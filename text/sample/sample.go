@@ -33,10 +33,6 @@ const (
 // maxHeap is the largest top-k for which a heap is faster than partitions.
 const maxHeap = 512
 
-// negligible is the distance from the best logit, in units of the temperature,
-// from which on a token cannot matter: e^-40 is 4e-18.
-const negligible = 40
-
 // Errors of a draw.
 var (
 	ErrNothing = errors.New("sample: no token is allowed here")
@@ -145,8 +141,10 @@ func New(p Params, vocab int) (*Sampler, error) {
 	if s.repeats() {
 		s.recent = newBag(vocab)
 	}
-	if p.Temperature > 0 {
+	if p.Temperature > 0 || p.LogProbs != 0 {
 		s.probs = make([]float32, vocab)
+	}
+	if p.Temperature > 0 {
 		s.ids = make([]int32, vocab)
 	}
 	s.top = make([]TokenProb, 0, max(p.LogProbs, 0))
@@ -283,12 +281,7 @@ func argmax(logits []float32) (int32, error) {
 
 // report fills in the log probabilities.
 func (s *Sampler) report(c *Choice, logits []float32, best float32) {
-	var sum float64
-	for _, l := range logits {
-		if l-best > -negligible {
-			sum += math.Exp(float64(l - best))
-		}
-	}
+	sum := weigh(s.probs[:len(logits)], logits, 1, best)
 	norm := float32(math.Log(sum)) + best
 	c.LogProb = logits[c.Token] - norm
 	n := s.params.LogProbs
