@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"strconv"
 	"testing"
 
 	"kuai/par"
@@ -18,6 +19,9 @@ func peerModel(tb testing.TB, o Options) *Model {
 	}
 	o.Pool = par.New(0)
 	o.Weights, o.KV = os.Getenv("KUAI_TEXT_WEIGHTS"), os.Getenv("KUAI_TEXT_KV")
+	if n, err := strconv.Atoi(os.Getenv("KUAI_TEXT_CHUNK")); err == nil {
+		o.Chunk = n
+	}
 	m, err := Open(path, o)
 	if err != nil {
 		tb.Fatal(err)

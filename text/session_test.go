@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"kuai/internal/near"
@@ -300,5 +302,68 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 				t.Errorf("%v allocations a step", n)
 			}
 		})
+	}
+}
+
+// TestSamePrompt sends a prompt twice: the second time one token is computed.
+func TestSamePrompt(t *testing.T) {
+	for _, name := range []string{"minimax", "llama"} {
+		t.Run(name, func(t *testing.T) {
+			m, tokens, want := open(t, name, Options{})
+			v := m.config.Vocab
+			for i, reused := range []int{0, 149, 149} {
+				logits := make([]float32, v)
+				s, n := m.Begin(tokens)
+				if n != reused {
+					t.Errorf("round %d: %d tokens reused, want %d", i, n, reused)
+				}
+				if err := s.Prefill(t.Context(), tokens[n:], logits, nil); err != nil {
+					t.Fatal(err)
+				}
+				near.Check(t, "logits", logits, want[149*v:], bar)
+				s.Close()
+			}
+		})
+	}
+}
+
+// TestTogether begins, forks and closes sessions while others are computed.
+func TestTogether(t *testing.T) {
+	m, tokens, want := open(t, "minimax", Options{Chunk: 32, PrefixBytes: 1 << 17})
+	v := m.config.Vocab
+	var group sync.WaitGroup
+	for w := range 4 {
+		group.Go(func() {
+			for i := range 8 {
+				n := 40 + 9*w + 5*i
+				s, reused := m.Begin(tokens[:n])
+				logits := make([]float32, v)
+				if err := s.Prefill(t.Context(), tokens[reused:n-1], nil, nil); err != nil {
+					t.Error(err)
+				}
+				f := s.Fork()
+				s.Close()
+				if err := f.Prefill(t.Context(), tokens[n-1:n], logits, nil); err != nil {
+					t.Error(err)
+				}
+				near.Check(t, "logits", logits, want[(n-1)*v:n*v], bar)
+				f.Close()
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestSuppressed(t *testing.T) {
+	m, tokens, want := open(t, "minimax", Options{})
+	v := m.config.Vocab
+	m.config.suppress = 90
+	logits := make([]float32, v)
+	step(t, m, Slice{Session: m.NewSession(), Tokens: tokens[:9], Logits: logits})
+	near.Check(t, "logits", logits[:90], want[8*v:][:90], bar)
+	for i, l := range logits[90:] {
+		if !math.IsInf(float64(l), -1) {
+			t.Errorf("token %d has the logit %v", 90+i, l)
+		}
 	}
 }
