@@ -223,6 +223,7 @@ func (e *Engine) remove(ended func(*sequence) bool) {
 
 // admit lets requests in, first come, first served.
 func (e *Engine) admit() {
+	defer e.start()
 	for len(e.running) < e.o.Running {
 		e.mu.Lock()
 		if len(e.waiting) == 0 {
@@ -243,8 +244,7 @@ func (e *Engine) admit() {
 		e.running = append(e.running, s)
 		e.stats.Running = len(e.running)
 		e.mu.Unlock()
-		e.begin(s)
-		e.count(func(t *Stats) { t.ReusedTokens += int64(s.reused) })
+		e.follow(s)
 	}
 }
 
@@ -259,6 +259,7 @@ func (e *Engine) step(ctx context.Context) {
 	batch, owners, prompts, writing := e.gather()
 	begin := time.Now()
 	err := e.pass(ctx, batch)
+	defer clear(batch) // holds no session longer than needed
 	if !writing || prompts >= 4*writers(owners) {
 		e.pace.saw(prompts, time.Since(begin))
 	}

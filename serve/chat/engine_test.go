@@ -327,6 +327,47 @@ func TestKept(t *testing.T) {
 	})
 }
 
+// TestShared checks that requests which come at once and begin alike have the
+// beginning read once, and that one whose leader goes away reads it itself.
+func TestShared(t *testing.T) {
+	t.Parallel()
+	for _, leave := range []bool{false, true} {
+		m := &fakeModel{shares: true, perToken: 100 * time.Microsecond}
+		start(t, m, Options{Chunk: 200}, func(t *testing.T, e *Engine) {
+			system := strings.Repeat("You are a helpful test. ", 40) // 960 tokens
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var all []*Stream
+			for i := range 8 {
+				c := t.Context()
+				if i == 0 {
+					c = ctx
+				}
+				s, err := e.Submit(c, Request{Prompt: ids(system + fmt.Sprint("question ", i)), MaxTokens: 5})
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, s)
+			}
+			time.Sleep(50 * time.Millisecond) // amid the first one's prompt
+			if leave {
+				cancel()
+			}
+			for i, s := range all {
+				_, res, err := s.ReadAll(t.Context())
+				if gone := leave && i == 0; (err != nil) != gone {
+					t.Errorf("request %d: %v", i, err)
+				} else if !gone && i > 1 && res.Usage.Reused < len(system) {
+					t.Errorf("request %d reused %d tokens, want %d", i, res.Usage.Reused, len(system))
+				}
+			}
+			if n := e.Stats().PromptTokens; n > int64(2*len(system)) {
+				t.Errorf("%d tokens of prompts were read; together they share %d", n, len(system))
+			}
+		})
+	}
+}
+
 func TestSchema(t *testing.T) {
 	t.Parallel()
 	s, err := schema.Compile([]byte(`{"type":"object","properties":{"n":{"type":"integer","minimum":10,"maximum":99},"ok":{"type":"boolean"}},"required":["n","ok"],"additionalProperties":false}`))

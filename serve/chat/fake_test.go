@@ -64,12 +64,14 @@ type fakeModel struct {
 	perToken time.Duration
 	script   string // what it answers instead, from the prompt's end on
 	fail     func(batch []Slice) error
+	shares   bool // remembers what any session has read
 
 	mu      sync.Mutex
 	open    int
 	steps   [][]int // tokens of each slice
 	begun   int
 	longest time.Duration // of a step in which an answer went on
+	known   [][]int32
 }
 
 func (m *fakeModel) Info() Info {
@@ -80,12 +82,20 @@ func (m *fakeModel) Info() Info {
 	return Info{Vocab: fakeVocab, Context: c, StateBytes: 1000, KVBytes: 1}
 }
 
-func (m *fakeModel) Begin([]int32) Session {
+func (m *fakeModel) Begin(tokens []int32) Session {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.open++
 	m.begun++
-	return &fakeSession{m: m}
+	best := 0
+	for _, k := range m.known {
+		n := 0
+		for n < len(k) && n < len(tokens)-1 && k[n] == tokens[n] {
+			n++
+		}
+		best = max(best, n)
+	}
+	return &fakeSession{m: m, tokens: slices.Clone(tokens[:best])}
 }
 
 // follow is the token after these.
@@ -124,6 +134,9 @@ func (m *fakeModel) Step(ctx context.Context, batch []Slice) error {
 		total += len(b.Tokens)
 		single = single || len(b.Tokens) == 1 && len(s.tokens) > 0
 		s.tokens = append(s.tokens, b.Tokens...)
+		if m.shares {
+			m.known = append(m.known, slices.Clone(s.tokens))
+		}
 		if b.Logits != nil {
 			clear(b.Logits)
 			b.Logits[m.follow(s.tokens)] = 9

@@ -30,5 +30,6 @@ func (t *textModel) Step(ctx context.Context, batch []Slice) error {
 		s, _ := b.Session.(*text.Session) // those of Begin
 		t.batch = append(t.batch, text.Slice{Session: s, Tokens: b.Tokens, Logits: b.Logits})
 	}
+	defer clear(t.batch)
 	return t.m.Step(ctx, t.batch)
 }

@@ -216,3 +216,26 @@ func TestTooLong(t *testing.T) {
 		t.Errorf("got %v, %d messages", err, len(d.Messages))
 	}
 }
+
+// TestSharedOnModel sends requests with one long beginning at once: it is read
+// twice at most, by the first, and by the second, which shows where they part.
+func TestSharedOnModel(t *testing.T) {
+	t.Parallel()
+	l := open(t, Options{})
+	system := strings.Repeat("You are a helpful test of the engine room. ", 20)
+	var all []*Stream
+	own := 0
+	for i := range 16 {
+		prompt := RawTokens(l.Vocab, fmt.Sprint(system, i, " is the question that only this one asks."))
+		own += len(prompt) - len(system)
+		all = append(all, submit(t, l.Talker.Engine, Request{Prompt: prompt, MaxTokens: 4, IgnoreEnd: true}))
+	}
+	for i, s := range all {
+		if _, res := read(t, s); i > 1 && res.Usage.Reused < len(system)-1 {
+			t.Errorf("request %d reused %d of %d shared tokens", i, res.Usage.Reused, len(system))
+		}
+	}
+	if n := int(l.Talker.Engine.Stats().PromptTokens); n > 2*len(system)+own {
+		t.Errorf("%d tokens were read; %d are shared, %d are not", n, len(system), own)
+	}
+}

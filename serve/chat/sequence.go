@@ -25,7 +25,9 @@ type sequence struct {
 	matcher *schema.Matcher
 	out     writer
 
-	session  Session
+	follows  []leader
+	session  Session // nil: it waits for those it follows
+	ended    bool
 	next     []int32 // not yet in the session: the prompt's rest, or the last token
 	reserved int64   // bytes
 	budget   int     // tokens that may be written
@@ -98,6 +100,52 @@ func (s *sequence) left() error {
 		return context.Canceled
 	}
 	return nil
+}
+
+// leader is a sequence that reads what another one would have to read as well.
+type leader struct {
+	*sequence
+	shared int // tokens that both begin with
+}
+
+// minShared is how many tokens are worth waiting for.
+const minShared = 128
+
+// follow finds the sequences that a new one lets go ahead: many requests that
+// come at once often begin alike, and what they share is read once.
+func (e *Engine) follow(s *sequence) {
+	if s.req.Conversation != "" && e.kept.bytesOf(s.req.Conversation) > 0 {
+		return // it has a beginning of its own
+	}
+	for _, q := range e.running {
+		if q == s || q.written > 0 {
+			continue
+		}
+		n, most := 0, min(len(q.req.Prompt), len(s.req.Prompt))-1
+		for n < most && q.req.Prompt[n] == s.req.Prompt[n] {
+			n++
+		}
+		if n >= minShared {
+			s.follows = append(s.follows, leader{q, n})
+		}
+	}
+}
+
+// start begins the sequences that wait for nobody.
+func (e *Engine) start() {
+	for _, s := range e.running {
+		if s.session != nil || slices.ContainsFunc(s.follows, leader.ahead) {
+			continue
+		}
+		s.follows = nil
+		e.begin(s)
+		e.count(func(t *Stats) { t.ReusedTokens += int64(s.reused) })
+	}
+}
+
+// ahead says whether the leader is still reading what both begin with.
+func (l leader) ahead() bool {
+	return !l.ended && l.written == 0 && (l.session == nil || l.session.Len() < l.shared)
 }
 
 // begin gives a sequence its session: the conversation's, cut back to what the
@@ -220,6 +268,7 @@ func (e *Engine) write(s *sequence, c sample.Choice) (ended bool) {
 
 // finish ends a request: the last event, and the session kept or closed.
 func (e *Engine) finish(s *sequence, r Result) {
+	s.ended = true
 	now := time.Now()
 	r.Usage = Usage{Prompt: len(s.req.Prompt), Reused: s.reused, Completion: s.written, Total: now.Sub(s.asked)}
 	if !s.begun.IsZero() {
