@@ -29,8 +29,9 @@ test: ## all fast tests, as CI runs them
 	go test $(PKG)
 
 .PHONY: bench-peers
-bench-peers: ## f32 products against OpenBLAS in the same minutes, where that can be installed
-	@if [ -x tools/peers/gemm.sh ]; then tools/peers/gemm.sh; else echo "SKIP bench-peers: no peers script"; fi
+bench-peers: ## f32 products beside OpenBLAS, language models beside llama.cpp, in the same minutes
+	@tools/peers/gemm.sh
+	@tools/peers/text.sh
 
 .PHONY: readme
 readme: ## run the README's commands: the blocks that begin ```sh run

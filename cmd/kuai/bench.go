@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	benchtext "kuai/eval/text"
 	"kuai/format/atomicfile"
 	"kuai/par"
+	"kuai/text"
 )
 
 func (a *app) benchCommand() *cobra.Command {
@@ -74,8 +76,8 @@ func (a *app) benchCommand() *cobra.Command {
 
 func (a *app) benchTextCommand(quick *bool) *cobra.Command {
 	var depths []int
-	var out string
-	threads := 0
+	var out, model, weights, dir string
+	threads, prompt, tokens := 0, 512, 64
 	cmd := &cobra.Command{
 		Use:   "text",
 		Short: "Measure what a token costs at depth: hybrid, softmax twin, dense Transformer",
@@ -83,8 +85,11 @@ func (a *app) benchTextCommand(quick *bool) *cobra.Command {
 Q8_0: a hybrid of lightning and softmax attention with experts (547M), its
 softmax twin (510M), and a dense multi-head Transformer of as many weights. The
 cache at a depth is filled with random numbers: time does not depend on them.
-Needs 1 GB of disk for the while, and 9 GB of memory at 131072 tokens.`,
-		Example: "  kuai bench text --depth 0,8192,32768,102400,131072 --plot depth.svg",
+Needs 1 GB of disk for the while, and 9 GB of memory at 131072 tokens.
+
+With --model it times that model instead; --write puts the three into a directory
+for other programs to time.`,
+		Example: "  kuai bench text --depth 0,8192,32768,102400,131072 --plot depth.svg\n  kuai bench text --model model.gguf --prompt 512 --tokens 64",
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, d := range depths {
@@ -98,6 +103,12 @@ Needs 1 GB of disk for the while, and 9 GB of memory at 131072 tokens.`,
 			cfg := benchtext.Config{Pool: par.New(threads), Depths: depths, Quick: *quick}
 			if a.terminal() {
 				cfg.View = func(what string) { _, _ = fmt.Fprintf(a.Err, "\r\033[K%s", what) }
+			}
+			if dir != "" {
+				return benchtext.WriteAll(cfg, dir)
+			}
+			if model != "" {
+				return a.benchModel(cmd.Context(), cfg, model, text.Options{Weights: weights}, prompt, tokens)
 			}
 			rep, series, err := benchtext.Run(cmd.Context(), cfg)
 			if cfg.View != nil {
@@ -119,5 +130,29 @@ Needs 1 GB of disk for the while, and 9 GB of memory at 131072 tokens.`,
 	f.IntSliceVar(&depths, "depth", []int{0, 8192, 32768, 102400, 131072}, "tokens before")
 	f.StringVar(&out, "plot", "", "draw the curves into this .svg or .png")
 	f.IntVar(&threads, "threads", 0, "threads (default: all cores)")
+	f.StringVarP(&model, "model", "m", "", "time this model")
+	f.StringVar(&weights, "weights", "", "repack its weights: f32, bf16, q8 or q4 (default: as stored)")
+	f.IntVar(&prompt, "prompt", prompt, "with --model: tokens of the prompt")
+	f.IntVar(&tokens, "tokens", tokens, "with --model: tokens to decode")
+	f.StringVar(&dir, "write", "", "write hybrid.gguf, twin.gguf and dense.gguf into this directory")
 	return cmd
+}
+
+// benchModel times one model.
+func (a *app) benchModel(ctx context.Context, cfg benchtext.Config, model string, o text.Options, prompt, tokens int) error {
+	if prompt < 1 || tokens < 1 {
+		return usage(fmt.Errorf("--prompt %d --tokens %d, want at least 1", prompt, tokens))
+	}
+	path, err := a.findText(model)
+	if err != nil {
+		return err
+	}
+	rep, err := benchtext.Rates(ctx, cfg, path, o, prompt, tokens)
+	if cfg.View != nil {
+		_, _ = fmt.Fprint(a.Err, "\r\033[K")
+	}
+	if err != nil {
+		return err
+	}
+	return a.print(rep)
 }

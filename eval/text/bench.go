@@ -49,6 +49,23 @@ type Series struct {
 	Bytes   []int64   `json:"session_bytes"`        // state and cache
 }
 
+// models are the three, by name.
+var models = []struct {
+	name  string
+	shape Shape
+}{{"hybrid", Hybrid}, {"twin", Twin}, {"dense", Dense}}
+
+// WriteAll writes the models into a directory, for other programs to time.
+func WriteAll(cfg Config, dir string) error {
+	for _, m := range models {
+		cfg.tell("making %s", m.name)
+		if err := m.shape.Write(cfg.Pool, filepath.Join(dir, m.name+".gguf"), quant.Q8_0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Run measures the three models.
 func Run(ctx context.Context, cfg Config) (*report.Report, []Series, error) {
 	rep := &report.Report{Machine: report.Machine(), Model: "synthetic, random weights, Q8_0"}
@@ -58,10 +75,7 @@ func Run(ctx context.Context, cfg Config) (*report.Report, []Series, error) {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 	var all []Series
-	for _, m := range []struct {
-		name  string
-		shape Shape
-	}{{"hybrid", Hybrid}, {"twin", Twin}, {"dense", Dense}} {
+	for _, m := range models {
 		s, err := cfg.model(ctx, rep, filepath.Join(dir, m.name+".gguf"), m.name, m.shape)
 		if err != nil {
 			return nil, nil, err
@@ -162,7 +176,7 @@ func (cfg Config) limits(rep *report.Report, m *text.Model, name string, s Serie
 	c := m.Config()
 	active := float64(c.WeightBytes) / float64(c.Parameters) * float64(c.Active)
 	perToken := active + 2*float64(c.StateBytes) // read and written
-	bandwidth := readRate(cfg.Pool)
+	bandwidth := max(readRate(cfg.Pool), readRate(cfg.Pool))
 	rep.AtLeast("decode_"+name+"_of_bandwidth", perToken/(s.Decode[0]/1e3)/bandwidth, barBandwidth, fmt.Sprintf("of %.1f GB/s", bandwidth/1e9))
 	if !peak.Has(peak.Int8) {
 		rep.Missing("prefill_"+name+"_of_peak", "of int8 peak", "this CPU has no dot products of bytes")
