@@ -154,7 +154,7 @@ func (p *pace) take() (steps float64, sum Work, seconds float64) {
 }
 
 // limit is the arithmetic peak of a pool, measured again every minute because
-// neighbours move it.
+// neighbours move it. What a busy moment shows is no limit: it falls slowly.
 type limit struct {
 	pool  *par.Pool
 	bf16  bool
@@ -164,7 +164,7 @@ type limit struct {
 
 func (l *limit) now() float64 {
 	if l.taken.IsZero() || time.Since(l.taken) > time.Minute {
-		l.value, l.taken = spin(l.pool, l.bf16), time.Now()
+		l.value, l.taken = max(spin(l.pool, l.bf16), 0.9*l.value), time.Now()
 	}
 	return l.value
 }
