@@ -114,6 +114,14 @@ type attention struct {
 	rounded bool
 }
 
+// typ is how the products of prompts round.
+func (t *attention) typ() gemm.Type {
+	if t.rounded {
+		return gemm.BF16
+	}
+	return gemm.F32
+}
+
 // attnScratch is a worker's memory.
 type attnScratch struct {
 	q             []float32 // [attnRows, D]
