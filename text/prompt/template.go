@@ -46,6 +46,7 @@ type Template struct {
 	source string
 	tmpl   *jinja.Template
 	o      Options
+	hider  *strings.Replacer
 
 	typed    bool // content is a list of parts
 	noSystem bool // the system's message goes into the user's
@@ -61,11 +62,10 @@ func Compile(source string, o Options) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Template{source: source, o: o, tools: strings.Contains(source, "tools")}
+	t := &Template{source: source, o: o, hider: hider(o.Control), tools: strings.Contains(source, "tools")}
 	if o.Now == nil {
 		t.o.Now = time.Now
 	}
-	t.o.Control = slices.DeleteFunc(slices.Clone(o.Control), func(s string) bool { return s == "" })
 	if t.tmpl, err = compile(guarded); err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (t *Template) Render(in Input) ([]Segment, error) {
 	in.Messages = slices.Clone(in.Messages)
 	for i := range in.Messages {
 		m := &in.Messages[i]
-		m.Content, m.Reasoning = t.hide(m.Content), t.hide(m.Reasoning)
+		m.Content, m.Reasoning = t.hider.Replace(m.Content), t.hider.Replace(m.Reasoning)
 	}
 	if t.noSystem {
 		in.Messages = mergeSystem(in.Messages)
@@ -142,30 +142,21 @@ func mergeSystem(messages []Message) []Message {
 	return messages
 }
 
-// The marks around what hide found; private characters that no model uses.
+// The marks around what hider found; private characters that no model uses.
 const markOpen, markClose = "\U0010FDE0", "\U0010FDE1"
 
-// hide marks the texts of control tokens in what a user wrote.
-func (t *Template) hide(s string) string {
-	s = strings.NewReplacer(markOpen, "", markClose, "").Replace(s)
-	if len(t.o.Control) == 0 || s == "" {
-		return s
-	}
-	var b strings.Builder
-	for {
-		at, found := len(s), ""
-		for _, c := range t.o.Control {
-			if i := strings.Index(s, c); i >= 0 && (i < at || i == at && len(c) > len(found)) {
-				at, found = i, c
-			}
+// hider marks the texts of control tokens in what a user wrote, of those that
+// begin alike the longest.
+func hider(control []string) *strings.Replacer {
+	control = slices.Clone(control)
+	slices.SortStableFunc(control, func(a, b string) int { return len(b) - len(a) })
+	pairs := []string{markOpen, "", markClose, ""}
+	for _, c := range control {
+		if c != "" {
+			pairs = append(pairs, c, markOpen+c+markClose)
 		}
-		b.WriteString(s[:at])
-		if found == "" {
-			return b.String()
-		}
-		b.WriteString(markOpen + found + markClose)
-		s = s[at+len(found):]
 	}
+	return strings.NewReplacer(pairs...)
 }
 
 // reveal splits a prompt at the marks.

@@ -109,6 +109,32 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestWhite compares white space around tags with jinja2.
+func TestWhite(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("testdata/golden.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var golden struct{ White []struct{ Source, Want string } }
+	if err := json.Unmarshal(data, &golden); err != nil || len(golden.White) < 300 {
+		t.Fatal(err, len(golden.White))
+	}
+	for _, c := range golden.White {
+		const probes = "{{ messages[0].content }}|"
+		tmpl, err := Compile(probes+c.Source, fixed)
+		if err != nil {
+			t.Errorf("%q: %v", c.Source, err)
+			continue
+		}
+		got, err := tmpl.Render(Input{Messages: []Message{{Role: "user", Content: ""}}, Extra: map[string]any{"x": "X"}})
+		// what stands before changes indentation at the very beginning alone
+		if want := "|" + c.Want; err != nil || Text(got) != want && strings.TrimLeft(Text(got), "| \t") != strings.TrimLeft(want, "| \t") {
+			t.Errorf("%q: got %q, %v, want %q", c.Source, Text(got), err, want)
+		}
+	}
+}
+
 // TestControl checks that a user cannot end a turn.
 func TestControl(t *testing.T) {
 	t.Parallel()

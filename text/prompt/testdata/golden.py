@@ -62,5 +62,17 @@ for path in sorted(glob.glob(os.path.join(here, "templates", "*.jinja"))):
         except jinja2.exceptions.TemplateError as e:
             row["error"] = str(e)
         out["cases"].append(row)
+# White space: random sequences of pieces, printed by jinja2 as transformers sets it up.
+import random
+random.seed(7)
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+pieces = [" ", "  ", "\n", "\n\n", "\t", "a", "b\\n", "\"q\\", "{{ x }}", "{{- x }}", "{{ x -}}", "{{- x -}}", "{% set y = 1 %}", "{%- set y = 1 %}",
+    "{% set y = 1 -%}", "{%- set y = 1 -%}", "{%+ set y = 1 %}", "{% set y = 1 +%}", "{# c #}", "{#- c -#}", "{% raw %} {{ x }} \n {% endraw %}",
+    "{%- raw -%} {% \n {%- endraw -%}", "{% for i in [1, 2] %} {{ i }}\n{% endfor %}", "{{ 'a\\n\\u00e9\\'' }}", "{% if x %}\n  t\n  {% endif %}"]
+out["white"] = []
+for _ in range(300):
+    source = "".join(random.choice(pieces) for _ in range(random.randint(1, 12)))
+    out["white"].append({"source": source, "want": env.from_string(source).render(x="X")})
 json.dump(out, open(os.path.join(here, "golden.json"), "w"), ensure_ascii=False, indent=1)
 print(len(out["cases"]), "cases")
