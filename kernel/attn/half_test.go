@@ -9,6 +9,61 @@ import (
 	"kuai/kernel/vec"
 )
 
+// checkTile compares a tile, and what lies beside it with NaN.
+func checkTile(t *testing.T, name string, c []float32, ldc, rows int, want []float32) {
+	t.Helper()
+	var got []float32
+	for i := range rows {
+		got = append(got, c[i*ldc:][:32]...)
+		for _, x := range c[i*ldc+32 : (i+1)*ldc] {
+			if x == x {
+				t.Fatalf("%s: written beside the panel", name)
+			}
+		}
+	}
+	near.Check(t, name, got, want, 1e-6)
+}
+
+func TestByteTile(t *testing.T) {
+	everyISA(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(23, 24))
+		for _, rows := range []int{1, 2, 3, 4, 7, 8, 13} {
+			for _, n := range []int{1, 3, 4, 32, 63, 64} {
+				a, b, c := random(r, rows*n), make([]int8, n*32), nans(rows*40)
+				for i := range b {
+					b[i] = int8(r.IntN(256) - 128)
+				}
+				want := make([]float32, 0, rows*32)
+				for i := range rows {
+					for j := range 32 {
+						var s float64
+						for k := range n {
+							s += float64(a[i*n+k]) * float64(b[k*32+j])
+						}
+						want = append(want, float32(s))
+					}
+				}
+				ByteTile(c, 40, a, n, b, rows, n, false)
+				checkTile(t, fmt.Sprint("byte", rows, n), c, 40, rows, want)
+				ByteTile(c, 40, a, n, b, rows, n, true)
+				for i := range want {
+					want[i] *= 2
+				}
+				checkTile(t, fmt.Sprint("byte again", rows, n), c, 40, rows, want)
+				y, x := nans(n*32+1), make([]float32, n*32)
+				Widen(y[:n*32-1], b[1:])
+				for i := range b[1:] {
+					x[i] = float32(b[1+i])
+				}
+				near.Check(t, "widened", y[:n*32-1], x[:n*32-1], 0)
+				if y[n*32-1] == y[n*32-1] {
+					t.Fatal("widened past the end")
+				}
+			}
+		}
+	})
+}
+
 func TestHalfTile(t *testing.T) {
 	everyISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(21, 22))
@@ -35,16 +90,7 @@ func TestHalfTile(t *testing.T) {
 						}
 					}
 					HalfTile(c, ldc, a, lda, half, rows, n, acc)
-					var got []float32
-					for i := range rows {
-						got = append(got, c[i*ldc:][:32]...)
-						for _, x := range c[i*ldc+32 : (i+1)*ldc] {
-							if x == x {
-								t.Fatalf("%d rows of %d: written beside the panel", rows, n)
-							}
-						}
-					}
-					near.Check(t, fmt.Sprint(rows, n, acc), got, want, 1e-6)
+					checkTile(t, fmt.Sprint("half", rows, n, acc), c, ldc, rows, want)
 				}
 			}
 		}

@@ -23,3 +23,15 @@ func halfTile3(c, a *float32, b *uint16, n, rs, ldc int, acc uint32) { none() }
 func halfTile2(c, a *float32, b *uint16, n, rs, ldc int, acc uint32) { none() }
 
 func halfTile1(c, a *float32, b *uint16, n, rs, ldc int, acc uint32) { none() }
+
+func byteTile8(c, a *float32, b *int8, n, rs, ldc int, acc uint32) { none() }
+
+func byteTile4(c, a *float32, b *int8, n, rs, ldc int, acc uint32) { none() }
+
+func byteTile3(c, a *float32, b *int8, n, rs, ldc int, acc uint32) { none() }
+
+func byteTile2(c, a *float32, b *int8, n, rs, ldc int, acc uint32) { none() }
+
+func byteTile1(c, a *float32, b *int8, n, rs, ldc int, acc uint32) { none() }
+
+func widen16(y *float32, x *int8, n int) { none() }

@@ -28,11 +28,23 @@ func lightningStep16(o *float32, q *float32, k *float32, v *float32, s *float32,
 //go:noescape
 func halfTile8(c *float32, a *float32, b *uint16, n int, rs int, ldc int, acc uint32)
 
+// byteTile8 computes C[8, 32] = A[8, n] B[n, 32], or adds it where acc is 65535; n > 0, rows of
+// A are rs bytes apart, of C ldc bytes.
+//
+//go:noescape
+func byteTile8(c *float32, a *float32, b *int8, n int, rs int, ldc int, acc uint32)
+
 // halfTile4 computes C[4, 32] = A[4, n] B[n, 32], or adds it where acc is 65535; n > 0, rows of
 // A are rs bytes apart, of C ldc bytes.
 //
 //go:noescape
 func halfTile4(c *float32, a *float32, b *uint16, n int, rs int, ldc int, acc uint32)
+
+// byteTile4 computes C[4, 32] = A[4, n] B[n, 32], or adds it where acc is 65535; n > 0, rows of
+// A are rs bytes apart, of C ldc bytes.
+//
+//go:noescape
+func byteTile4(c *float32, a *float32, b *int8, n int, rs int, ldc int, acc uint32)
 
 // halfTile3 computes C[3, 32] = A[3, n] B[n, 32], or adds it where acc is 65535; n > 0, rows of
 // A are rs bytes apart, of C ldc bytes.
@@ -40,14 +52,37 @@ func halfTile4(c *float32, a *float32, b *uint16, n int, rs int, ldc int, acc ui
 //go:noescape
 func halfTile3(c *float32, a *float32, b *uint16, n int, rs int, ldc int, acc uint32)
 
+// byteTile3 computes C[3, 32] = A[3, n] B[n, 32], or adds it where acc is 65535; n > 0, rows of
+// A are rs bytes apart, of C ldc bytes.
+//
+//go:noescape
+func byteTile3(c *float32, a *float32, b *int8, n int, rs int, ldc int, acc uint32)
+
 // halfTile2 computes C[2, 32] = A[2, n] B[n, 32], or adds it where acc is 65535; n > 0, rows of
 // A are rs bytes apart, of C ldc bytes.
 //
 //go:noescape
 func halfTile2(c *float32, a *float32, b *uint16, n int, rs int, ldc int, acc uint32)
 
+// byteTile2 computes C[2, 32] = A[2, n] B[n, 32], or adds it where acc is 65535; n > 0, rows of
+// A are rs bytes apart, of C ldc bytes.
+//
+//go:noescape
+func byteTile2(c *float32, a *float32, b *int8, n int, rs int, ldc int, acc uint32)
+
 // halfTile1 computes C[1, 32] = A[1, n] B[n, 32], or adds it where acc is 65535; n > 0, rows of
 // A are rs bytes apart, of C ldc bytes.
 //
 //go:noescape
 func halfTile1(c *float32, a *float32, b *uint16, n int, rs int, ldc int, acc uint32)
+
+// byteTile1 computes C[1, 32] = A[1, n] B[n, 32], or adds it where acc is 65535; n > 0, rows of
+// A are rs bytes apart, of C ldc bytes.
+//
+//go:noescape
+func byteTile1(c *float32, a *float32, b *int8, n int, rs int, ldc int, acc uint32)
+
+// widen16 turns 16n > 0 bytes into float32.
+//
+//go:noescape
+func widen16(y *float32, x *int8, n int)

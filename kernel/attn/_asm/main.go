@@ -21,8 +21,18 @@ func main() {
 		step(n)
 	}
 	for _, mr := range []int{8, 4, 3, 2, 1} {
-		halfTile(mr)
+		tile("half", "uint16", mr, 64, func(b reg.Register, k int, lo, hi reg.VecPhysical) {
+			VCVTPH2PS(Mem{Base: b, Disp: 64 * k}, lo)
+			VCVTPH2PS(Mem{Base: b, Disp: 64*k + 32}, hi)
+		})
+		tile("byte", "int8", mr, 32, func(b reg.Register, k int, lo, hi reg.VecPhysical) {
+			VPMOVSXBD(Mem{Base: b, Disp: 32 * k}, lo)
+			VPMOVSXBD(Mem{Base: b, Disp: 32*k + 16}, hi)
+			VCVTDQ2PS(lo, lo)
+			VCVTDQ2PS(hi, hi)
+		})
 	}
+	widen()
 	Generate()
 }
 
@@ -90,12 +100,12 @@ func step(n int) {
 	RET()
 }
 
-// halfTile generates C[mr, 32] (+)= A[mr, n] B[n, 32] for B in half precision.
-// Low tiles add up even and odd k apart, so that no sum waits for the one
-// before.
-func halfTile(mr int) {
-	name := fmt.Sprintf("halfTile%d", mr)
-	TEXT(name, NOSPLIT, "func(c, a *float32, b *uint16, n, rs, ldc int, acc uint32)")
+// tile generates C[mr, 32] (+)= A[mr, n] B[n, 32] for a B whose rows take a
+// number of bytes and are loaded so. Low tiles add up even and odd k apart, so
+// that no sum waits for the one before.
+func tile(kind, typ string, mr, bytes int, load func(b reg.Register, k int, lo, hi reg.VecPhysical)) {
+	name := fmt.Sprintf("%sTile%d", kind, mr)
+	TEXT(name, NOSPLIT, "func(c, a *float32, b *"+typ+", n, rs, ldc int, acc uint32)")
 	Doc(fmt.Sprintf("%s computes C[%d, 32] = A[%d, n] B[n, 32], or adds it where acc is 65535; n > 0, rows of", name, mr, mr),
 		"A are rs bytes apart, of C ldc bytes.")
 	Pragma("noescape")
@@ -142,15 +152,14 @@ func halfTile(mr int) {
 	}
 	lane := func(k int) {
 		lo, hi := zmm[4*(k%2)], zmm[4*(k%2)+1]
-		VCVTPH2PS(Mem{Base: b, Disp: 64 * k}, lo)
-		VCVTPH2PS(Mem{Base: b, Disp: 64*k + 32}, hi)
+		load(b, k, lo, hi)
 		for r := range mr {
 			VFMADD231PS_BCST(row(r, k), lo, sum(k%sets, r, 0))
 			VFMADD231PS_BCST(row(r, k), hi, sum(k%sets, r, 1))
 		}
 	}
 	step := func(k int) {
-		ADDQ(U32(uint32(64*k)), b)
+		ADDQ(U32(uint32(bytes*k)), b)
 		ADDQ(Imm(uint64(4*k)), a)
 		if mr > 4 {
 			ADDQ(Imm(uint64(4*k)), high)
@@ -185,6 +194,24 @@ func halfTile(mr int) {
 			ADDQ(ldc, c)
 		}
 	}
+	VZEROUPPER()
+	RET()
+}
+
+// widen generates y = x for 16n bytes.
+func widen() {
+	TEXT("widen16", NOSPLIT, "func(y *float32, x *int8, n int)")
+	Doc("widen16 turns 16n > 0 bytes into float32.")
+	Pragma("noescape")
+	y, x, n := Load(Param("y"), GP64()), Load(Param("x"), GP64()), Load(Param("n"), GP64())
+	Label("loop")
+	VPMOVSXBD(Mem{Base: x}, zmm[0])
+	VCVTDQ2PS(zmm[0], zmm[0])
+	VMOVUPS(zmm[0], Mem{Base: y})
+	ADDQ(Imm(16), x)
+	ADDQ(Imm(64), y)
+	DECQ(n)
+	JNZ(LabelRef("loop"))
 	VZEROUPPER()
 	RET()
 }
