@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"kuai/kernel/attn"
 	"kuai/kernel/vec"
 )
 
@@ -187,13 +188,11 @@ func (l layout) loadKeys(tmp []float32, p *page, layer, head, n int) []float32 {
 	}
 	q := as[int8](keys)
 	s, _ := l.scalesAt(p, layer, head)
+	attn.Widen(tmp[:size], q[:size])
 	for i := range size / lanes { // a row of 32 positions
 		panel, d := i/l.d, i%l.d
-		scale := s[d/lanes*pageLen+panel*lanes:][:lanes]
-		row, out := q[i*lanes:][:lanes], tmp[i*lanes:][:lanes]
-		for j, x := range row {
-			out[j] = float32(x) * scale[j]
-		}
+		out := tmp[i*lanes:][:lanes]
+		vec.Mul(out, out, s[d/lanes*pageLen+panel*lanes:][:lanes])
 	}
 	return tmp[:size]
 }
@@ -216,14 +215,10 @@ func (l layout) loadValues(tmp []float32, p *page, layer, head, n int) []float32
 	q := as[int8](values)
 	_, s := l.scalesAt(p, layer, head)
 	for i := range l.blocks {
-		for r := range n {
-			at := (i*pageLen + r) * lanes
-			scale := s[i*pageLen+r]
-			row, out := q[at:][:lanes], tmp[at:][:lanes]
-			for j, x := range row {
-				out[j] = float32(x) * scale
-			}
-		}
+		at := i * pageLen * lanes
+		out := tmp[at:][:n*lanes]
+		attn.Widen(out, q[at:][:n*lanes])
+		vec.ScaleRows(out, lanes, out, lanes, s[i*pageLen:][:n], lanes)
 	}
 	return tmp[:l.values()]
 }

@@ -4,7 +4,6 @@ import (
 	"math"
 	"unsafe"
 
-	"kuai/kernel/attn"
 	"kuai/kernel/gemm"
 	"kuai/kernel/vec"
 )
@@ -132,7 +131,7 @@ type attnScratch struct {
 	pairs         []float32 // a page of keys or values as pairs of bfloat16
 	top, sum, fix [attnRows]float32
 	rounded       bool // this work's products
-	direct        bool // from a cache in half precision, without a copy
+	direct        bool // from a cache that is not float32, without a copy
 }
 
 // padded is the width of a head in whole panels.
@@ -237,7 +236,7 @@ func (p *pass) attend(task, worker int) {
 	pt := &p.parts[w.part]
 	rows := int(w.n * w.heads)
 	s.rounded = p.attn.rounded && w.rows() >= roundedRows
-	s.direct = p.m.layout.typ == cacheF16 && w.rows() < roundedRows
+	s.direct = p.m.layout.typ != cacheF32 && w.rows() < roundedRows
 	for r := range rows { // row r is query r/heads of head r%heads
 		i, h := pt.row+int(w.query)+r/int(w.heads), int(w.head)+r%int(w.heads)
 		copy(s.q[r*a.d:][:a.d], p.q[i*a.hdd+h*a.d:])
@@ -277,10 +276,7 @@ func (s *attnScratch) scores(p *pass, a *softmaxMixer, w *work, pt *part, rows, 
 		for kv := range int(w.kvs) {
 			q, x := q[kv*per*a.d/two:], s.x[kv*per*ldx+from:]
 			if s.direct {
-				keys, _ := l.at(pg, a.cache, int(w.kvHead)+kv)
-				for c := 0; c < m; c += lanes {
-					attn.HalfTile(x[c:], ldx, q, a.d, as[uint16](keys)[c*a.d:], per, a.d, false)
-				}
+				l.directScores(s.kv, x, q, pg, a.cache, int(w.kvHead)+kv, per, m)
 				continue
 			}
 			keys := l.loadKeys(s.kv, pg, a.cache, int(w.kvHead)+kv, m)
@@ -347,10 +343,7 @@ func (s *attnScratch) values(p *pass, a *softmaxMixer, w *work, pt *part, rows, 
 		for kv := range int(w.kvs) {
 			x, o := x[(kv*per*ldx+from)/two:], s.o[kv*per*ldo:]
 			if s.direct {
-				_, values := l.at(pg, a.cache, int(w.kvHead)+kv)
-				for c := 0; c < a.d; c += lanes {
-					attn.HalfTile(o[c:], ldo, x, ldx, as[uint16](values)[c*pageLen:], per, m, acc)
-				}
+				l.directValues(s.kv, o, x, pg, a.cache, int(w.kvHead)+kv, per, m, acc)
 				continue
 			}
 			values := l.loadValues(s.kv, pg, a.cache, int(w.kvHead)+kv, m)
