@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"time"
 
+	"kuai/par"
 	"kuai/text/sample"
 	"kuai/text/schema"
 )
@@ -92,10 +93,11 @@ type Options struct {
 	Running     int           // requests at once; 64
 	Waiting     int           // requests that wait; 256
 	Chunk       int           // most tokens of prompts in a step; 512
-	StepTime    time.Duration // that a step should take while answers are written; 200 ms
+	StepTime    time.Duration // that prompts may add to a step while answers are written; 200 ms
 	Backlog     int           // tokens that a reader may be behind; 8192
 	KeepBytes   int64         // of sessions kept between turns; 1 GiB
 	MemoryBytes int64         // of sessions that run or are kept; no limit
+	Pool        *par.Pool     // draws tokens of several answers at once; Open takes the model's
 	// Control gives the texts of control tokens to those requests that ask for
 	// them; nil: they have none.
 	Control func(id int32) string

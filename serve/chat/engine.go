@@ -257,17 +257,21 @@ func (e *Engine) count(f func(*Stats)) {
 // step makes one pass: a token for every answer, and pieces of prompts.
 func (e *Engine) step(ctx context.Context) {
 	batch, owners, prompts, writing := e.gather()
+	defer clear(batch) // holds no session longer than needed
 	begin := time.Now()
 	err := e.pass(ctx, batch)
-	defer clear(batch) // holds no session longer than needed
-	if !writing || prompts >= 4*writers(owners) {
-		e.pace.saw(prompts, time.Since(begin))
-	}
+	e.pace.saw(prompts, writing, time.Since(begin))
 	if err != nil {
 		e.fail(ctx, owners, err)
 		return
 	}
 	e.count(func(t *Stats) { t.Steps++; t.PromptTokens += int64(prompts) })
+	drawn := make([]drawn, len(owners))
+	e.o.Pool.Do(len(owners), func(i, _ int) {
+		if batch[i].Logits != nil {
+			drawn[i] = owners[i].draw(batch[i].Logits)
+		}
+	})
 	ended := map[*sequence]bool{}
 	written := int64(0)
 	for i, s := range owners {
@@ -276,7 +280,7 @@ func (e *Engine) step(ctx context.Context) {
 			continue
 		}
 		written++
-		if e.chose(s, batch[i].Logits) {
+		if e.chose(s, drawn[i]) {
 			ended[s] = true
 		}
 	}
@@ -286,28 +290,19 @@ func (e *Engine) step(ctx context.Context) {
 	}
 }
 
-// writers counts the sequences that write.
-func writers(owners []*sequence) (n int) {
-	for _, s := range owners {
-		if s.written > 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// gather makes the batch of a step. prompts is how many of its tokens are read,
-// not written; writing says whether any answer waits for its next token.
-func (e *Engine) gather() (batch []Slice, owners []*sequence, prompts int, writing bool) {
+// gather makes the batch of a step: prompts is how many of its tokens are read,
+// writing how many answers get their next token.
+func (e *Engine) gather() (batch []Slice, owners []*sequence, prompts, writing int) {
 	e.left = e.left[:0]
 	for _, s := range e.running {
 		n := len(s.next)
 		if s.written > 0 {
-			n, writing = 0, true
+			n = 0
+			writing++
 		}
 		e.left = append(e.left, n)
 	}
-	e.take = plan(e.left, e.pace.room(e.o, writing), e.take)
+	e.take = plan(e.left, e.pace.room(e.o, writing > 0), e.take)
 	batch = e.batch[:0]
 	for i, s := range e.running {
 		n := e.take[i]

@@ -72,8 +72,8 @@ func TestCompany(t *testing.T) {
 			t.Errorf("request %d: %q alone, %q in company", i, alone, together[i])
 		}
 	}
-	for range 100 { // the last answers' goroutines are on their way out
-		if runtime.NumGoroutine() <= before {
+	for range 100 { // the last answer's step is on its way out
+		if runtime.NumGoroutine() <= before && e.Stats().Running == 0 {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)

@@ -32,6 +32,9 @@ func Open(ctx context.Context, path string, mo text.Options, o Options) (*Loaded
 		return nil, errors.Join(fmt.Errorf("chat: %s: the tokenizer has %d tokens, the model %d", path, n, v), m.Close())
 	}
 	o.Control = ControlText(l.Vocab)
+	if o.Pool == nil {
+		o.Pool = mo.Pool
+	}
 	e := New(ctx, Text(m), l.Vocab, o)
 	if l.Talker, err = NewTalker(e, l.Vocab, m.ChatTemplate(), prompt.Options{}); err != nil {
 		e.Close()

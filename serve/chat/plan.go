@@ -41,22 +41,24 @@ func plan(left []int, room int, take []int) []int {
 	return take
 }
 
-// pace learns how long a token of a prompt takes.
-type pace struct {
-	each time.Duration // 0: not known
-}
+// pace learns how long a token of a prompt takes, and one of an answer.
+type pace struct{ read, write time.Duration } // 0: not known
 
-// saw notes a step that read n tokens of prompts.
-func (p *pace) saw(n int, took time.Duration) {
-	if n < minChunk {
-		return
+// saw notes a step that read some tokens of prompts and wrote for some answers.
+func (p *pace) saw(read, written int, took time.Duration) {
+	learn := func(d *time.Duration, each time.Duration) {
+		if *d == 0 {
+			*d = each
+		}
+		*d += (each - *d) / 4
 	}
-	each := took / time.Duration(n)
-	if p.each == 0 {
-		p.each = each
-		return
+	switch {
+	case read == 0 && written > 0:
+		learn(&p.write, took/time.Duration(written))
+	case read >= minChunk:
+		rest := max(took-p.write*time.Duration(written), took/4)
+		learn(&p.read, rest/time.Duration(read))
 	}
-	p.each += (each - p.each) / 4
 }
 
 // room is how many tokens of prompts a step may read.
@@ -64,8 +66,8 @@ func (p *pace) room(o Options, writing bool) int {
 	if !writing {
 		return o.Chunk
 	}
-	if p.each <= 0 {
+	if p.read <= 0 {
 		return min(o.Chunk, 4*minChunk)
 	}
-	return max(min(int(o.StepTime/p.each), o.Chunk), minChunk)
+	return max(min(int(o.StepTime/p.read), o.Chunk), minChunk)
 }

@@ -197,39 +197,47 @@ func (e *Engine) resume(old Session, prompt []int32) Session {
 	return old
 }
 
-// chose takes the logits that followed a sequence's tokens and writes the next
-// one. It says whether the answer has ended.
-func (e *Engine) chose(s *sequence, logits []float32) (ended bool) {
+// drawn is what a sequence's sampler said to its logits.
+type drawn struct {
+	sample.Choice
+	err error
+}
+
+// draw chooses a sequence's next token. It touches nothing but the sequence's
+// sampler and matcher: those of a step draw side by side.
+func (s *sequence) draw(logits []float32) (d drawn) {
 	defer func() {
 		if v := recover(); v != nil {
 			slog.Error("a request failed by a bug", "bug", v, "stack", string(debug.Stack()))
-			e.finish(s, Result{Reason: Failed, Err: ErrInternal})
-			ended = true
+			d.err = ErrInternal
 		}
 	}()
 	var mask []uint64
 	if s.matcher != nil {
-		var err error
-		if mask, err = s.matcher.Mask(); err != nil {
-			e.finish(s, Result{Reason: Failed, Err: err})
-			return true
+		if mask, d.err = s.matcher.Mask(); d.err != nil {
+			return d
 		}
 	}
-	c, err := s.sampler.Next(logits, mask)
-	if err != nil {
-		e.finish(s, Result{Reason: Failed, Err: err})
+	d.Choice, d.err = s.sampler.Next(logits, mask)
+	return d
+}
+
+// chose goes on by a token that was drawn. It says whether the answer has ended.
+func (e *Engine) chose(s *sequence, d drawn) (ended bool) {
+	if d.err != nil {
+		e.finish(s, Result{Reason: Failed, Err: d.err})
 		return true
 	}
 	if s.written++; s.written == 1 {
 		s.first = time.Now()
 	}
-	id := c.Token
+	id := d.Token
 	if e.tok.IsEnd(id) && !s.req.IgnoreEnd || slices.Contains(s.req.StopTokens, id) {
 		e.finish(s, Result{Reason: Stopped})
 		return true
 	}
 	s.next = append(s.next[:0:0], id)
-	return e.write(s, c)
+	return e.write(s, d.Choice)
 }
 
 // write hands a token to the reader.

@@ -116,7 +116,9 @@ func TestWhite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var golden struct{ White []struct{ Source, Want string } }
+	var golden struct {
+		White []struct{ Source, Want string }
+	}
 	if err := json.Unmarshal(data, &golden); err != nil || len(golden.White) < 300 {
 		t.Fatal(err, len(golden.White))
 	}
