@@ -30,6 +30,7 @@ type builder struct {
 	g    *grammar
 	root *node
 	done map[*node]sym // what was begun: references may go in circles
+	met  map[[2]*node]bool
 }
 
 // schema builds the symbol of a schema.
@@ -325,6 +326,16 @@ func (b *builder) apart(x, y *node, depth int) bool {
 		return n
 	}
 	x, y = follow(x), follow(y)
+	if known, ok := b.met[[2]*node{x, y}]; ok {
+		return known // amid it, false: that is not sure yet
+	}
+	b.met[[2]*node{x, y}] = false
+	b.met[[2]*node{x, y}] = b.apartValues(x, y, depth)
+	return b.met[[2]*node{x, y}]
+}
+
+// apartValues is apart for schemas that are no references.
+func (b *builder) apartValues(x, y *node, depth int) bool {
 	xv, xok := enumerated(x)
 	yv, yok := enumerated(y)
 	if xok && yok {

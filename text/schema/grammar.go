@@ -127,9 +127,12 @@ func (g *grammar) isDead(s sym) bool { return int(s) < len(g.dead) && g.dead[s] 
 // use them: from every state that is left, the end can be reached.
 func (g *grammar) prune() {
 	live := make([]bool, len(g.symbols))
-	for changed := true; changed; {
+	for changed, round := true, 0; changed; round++ {
 		changed = false
 		for i := range g.symbols {
+			if round%2 == 0 { // what a symbol stands for comes before it, or behind
+				i = len(live) - 1 - i
+			}
 			if live[i] {
 				continue
 			}

@@ -82,7 +82,7 @@ func Compile(source []byte) (*Schema, error) {
 		return nil, err
 	}
 	g := newGrammar()
-	b := &builder{g: g, root: doc, done: map[*node]sym{}}
+	b := &builder{g: g, root: doc, done: map[*node]sym{}, met: map[[2]*node]bool{}}
 	start, err := b.schema(doc, "#")
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -338,6 +339,31 @@ func TestRefused(t *testing.T) {
 	} {
 		if _, err := Compile([]byte(source)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80s: got %v, want %q", source, err, want)
+		}
+	}
+}
+
+// TestChains compiles what would take for ever if it were done naively.
+func TestChains(t *testing.T) {
+	t.Parallel()
+	var chain, twins strings.Builder
+	chain.WriteString(`{"$ref":"#/$defs/d0","$defs":{`)
+	for i := range 3000 {
+		fmt.Fprintf(&chain, `"d%d":{"$ref":"#/$defs/d%d"},`, i, i+1)
+	}
+	chain.WriteString(`"d3000":{"type":"null"}}}`)
+	twins.WriteString(`{"oneOf":[{"$ref":"#/$defs/a0"},{"$ref":"#/$defs/b0"}],"$defs":{`)
+	for i := range 60 {
+		for _, n := range []string{"a", "b"} {
+			fmt.Fprintf(&twins, `"%s%d":{"type":"object","properties":{"x":{"$ref":"#/$defs/%s%d"},"y":{"$ref":"#/$defs/%s%d"}},"required":["x","y"]},`, n, i, n, i+1, n, i+1)
+		}
+	}
+	twins.WriteString(`"a60":{"const":1},"b60":{"const":2}}}`)
+	for _, source := range []string{chain.String(), twins.String()} {
+		begin := time.Now()
+		_, err := Compile([]byte(source))
+		if d := time.Since(begin); err != nil || d > 10*time.Second {
+			t.Errorf("%.60s: %v after %v", source, err, d)
 		}
 	}
 }
