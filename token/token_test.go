@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/unicode/norm"
+
+	"kuai/format/gguf"
 )
 
 // goldenDir has the files of testdata/golden.py.
@@ -216,5 +219,52 @@ func BenchmarkEncode(b *testing.B) {
 			b.ReportMetric(float64(n)/b.Elapsed().Seconds()/1e6, "Mtokens/s")
 			b.SetBytes(int64(len(text)))
 		})
+	}
+}
+
+// TestThereAndBack turns vocabularies into GGUF and back: they split alike.
+func TestThereAndBack(t *testing.T) {
+	t.Parallel()
+	lines := strings.Split(string(unzip(t, "lines.txt.gz")), "\n")
+	for _, name := range []string{"gpt2", "smollm", "llama3", "qwen2", "o200k"} {
+		first := open(t, name)
+		keys, err := ToGGUF(unzip(t, name+".json.gz"), nil, first.Size()+2)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		path := filepath.Join(t.TempDir(), "t.gguf")
+		if err := gguf.Write(path, keys, nil); err != nil {
+			t.Fatal(err)
+		}
+		f, err := gguf.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := FromGGUF(f)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		data, conf, err := ToJSON(f)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		third, err := FromJSON(data, conf)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		for _, line := range lines {
+			want := first.Encode(norm.NFC.String(line), true) // GGUF has no normaliser
+			for i, tok := range []*Tokenizer{second, third} {
+				if d := cmp.Diff(want, tok.Encode(norm.NFC.String(line), true)); d != "" {
+					t.Fatalf("%s, way %d, %q (-want +got):\n%s", name, i, line, d)
+				}
+			}
+		}
+	}
+	if _, err := ToGGUF(unzip(t, "unigram.json.gz"), nil, 5000); err == nil {
+		t.Error("a Unigram vocabulary became GGUF")
 	}
 }

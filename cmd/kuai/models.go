@@ -228,3 +228,50 @@ func fileSize(path string) int64 {
 	}
 	return info.Size()
 }
+
+func (a *app) convertCommand() *cobra.Command {
+	format := ""
+	cmd := &cobra.Command{
+		Use:   "convert IN OUT",
+		Short: "Turn a Hugging Face directory into a GGUF file, or the other way round",
+		Long: `Turn a Hugging Face directory (safetensors, config.json, tokenizer.json) into a
+GGUF file that llama.cpp runs too, or a GGUF file into such a directory. The
+formats of a file: ` + strings.Join(convert.Types(), " ") + `; of a directory: BF16 F16 F32.`,
+		Example: "  kuai convert SmolLM2-135M smollm2.gguf --type Q8_0\n  kuai convert model.gguf model-directory --type F16",
+		Args:    exactArgs(2, "a model and where to write it"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			in, err := a.registry().Find(args[0])
+			if err != nil {
+				return err
+			}
+			info, err := os.Stat(in)
+			if err != nil {
+				return err
+			}
+			t, ok := quant.Parse(strings.ToUpper(format))
+			if !ok {
+				return usage(fmt.Errorf("--type is %q, want one of %s", format, strings.Join(convert.Types(), " ")))
+			}
+			bar := a.bytesBar()
+			progress := func(p convert.Progress) { bar(p.Tensor, p.Done, p.Total) }
+			if info.IsDir() {
+				if err := writable(args[1]); err != nil {
+					return err
+				}
+				err = convert.ToGGUF(par.New(0), in, args[1], t, progress)
+			} else {
+				err = convert.ToHF(par.New(0), in, args[1], t, progress)
+			}
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return json.NewEncoder(a.Out).Encode(map[string]any{"path": args[1], "type": t.String()})
+			}
+			_, err = fmt.Fprintln(a.Out, args[1])
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&format, "type", "F16", "of the matrices")
+	return cmd
+}
