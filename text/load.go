@@ -20,7 +20,7 @@ type loader struct {
 	want   string
 
 	tasks []func()
-	arena int // bytes of the weights for kernel/qgemm
+	arena int // bytes of the weights outside the heap
 	err   error
 }
 
@@ -131,23 +131,30 @@ func (l *loader) pack(dst *matrix, r rows, order []int) {
 	}
 	l.m.config.Parameters += int64(r.n) * int64(r.k)
 	typ, bytes := l.form(r)
-	if bytes {
+	switch {
+	case bytes:
 		l.arena += qgemm.PackedBytes(typ, r.n, r.k) + mem.Align
+	case typ == quant.F16:
+		l.arena += 2*halfValues(r.n, r.k) + mem.Align
 	}
 	l.tasks = append(l.tasks, func() {
 		if order != nil {
 			r = r.pick(order)
 		}
-		if bytes {
+		switch {
+		case bytes:
 			*dst = l.bytes(r, typ)
-		} else {
+		case typ == quant.F16:
+			*dst = packHalves(l.m.pool, l.m.weights, r)
+		default:
 			*dst = l.floats(r, typ)
 		}
 	})
 }
 
 // form says in which type a matrix is packed, and whether for kernel/qgemm, by
-// the options and its own type.
+// the options and its own type. What is float32, bfloat16 or half precision
+// stays that.
 func (l *loader) form(r rows) (typ quant.Type, bytes bool) {
 	typ = r.t.typ
 	switch l.want {
@@ -165,8 +172,8 @@ func (l *loader) form(r rows) (typ quant.Type, bytes bool) {
 		}
 	}
 	switch {
-	case typ == quant.BF16:
-		return quant.BF16, false
+	case typ == quant.BF16 || typ == quant.F16:
+		return typ, false
 	case isFloat(typ) || r.k%byteBlock != 0:
 		return quant.F32, false
 	}

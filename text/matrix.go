@@ -7,7 +7,7 @@ import (
 )
 
 // matrix is a weight [n, k], packed for the kernel that multiplies by it:
-// floats for kernel/gemm, quantised for kernel/qgemm.
+// floats for kernel/gemm, quantised for kernel/qgemm, halves for neither.
 type matrix interface {
 	size() (n, k int)
 	bytes() int64
@@ -43,6 +43,8 @@ type input struct {
 	q     qgemm.Activations // rows in bytes
 	ready *float32          // the first of those that q has already
 	jobs  []qgemm.Job
+
+	half halfJobs
 }
 
 // product is c = x wᵀ, rows ldc apart, for the rows of the input that are
@@ -73,7 +75,12 @@ func (in *input) multiply(p *par.Pool, x []float32, m, k int, all []product) {
 			in.jobs = append(in.jobs, qgemm.Job{C: j.c, Ldc: j.ldc, X: &in.q, Rows: j.rows, W: w.w})
 		case floats:
 			in.floats(p, j, w.w)
+		case *halves:
+			in.half.jobs = append(in.half.jobs, *j)
 		}
+	}
+	if len(in.half.jobs) > 0 {
+		in.half.multiply(p, in)
 	}
 	if len(in.jobs) == 0 {
 		return

@@ -48,7 +48,7 @@ type Model struct {
 	tokenizer *token.Tokenizer
 	template  string
 
-	weights     *mem.Arena // those for kernel/qgemm; nil: none
+	weights     *mem.Arena // those outside the heap; nil: none
 	embedding   rows
 	layers      []layer
 	norm        []float32 // [E]

@@ -15,6 +15,9 @@ import (
 // and those of a reference of our own, see testdata/golden_gguf.py.
 var fixtures = []string{"minimax", "llama", "llama-tied", "mixtral", "minimax-half.gguf", "minimax-list.gguf", "llama-moe.gguf"}
 
+// stored asks open for the types of the file.
+const stored = "as stored"
+
 // bar is how close logits must be to the reference's.
 const bar = 1e-4
 
@@ -26,8 +29,11 @@ func open(t *testing.T, name string, o Options) (m *Model, tokens []int32, logit
 	if base, ok := strings.CutSuffix(path, ".gguf"); ok {
 		want = base + ".safetensors"
 	}
-	if o.Weights == "" {
+	switch o.Weights {
+	case "":
 		o.Weights = "f32"
+	case stored:
+		o.Weights = ""
 	}
 	if o.KV == "" {
 		o.KV = "f32"
@@ -165,5 +171,22 @@ func TestLong(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestStored runs the weights in the types that the files have.
+func TestStored(t *testing.T) {
+	for _, name := range fixtures {
+		t.Run(name, func(t *testing.T) {
+			m, tokens, want := open(t, name, Options{Weights: stored, KV: "f32"})
+			for _, piece := range []int{150, 40, 20, 1} {
+				got := forward(t, m.NewSession(), tokens, piece)
+				if strings.HasSuffix(name, ".gguf") { // half precision: nothing is rounded
+					near.Check(t, "logits", got, want, bar)
+				} else {
+					nearly(t, got, want, m.config.Vocab, 0.03)
+				}
+			}
+		})
 	}
 }

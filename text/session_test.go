@@ -284,9 +284,9 @@ func TestThin(t *testing.T) {
 }
 
 func TestDecodeAllocatesNothing(t *testing.T) {
-	for _, name := range fixtures {
+	for i, name := range fixtures {
 		t.Run(name, func(t *testing.T) {
-			m, tokens, _ := open(t, name, Options{KV: "f16"})
+			m, tokens, _ := open(t, name, Options{KV: []string{"f16", "q8", "f32"}[i%3], Weights: []string{"", "q8", stored, "q4"}[i%4]})
 			var batch []Slice
 			for range 3 {
 				s := m.NewSession()
