@@ -38,13 +38,39 @@ func (w *World) Render(dst []byte, s Spec, size int) {
 		copy(dst[f*n:(f+1)*n], dst[:n])
 	}
 
-	r := rand.New(rand.NewPCG(s.Seed, 0xace))
-	x0, phase := r.Float64(), r.Float64()
-	side, flip := s.side()
-	for f := range Frames {
-		pose := s.at(float64(f)/(Frames-1), side, x0, phase)
+	_, flip := s.side()
+	for f, pose := range s.poses() {
 		w.sticker(dst[f*n:(f+1)*n], c, size, pose, flip)
 	}
+}
+
+// poses returns the sticker's place in each frame.
+func (s Spec) poses() (all [Frames]pose) {
+	r := rand.New(rand.NewPCG(s.Seed, 0xace))
+	x0, phase := r.Float64(), r.Float64()
+	side, _ := s.side()
+	for f := range all {
+		all[f] = s.at(float64(f)/(Frames-1), side, x0, phase)
+	}
+	return all
+}
+
+// Box is a rectangle in units of the frame's side; it may reach beyond.
+type Box struct{ X0, Y0, X1, Y1 float64 }
+
+// Union is the least box around both.
+func (b Box) Union(c Box) Box {
+	return Box{min(b.X0, c.X0), min(b.Y0, c.Y0), max(b.X1, c.X1), max(b.Y1, c.Y1)}
+}
+
+// Boxes returns where the sticker is in each frame.
+func (s Spec) Boxes() (all [Frames]Box) {
+	for f, p := range s.poses() {
+		sin, cos := math.Sincos(p.angle)
+		r := stickerSize[s.Size] * p.scale / 2 * (math.Abs(sin) + math.Abs(cos))
+		all[f] = Box{p.x - r, p.y - r, p.x + r, p.y + r}
+	}
+	return all
 }
 
 // quantise rounds values in [0, 1] to bytes.

@@ -121,3 +121,27 @@ func TestCaptionLabels(t *testing.T) {
 		t.Error("object 255 gave no error")
 	}
 }
+
+// TestWeigh checks that the weights follow a thing that runs to the right.
+func TestWeigh(t *testing.T) {
+	t.Parallel()
+	k := &TransformerTask{Latents: &Latents{T: 7, H: 8, W: 8, C: 1}}
+	dst := make([]float32, 7*64)
+	k.weigh(dst, world.Spec{Motion: world.RunRight})
+	var centres []float64
+	for f := range 7 {
+		n, sum := 0, 0.0
+		for i, v := range dst[f*64 : (f+1)*64] {
+			if v > 1 {
+				n, sum = n+1, sum+float64(i%8)+0.5
+			}
+		}
+		if n < 6 || n > 32 {
+			t.Errorf("latent frame %d: %d heavy places of 64", f, n)
+		}
+		centres = append(centres, sum/float64(n))
+	}
+	if centres[0] > 3.5 || centres[6] < 4.5 {
+		t.Errorf("centres %v do not go from left to right", centres)
+	}
+}

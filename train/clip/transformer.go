@@ -13,6 +13,9 @@ import (
 const (
 	captionDrop = 0.1 // of the prompts are empty, for classifier-free guidance
 	slotWeight  = 0.1 // of the slot heads' loss beside the velocity's
+	// thingWeight is how much more the places count where the thing is: a tenth
+	// of a clip, and nearly all that there is to learn.
+	thingWeight = 4
 )
 
 // TransformerTask trains the text-to-video transformer on stored latents,
@@ -33,6 +36,7 @@ type TransformerTask struct {
 type Noisy struct {
 	Latents  []float32 // [B, T, H, W, C], mixed with noise
 	Velocity []float32 // to predict
+	Weight   []float32 // [B, T, H, W], of the error
 	Times    []float32 // [B]
 	Prompts  []video.Prompt
 	Labels   [][]int32 // per slot, [B]: the value said plus 1, or 0
@@ -68,6 +72,7 @@ func (k *TransformerTask) Batch(step int) (Noisy, error) {
 	b := Noisy{
 		Latents:  make([]float32, batch*n),
 		Velocity: make([]float32, batch*n),
+		Weight:   make([]float32, batch*n/k.Latents.C),
 		Times:    make([]float32, batch),
 		Prompts:  make([]video.Prompt, batch),
 		T:        frames,
@@ -86,6 +91,8 @@ func (k *TransformerTask) Batch(step int) (Noisy, error) {
 		if err := k.caption(&b, i, spec, r); err != nil {
 			return Noisy{}, err
 		}
+		places := n / k.Latents.C
+		k.weigh(b.Weight[i*places:(i+1)*places], spec)
 		b.Times[i] = video.SampleTimestep(r, k.Model.Config.TimestepShift)
 		video.Noise(r, noise)
 		video.Mix(b.Latents[i*n:(i+1)*n], b.Velocity[i*n:(i+1)*n], clean[:n], noise, b.Times[i])
@@ -96,6 +103,29 @@ func (k *TransformerTask) Batch(step int) (Noisy, error) {
 // backward is the arithmetic of a step in forward passes: the gradients of
 // inputs and of weights cost one more each.
 const backward = 3
+
+// weigh sets the weight of each place of a clip's latents, [T, H, W]: more
+// where the thing is in one of the frames that the latent frame stands for.
+func (k *TransformerTask) weigh(dst []float32, s world.Spec) {
+	h, w := k.Latents.H, k.Latents.W
+	boxes := s.Boxes()
+	for t := range len(dst) / (h * w) {
+		box := boxes[t*video.TimeStride]
+		for f := max(0, (t-1)*video.TimeStride+1); f < t*video.TimeStride; f++ {
+			box = box.Union(boxes[f])
+		}
+		for y := range h {
+			for x := range w {
+				inside := float64(x+1) > box.X0*float64(w) && float64(x) < box.X1*float64(w) &&
+					float64(y+1) > box.Y0*float64(h) && float64(y) < box.Y1*float64(h)
+				dst[(t*h+y)*w+x] = 1
+				if inside {
+					dst[(t*h+y)*w+x] = thingWeight
+				}
+			}
+		}
+	}
+}
 
 // Work counts the frames of a batch and its arithmetic.
 func (k *TransformerTask) Work(b Noisy) train.Work {
@@ -131,7 +161,9 @@ func (k *TransformerTask) Loss(t *grad.Tape, _ int, b Noisy) (*grad.Var, []train
 	x := t.Const(b.Latents, batch, b.T, k.Latents.H, k.Latents.W, k.Latents.C)
 	text := k.Model.Text.Forward(t, b.Prompts)
 	v := k.Model.Forward(t, x, b.Times, text)
-	flow := nn.MSE(t, v, b.Velocity, nil)
+	flow := nn.MSE(t, nn.Reshape(t, v, len(b.Weight), k.Latents.C), b.Velocity, b.Weight)
+	var plain *grad.Var
+	t.NoGrad(func() { plain = nn.MSE(t, v, b.Velocity, nil) })
 	var slots *grad.Var
 	for s, logits := range text.Slots {
 		ce := nn.CrossEntropy(t, logits, b.Labels[s])
@@ -150,7 +182,7 @@ func (k *TransformerTask) Loss(t *grad.Tape, _ int, b Noisy) (*grad.Var, []train
 		name = "short"
 	}
 	return loss, []train.Metric{
-		{Name: name, Value: float64(flow.X[0])},
+		{Name: name, Value: float64(plain.X[0])},
 		{Name: "slots", Value: float64(slots.X[0])},
 	}, nil
 }
