@@ -120,6 +120,30 @@ func readQ4_1(dst []float32, src []byte) {
 	}
 }
 
+func writeQ4_1(dst []byte, src []float32) {
+	for ; len(src) > 0; dst, src = dst[20:], src[small:] {
+		least, d := span(src[:small], 15)
+		inv := inverse(d)
+		putHalf(dst, d)
+		putHalf(dst[2:], least)
+		for j := range 16 {
+			low := min(15, int((src[j]-least)*inv+0.5))
+			high := min(15, int((src[j+16]-least)*inv+0.5))
+			dst[4+j] = byte(low | high<<4)
+		}
+	}
+}
+
+// span returns the least value of a block and the step that reaches the
+// largest in so many levels.
+func span(x []float32, levels float32) (least, step float32) {
+	least, most := x[0], x[0]
+	for _, v := range x[1:] {
+		least, most = min(least, v), max(most, v)
+	}
+	return least, (most - least) / levels
+}
+
 // Q5_0: scale, 32 fifth bits, then as Q4_0.
 func readQ5_0(dst []float32, src []byte) {
 	for ; len(dst) > 0; dst, src = dst[small:], src[22:] {
@@ -131,6 +155,32 @@ func readQ5_0(dst []float32, src []byte) {
 	}
 }
 
+func writeQ5_0(dst []byte, src []float32) {
+	for ; len(src) > 0; dst, src = dst[22:], src[small:] {
+		var most, amax float32
+		for _, v := range src[:small] {
+			if a := abs(v); a > amax {
+				amax, most = a, v
+			}
+		}
+		d := most / -16
+		inv := inverse(d)
+		putHalf(dst, d)
+		packFive(dst[2:22], src, func(v float32) uint32 { return uint32(min(31, int(v*inv+16.5))) })
+	}
+}
+
+// packFive writes the fifth bits and the halves of 32 levels.
+func packFive(dst []byte, src []float32, level func(float32) uint32) {
+	var fifth uint32
+	for j := range 16 {
+		low, high := level(src[j]), level(src[j+16])
+		dst[4+j] = byte(low&15 | high<<4)
+		fifth |= low>>4&1<<j | high>>4&1<<(j+16)
+	}
+	binary.LittleEndian.PutUint32(dst, fifth)
+}
+
 // Q5_1: scale, minimum, 32 fifth bits, then as Q4_0.
 func readQ5_1(dst []float32, src []byte) {
 	for ; len(dst) > 0; dst, src = dst[small:], src[24:] {
@@ -139,6 +189,16 @@ func readQ5_1(dst []float32, src []byte) {
 			dst[j] = float32(uint32(q&15)|fifth>>j<<4&16)*d + m
 			dst[j+16] = float32(uint32(q>>4)|fifth>>(j+12)&16)*d + m
 		}
+	}
+}
+
+func writeQ5_1(dst []byte, src []float32) {
+	for ; len(src) > 0; dst, src = dst[24:], src[small:] {
+		least, d := span(src[:small], 31)
+		inv := inverse(d)
+		putHalf(dst, d)
+		putHalf(dst[2:], least)
+		packFive(dst[4:24], src, func(v float32) uint32 { return uint32(min(31, int((v-least)*inv+0.5))) })
 	}
 }
 

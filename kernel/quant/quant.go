@@ -17,7 +17,7 @@ import (
 // Type is a format, by the number that GGUF gives it.
 type Type uint32
 
-// The formats that can be read. F32, F16, BF16, Q8_0 and Q4_0 can be written.
+// The formats, all of which can be read and written.
 const (
 	F32  Type = 0
 	F16  Type = 1
@@ -50,13 +50,13 @@ var formats = map[Type]format{
 	F16:  {"F16", 1, 2, readF16, writeF16},
 	BF16: {"BF16", 1, 2, readBF16, writeBF16},
 	Q4_0: {"Q4_0", small, 18, readQ4_0, writeQ4_0},
-	Q4_1: {"Q4_1", small, 20, readQ4_1, nil},
-	Q5_0: {"Q5_0", small, 22, readQ5_0, nil},
-	Q5_1: {"Q5_1", small, 24, readQ5_1, nil},
+	Q4_1: {"Q4_1", small, 20, readQ4_1, writeQ4_1},
+	Q5_0: {"Q5_0", small, 22, readQ5_0, writeQ5_0},
+	Q5_1: {"Q5_1", small, 24, readQ5_1, writeQ5_1},
 	Q8_0: {"Q8_0", small, 34, readQ8_0, writeQ8_0},
-	Q4_K: {"Q4_K", large, 144, readQ4_K, nil},
-	Q5_K: {"Q5_K", large, 176, readQ5_K, nil},
-	Q6_K: {"Q6_K", large, 210, readQ6_K, nil},
+	Q4_K: {"Q4_K", large, 144, readQ4_K, writeQ4_K},
+	Q5_K: {"Q5_K", large, 176, readQ5_K, writeQ5_K},
+	Q6_K: {"Q6_K", large, 210, readQ6_K, writeQ6_K},
 }
 
 // Known says whether the format can be read.

@@ -68,7 +68,9 @@ func TestRoundTrip(t *testing.T) {
 		for i := range x {
 			most = max(most, math.Abs(float64(x[i]-back[i])))
 		}
-		if limit := map[Type]float64{F32: 0, F16: 2e-3, BF16: 2e-2, Q8_0: 0.02, Q4_0: 0.5}[typ]; most > limit {
+		if limit := map[Type]float64{
+			F32: 0, F16: 2e-3, BF16: 2e-2, Q8_0: 0.02, Q4_0: 0.5, Q4_1: 0.25, Q5_0: 0.2, Q5_1: 0.12, Q4_K: 0.3, Q5_K: 0.15, Q6_K: 0.1,
+		}[typ]; most > limit {
 			t.Errorf("%v: off by up to %v, want at most %v", typ, most, limit)
 		}
 		if p, ok := Parse(typ.String()); !ok || p != typ {
