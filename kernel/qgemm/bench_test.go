@@ -11,60 +11,97 @@ import (
 	"kuai/par"
 )
 
-// BenchmarkMul reports products as shares of the peak of byte products, which
-// is measured beside them, and bytes of weights a second.
+// benchBytes of weights go round where few rows are multiplied, so that no
+// cache holds them.
+const benchBytes = 192 << 20
+
+// BenchmarkMul reports products, the rounding of their rows included, as
+// shares of the rate of byte products or, for few rows, of memory; both are
+// measured beside them.
 func BenchmarkMul(b *testing.B) {
 	for _, threads := range []int{1, 2} {
 		for _, typ := range []quant.Type{quant.Q8_0, quant.Q4_0, quant.Q4_K} {
 			for _, s := range [][3]int{{512, 1024, 1024}, {128, 1024, 1024}, {8, 4096, 4096}, {1, 4096, 4096}} {
-				b.Run(fmt.Sprintf("%v/%dx%dx%d/%dt", typ, s[0], s[1], s[2], threads), func(b *testing.B) {
-					benchmark(b, threads, typ, s[0], s[1], s[2])
+				b.Run(fmt.Sprintf("type=%v/m=%d/n=%d/k=%d/threads=%d", typ, s[0], s[1], s[2], threads), func(b *testing.B) {
+					benchmark(b, threads, typ, s[0], s[1], s[2], 1)
 				})
 			}
 		}
 	}
 }
 
-func benchmark(b *testing.B, threads int, typ quant.Type, m, n, k int) {
+// BenchmarkMany is a token's products with sixteen small matrices in one go,
+// as the chosen experts' gates and ups are.
+func BenchmarkMany(b *testing.B) {
+	for _, threads := range []int{1, 2} {
+		for _, typ := range []quant.Type{quant.Q8_0, quant.Q4_0} {
+			b.Run(fmt.Sprintf("type=%v/n=512/k=1024/threads=%d", typ, threads), func(b *testing.B) {
+				benchmark(b, threads, typ, 1, 512, 1024, 16)
+			})
+		}
+	}
+}
+
+// copies of a matrix, packed once.
+func copies(p *par.Pool, a *mem.Arena, typ quant.Type, n, k, count int) []*Weights {
+	data := make([]byte, typ.Bytes(n*k))
+	first := Pack(p, a, typ, data, n, k)
+	all := []*Weights{first}
+	for len(all) < count {
+		w := &Weights{n: n, k: k, kind: first.kind, buf: mem.Make[byte](a, len(first.buf))}
+		copy(w.buf, first.buf)
+		all = append(all, w)
+	}
+	return all
+}
+
+func benchmark(b *testing.B, threads int, typ quant.Type, m, n, k, many int) {
 	p := par.New(threads)
 	defer p.Close()
-	const all = 256 << 20 // of weights, so that the caches do not help
-	copies := 1
-	if m < 16 {
-		copies = all / PackedBytes(typ, n, k)
-	}
-	arena := mem.NewArena(copies*PackedBytes(typ, n, k) + 1<<20)
+	arena := mem.NewArena(3*benchBytes + n*k*4)
 	defer arena.Close()
-	weights := make([]*Weights, copies)
-	data := make([]byte, typ.Bytes(n*k))
-	for i := range weights {
-		weights[i] = Pack(p, arena, typ, data, n, k)
+	count := many
+	if m < 16 {
+		count = benchBytes / PackedBytes(typ, n, k) / many * many
 	}
-	a, c := make([]float32, m*k), make([]float32, m*n)
+	weights := copies(p, arena, typ, n, k, count)
+	a, c := make([]float32, m*k), make([]float32, many*m*n)
 	for i := range a {
 		a[i] = float32(i % 7)
 	}
 	var x Activations
-	jobs := []Job{{C: c, Ldc: n, X: &x}}
-	defer p.Hot()()
-	limit := 0.0
-	if peak.Has(peak.Int8) {
-		begin, done := time.Now(), 0.0
-		for time.Since(begin) < 50*time.Millisecond {
-			done += peak.Spin(p, peak.Int8)
-		}
-		limit = done / time.Since(begin).Seconds()
+	jobs := make([]Job, many)
+	for i := range jobs {
+		jobs[i] = Job{C: c[i*m*n:], Ldc: n, X: &x}
 	}
-	i := 0
+	defer p.Hot()()
+	read := mem.Make[float32](arena, benchBytes/4)
+	clear(read)
+	memory := rate(func() float64 { return peak.Read(p, read) })
+	at := 0
 	for b.Loop() {
-		jobs[0].W = weights[i%copies]
-		i++
+		for i := range jobs {
+			jobs[i].W = weights[at%count]
+			at++
+		}
 		x.Quantize(p, a, k, m, k)
 		MulMany(p, jobs)
 	}
 	perOp := b.Elapsed().Seconds() / float64(b.N)
-	if limit > 0 {
-		b.ReportMetric(2*float64(m*n*k)/perOp/limit, "of-peak")
+	if peak.Has(peak.Int8) {
+		b.ReportMetric(200*float64(m*n*k*many)/perOp/rate(func() float64 { return peak.Spin(p, peak.Int8) }), "%peak")
 	}
-	b.ReportMetric(float64(weights[0].Bytes())/perOp/1e9, "GB/s")
+	bytes := float64(weights[0].Bytes() * many)
+	b.ReportMetric(bytes/perOp/1e9, "GB/s")
+	b.ReportMetric(100*bytes/perOp/memory, "%bw")
+}
+
+// rate of what f says it did, a second.
+func rate(f func() float64) float64 {
+	f()
+	begin, done := time.Now(), 0.0
+	for time.Since(begin) < 60*time.Millisecond {
+		done += f()
+	}
+	return done / time.Since(begin).Seconds()
 }

@@ -4,7 +4,6 @@ import (
 	"sync"
 
 	"kuai/internal/check"
-	"kuai/kernel/isa"
 	"kuai/par"
 )
 
@@ -111,28 +110,34 @@ func (t *plan) compute(i, _ int) {
 		j.empty(k)
 		return
 	}
-	var g *gathered
-	if j.Rows != nil {
-		g = takeGathered(j.X.k)
-		defer giveGathered(g)
-	}
+	s := takeScratch()
+	defer giveScratch(s)
 	blocks := j.W.k / block
 	size := j.W.kind.bytes()
+	tiles := tiling{kind: j.W.kind, blocks: blocks, ldc: j.Ldc, acc: j.Acc, scratch: s}
 	for r := int(k.row0); r < int(k.row1); {
 		mr := height(int(k.row1) - r)
-		q, meta := j.X.q, j.X.meta
-		if g != nil {
-			g.fill(j.X, j.Rows[r:r+mr])
-			q, meta = g.q, g.meta
+		var q []int8
+		var meta []float32
+		if j.Rows != nil {
+			q, meta = s.gather(j.X, j.Rows[r:r+mr])
 		} else {
-			q, meta = q[r*j.X.k:], meta[r*blocks*metaLen:]
+			q, meta = j.X.q[r*j.X.k:], j.X.meta[r*blocks*metaLen:]
 		}
 		for p := int(k.panel0); p < int(k.panel1); p++ {
-			w := j.W.buf[p*blocks*size:]
-			tile(j.W.kind, mr, blocks, q, meta, w, j.C[r*j.Ldc+p*panel:], j.Ldc, min(panel, j.W.n-p*panel), j.Acc)
+			tiles.tile(mr, q, meta, j.W.buf[p*blocks*size:], j.C[r*j.Ldc+p*panel:], min(panel, j.W.n-p*panel))
 		}
 		r += mr
 	}
+}
+
+// tiling is what the tiles of a task share.
+type tiling struct {
+	kind    kind
+	blocks  int // of k
+	ldc     int
+	acc     bool
+	scratch *scratch
 }
 
 // empty is a product without any k.
@@ -158,41 +163,33 @@ func height(rows int) int {
 	return rows
 }
 
-// tile computes one tile with the kernel at hand.
-func tile(k kind, mr, blocks int, q []int8, meta []float32, w []byte, c []float32, ldc, cols int, acc bool) {
-	if !isa.VNNI() {
-		tileGo(k, mr, blocks, q, meta, w, c, ldc, cols, acc)
-		return
-	}
-	var flag uint32
-	if acc {
-		flag = 1
-	}
-	kk := blocks * block
-	tile512(k, mr, blocks, &q[0], kk, &meta[0], blocks*metaLen*4, &w[0], &c[0], ldc*4, uint32(1<<cols-1), flag)
-}
-
-// gathered is a tile's rows, copied side by side.
-type gathered struct {
-	q    []int8
+// scratch is what a task works in.
+type scratch struct {
+	q    []int8 // a tile's rows, copied side by side
 	meta []float32
-	next *gathered
+	sum  [maxRows * panel]float32
+	next *scratch
 }
 
-func (g *gathered) fill(x *Activations, rows []int32) {
+// gather copies the rows of a tile.
+func (s *scratch) gather(x *Activations, rows []int32) (q []int8, meta []float32) {
 	mk := x.k / block * metaLen
-	for i, r := range rows {
-		copy(g.q[i*x.k:(i+1)*x.k], x.q[int(r)*x.k:])
-		copy(g.meta[i*mk:(i+1)*mk], x.meta[int(r)*mk:])
+	if len(s.q) < maxRows*x.k {
+		s.q, s.meta = make([]int8, maxRows*x.k), make([]float32, maxRows*mk)
 	}
+	for i, r := range rows {
+		copy(s.q[i*x.k:(i+1)*x.k], x.q[int(r)*x.k:])
+		copy(s.meta[i*mk:(i+1)*mk], x.meta[int(r)*mk:])
+	}
+	return s.q, s.meta
 }
 
 // What products work in is kept from call to call: a sync.Pool would forget it
 // at every collection, and a decode step must not allocate.
 var free struct {
-	mu       sync.Mutex
-	plans    *plan
-	gathered *gathered
+	mu      sync.Mutex
+	plans   *plan
+	scratch *scratch
 }
 
 func takePlan() *plan {
@@ -214,25 +211,19 @@ func givePlan(t *plan) {
 	t.next, free.plans = free.plans, t
 }
 
-func takeGathered(k int) *gathered {
-	free.mu.Lock()
-	g := free.gathered
-	if g != nil {
-		free.gathered = g.next
-	}
-	free.mu.Unlock()
-	if g == nil {
-		g = &gathered{}
-	}
-	if cap(g.q) < maxRows*k {
-		g.q, g.meta = make([]int8, maxRows*k), make([]float32, maxRows*k/block*metaLen)
-	}
-	g.q, g.meta = g.q[:maxRows*k], g.meta[:maxRows*k/block*metaLen]
-	return g
-}
-
-func giveGathered(g *gathered) {
+func takeScratch() *scratch {
 	free.mu.Lock()
 	defer free.mu.Unlock()
-	g.next, free.gathered = free.gathered, g
+	s := free.scratch
+	if s == nil {
+		return &scratch{}
+	}
+	free.scratch = s.next
+	return s
+}
+
+func giveScratch(s *scratch) {
+	free.mu.Lock()
+	defer free.mu.Unlock()
+	s.next, free.scratch = free.scratch, s
 }

@@ -18,7 +18,6 @@ import (
 	"math"
 
 	"kuai/internal/check"
-	"kuai/kernel/isa"
 	"kuai/mem"
 	"kuai/par"
 )
@@ -106,15 +105,10 @@ func (x *Activations) SetRow(i int, a []float32) {
 		return
 	}
 	q, meta := x.q[i*k:(i+1)*k], x.meta[i*k/block*metaLen:(i+1)*k/block*metaLen]
-	a = a[:k]
-	if isa.VNNI() {
-		quantize512(&q[0], &meta[0], &a[0], k/block)
-		return
-	}
-	quantizeGo(q, meta, a)
+	quantize(q, meta, a[:k])
 }
 
-// quantizeGo is the plain twin of quantize512.
+// quantizeGo is the plain twin of the quantisers.
 func quantizeGo(q []int8, meta, a []float32) {
 	for b := range len(a) / block {
 		x, out := a[b*block:(b+1)*block], q[b*block:(b+1)*block]

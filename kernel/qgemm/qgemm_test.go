@@ -170,43 +170,123 @@ func same(t *testing.T, what string, got, want []float32) {
 	}
 }
 
-// TestQuantize compares the kernel with its twin, also on zeros and on what
-// does not fit.
+// TestQuantize compares the kernels with their twin, also on zeros and on what
+// can hardly be told from them.
 func TestQuantize(t *testing.T) {
-	if !isa.VNNI() {
-		t.Skip("this CPU has no dot products of bytes")
+	isa.ForEach(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(5, 6))
+		const n = 32 * 40
+		a := make([]float32, n)
+		for i := range a {
+			a[i] = float32(r.NormFloat64() * math.Exp(8*r.NormFloat64()))
+			switch i / block % 7 {
+			case 3:
+				a[i] = 0
+			case 4:
+				a[i] *= 1e-40
+			case 5: // ties
+				a[i] = float32(r.IntN(255)-127) / 2
+			}
+		}
+		var x Activations
+		x.Quantize(nil, a, n, 1, n)
+		q, meta := make([]int8, n), make([]float32, n/block*metaLen)
+		quantizeGo(q, meta, a)
+		for i := range q {
+			if q[i] != x.q[i] {
+				t.Errorf("value %d, %v, is %d, want %d", i, a[i], x.q[i], q[i])
+			}
+		}
+		for i := range meta {
+			if i%metaLen < 3 && math.Float32bits(meta[i]) != math.Float32bits(x.meta[i]) {
+				t.Errorf("block %d: note %d is %v, want %v", i/metaLen, i%metaLen, x.meta[i], meta[i])
+			}
+		}
+	})
+}
+
+// TestLevels checks that all instruction sets give the same bits, also for the
+// largest bytes of both sides, where sums of 16 bits would overflow.
+func TestLevels(t *testing.T) {
+	const m, n, k = 13, 70, 256
+	for _, typ := range []quant.Type{quant.Q8_0, quant.Q4_0, quant.Q4_1, quant.Q5_0, quant.Q5_1, quant.Q4_K, quant.Q5_K} {
+		for _, largest := range []bool{false, true} {
+			r := rand.New(rand.NewPCG(uint64(typ), 9))
+			data, _ := stored(r, typ, n, k)
+			a := make([]float32, m*k)
+			for i := range a {
+				a[i] = float32(r.NormFloat64())
+			}
+			if largest {
+				extreme(r, typ, data, a)
+			}
+			w := Pack(nil, nil, typ, data, n, k)
+			var want []float32
+			isa.ForEach(t, func(t *testing.T) {
+				var x Activations
+				x.Quantize(nil, a, k, m, k)
+				got := make([]float32, m*n)
+				Mul(nil, got, n, &x, w, false)
+				if want == nil {
+					want = got
+				}
+				same(t, fmt.Sprintf("%v", typ), got, want)
+			})
+		}
 	}
-	t.Parallel()
-	r := rand.New(rand.NewPCG(5, 6))
-	const n = 32 * 40
-	a := make([]float32, n)
+}
+
+// extreme sets the weights' integers to the ends of their ranges, mostly the
+// upper one, and the activations to values of one size.
+func extreme(r *rand.Rand, typ quant.Type, data []byte, a []float32) {
+	_, size := typ.Block()
+	first := map[quant.Type]int{quant.Q8_0: 2, quant.Q4_0: 2, quant.Q4_1: 4, quant.Q5_0: 2, quant.Q5_1: 4, quant.Q4_K: 16, quant.Q5_K: 16}[typ]
+	for i := range data {
+		if at := i % size; at >= first {
+			data[i] = 0xff
+			if typ == quant.Q8_0 {
+				data[i] = 0x7f
+			}
+			if r.IntN(8) == 0 {
+				data[i] = ^data[i]
+			}
+		}
+	}
 	for i := range a {
-		a[i] = float32(r.NormFloat64() * math.Exp(8*r.NormFloat64()))
-		if i/block%7 == 3 {
-			a[i] = 0
+		a[i] = 2
+		if i/block%3 == 1 || r.IntN(8) == 0 {
+			a[i] = -2
 		}
 	}
+}
+
+// TestShapes checks that what does not fit is the caller's bug.
+func TestShapes(t *testing.T) {
+	t.Parallel()
+	w := Pack(nil, nil, quant.F32, make([]byte, 4*40*64), 40, 64)
 	var x Activations
-	x.Quantize(nil, a, n, 1, n)
-	q, meta := make([]int8, n), make([]float32, n/block*metaLen)
-	quantizeGo(q, meta, a)
-	for i := range q {
-		if d := int(q[i]) - int(x.q[i]); d < -1 || d > 1 { // one ulp of 1/127
-			t.Errorf("value %d is %d, want %d", i, x.q[i], q[i])
-		}
-	}
-	for b := range n / block {
-		var sum int32
-		for _, v := range x.q[b*block : (b+1)*block] {
-			sum += int32(v)
-		}
-		m := x.meta[b*metaLen:]
-		if int32(math.Float32bits(m[1])) != -128*sum || m[2] != m[0]*float32(sum) {
-			t.Errorf("block %d: sum %d, stored %d and %v", b, sum, int32(math.Float32bits(m[1])), m[2])
-		}
-		if d := math.Abs(float64(m[0] - meta[b*metaLen])); d > 1e-6*float64(m[0]) {
-			t.Errorf("block %d: scale %v, want %v", b, m[0], meta[b*metaLen])
-		}
+	x.Quantize(nil, make([]float32, 2*64), 64, 2, 64)
+	var other Activations
+	other.Quantize(nil, make([]float32, 2*32), 32, 2, 32)
+	for name, f := range map[string]func(){
+		"k not of blocks":    func() { var y Activations; y.Quantize(nil, make([]float32, 40), 40, 1, 40) },
+		"too few values":     func() { var y Activations; y.Quantize(nil, make([]float32, 63), 64, 1, 64) },
+		"too few bytes":      func() { Pack(nil, nil, quant.Q8_0, make([]byte, 33), 1, 32) },
+		"half a super-block": func() { Pack(nil, nil, quant.Q4_K, make([]byte, 72), 1, 128) },
+		"unknown format":     func() { Pack(nil, nil, quant.Type(99), nil, 0, 0) },
+		"another k":          func() { Mul(nil, make([]float32, 80), 40, &other, w, false) },
+		"C too small":        func() { Mul(nil, make([]float32, 79), 40, &x, w, false) },
+		"ldc too small":      func() { Mul(nil, make([]float32, 80), 39, &x, w, false) },
+		"no such row":        func() { MulRows(nil, make([]float32, 80), 40, &x, []int32{0, 2}, w) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			f()
+		}()
 	}
 }
 

@@ -108,3 +108,108 @@ func tile4Mx6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float3
 //
 //go:noescape
 func quantize512(q *int8, meta *float32, x *float32, nb int)
+
+// narrow8x1 adds one tile of 1 rows by 32 columns to s.
+//
+//go:noescape
+func narrow8x1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow8Mx1 adds one tile of 1 rows by 32 columns to s.
+//
+//go:noescape
+func narrow8Mx1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow4x1 adds one tile of 1 rows by 32 columns to s.
+//
+//go:noescape
+func narrow4x1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow4Mx1 adds one tile of 1 rows by 32 columns to s.
+//
+//go:noescape
+func narrow4Mx1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow8x2 adds one tile of 2 rows by 32 columns to s.
+//
+//go:noescape
+func narrow8x2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow8Mx2 adds one tile of 2 rows by 32 columns to s.
+//
+//go:noescape
+func narrow8Mx2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow4x2 adds one tile of 2 rows by 32 columns to s.
+//
+//go:noescape
+func narrow4x2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow4Mx2 adds one tile of 2 rows by 32 columns to s.
+//
+//go:noescape
+func narrow4Mx2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow8x3 adds one tile of 3 rows by 32 columns to s.
+//
+//go:noescape
+func narrow8x3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow8Mx3 adds one tile of 3 rows by 32 columns to s.
+//
+//go:noescape
+func narrow8Mx3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow4x3 adds one tile of 3 rows by 32 columns to s.
+//
+//go:noescape
+func narrow4x3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow4Mx3 adds one tile of 3 rows by 32 columns to s.
+//
+//go:noescape
+func narrow4Mx3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow8x4 adds one tile of 4 rows by 32 columns to s.
+//
+//go:noescape
+func narrow8x4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow8Mx4 adds one tile of 4 rows by 32 columns to s.
+//
+//go:noescape
+func narrow8Mx4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow4x4 adds one tile of 4 rows by 32 columns to s.
+//
+//go:noescape
+func narrow4x4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow4Mx4 adds one tile of 4 rows by 32 columns to s.
+//
+//go:noescape
+func narrow4Mx4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow8x6 adds one tile of 6 rows by 32 columns to s.
+//
+//go:noescape
+func narrow8x6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow8Mx6 adds one tile of 6 rows by 32 columns to s.
+//
+//go:noescape
+func narrow8Mx6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow4x6 adds one tile of 6 rows by 32 columns to s.
+//
+//go:noescape
+func narrow4x6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// narrow4Mx6 adds one tile of 6 rows by 32 columns to s.
+//
+//go:noescape
+func narrow4Mx6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
+
+// quantize256 rounds nb blocks of 32 values.
+//
+//go:noescape
+func quantize256(q *int8, meta *float32, x *float32, nb int)

@@ -2,12 +2,8 @@
 
 package qgemm
 
-import "kuai/internal/check"
+func (t *tiling) tile(mr int, q []int8, meta []float32, w []byte, c []float32, cols int) {
+	tileGo(t.kind, mr, t.blocks, q, meta, w, c, t.ldc, cols, t.acc)
+}
 
-// The kernels below are never chosen where isa.VNNI is false.
-
-func tile512(kind, int, int, *int8, int, *float32, int, *byte, *float32, int, uint32, uint32) { none() }
-
-func quantize512(*int8, *float32, *float32, int) { none() }
-
-func none() { check.Fail("qgemm: no such kernel on this CPU") }
+func quantize(q []int8, meta, a []float32) { quantizeGo(q, meta, a) }

@@ -31,6 +31,7 @@ func main() {
 		tile(mr, true, true)
 	}
 	quantizer()
+	avx2Kernels()
 	Generate()
 }
 
