@@ -1,7 +1,7 @@
 // Package kernels measures the compute rooms as shares of what the machine can
 // do at that moment: products, convolutions and attention in shares of the
-// multiply-add rate of registers alone, element-wise work in shares of the rate
-// at which memory is read.
+// multiply-add rate of registers alone, element-wise work and products with few
+// rows in shares of the rates at which memory is copied and read.
 //
 // Shares are what can be compared. Absolute rates change by a factor of two
 // while neighbours come and go, so a kernel and its limit are run in turns, a
@@ -187,14 +187,16 @@ type limit uint8
 const (
 	f32Limit limit = iota
 	bf16Limit
+	int8Limit
 	copyLimit
+	readLimit
 )
 
 // String returns the name that units and notes bear.
-func (l limit) String() string { return [...]string{"f32", "bf16", "copy"}[l] }
+func (l limit) String() string { return [...]string{"f32", "bf16", "int8", "copy", "read"}[l] }
 
 func (l limit) unit() string {
-	if l == copyLimit {
+	if l == copyLimit || l == readLimit {
 		return "GB/s"
 	}
 	return "GFLOP/s"
@@ -209,6 +211,8 @@ func (l limit) missing(threads int) string {
 		return "the kernels are plain Go here and have no peak of registers"
 	case l == bf16Limit && !peak.Has(peak.BF16):
 		return "no bf16 instructions in use here"
+	case l == int8Limit && !peak.Has(peak.Int8):
+		return "no dot products of bytes in use here"
 	}
 	return ""
 }
@@ -221,6 +225,12 @@ func (l limit) open(p *par.Pool, a *mem.Arena) func() float64 {
 		return func() float64 { return peak.Spin(p, peak.F32) }
 	case bf16Limit:
 		return func() float64 { return peak.Spin(p, peak.BF16) }
+	case int8Limit:
+		return func() float64 { return peak.Spin(p, peak.Int8) }
+	case readLimit:
+		x := mem.Make[float32](a, memoryValues)
+		clear(x)
+		return func() float64 { return peak.Read(p, x) }
 	default:
 		x, y := mem.Make[float32](a, memoryValues), mem.Make[float32](a, memoryValues)
 		clear(x) // a page that was never written is not memory yet

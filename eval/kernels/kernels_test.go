@@ -36,7 +36,7 @@ func TestRooms(t *testing.T) {
 // TestMissing checks that what cannot be measured is told, not left out.
 func TestMissing(t *testing.T) {
 	defer isa.Force(isa.Generic)()
-	for _, l := range []limit{f32Limit, bf16Limit} {
+	for _, l := range []limit{f32Limit, bf16Limit, int8Limit} {
 		if l.missing(1) == "" {
 			t.Errorf("%s: no reason without its instructions", l)
 		}

@@ -41,6 +41,7 @@ func rooms() []room {
 	for _, typ := range []gemm.Type{f32, bf16} {
 		list = append(list, attention(typ)...)
 	}
+	list = append(list, quantised()...)
 	return append(list, elementwise()...)
 }
 
