@@ -75,13 +75,45 @@ func Encode(tensors []Tensor, metadata map[string]string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// Source is a tensor to write. Write is called once, when its turn comes, and
+// writes exactly the tensor's bytes.
+type Source struct {
+	Name  string
+	DType DType
+	Shape []int
+	Write func(w io.Writer) error
+}
+
+// Source returns the tensor as one to write.
+func (t Tensor) Source() Source {
+	return Source{t.Name, t.DType, t.Shape, func(w io.Writer) error {
+		if err := t.check(); err != nil {
+			return err
+		}
+		_, err := w.Write(t.Data)
+		return err
+	}}
+}
+
 // EncodeTo writes a file. As in the reference implementation the tensors are
 // ordered by the width of their type, then by name, and the header is padded
 // to a multiple of 8, so that every tensor is aligned in a mapped file; the
 // same tensors make the same bytes.
 func EncodeTo(w io.Writer, tensors []Tensor, metadata map[string]string) error {
+	sources := make([]Source, len(tensors))
+	for i, t := range tensors {
+		if err := t.check(); err != nil {
+			return err
+		}
+		sources[i] = t.Source()
+	}
+	return encode(w, sources, metadata)
+}
+
+// encode is EncodeTo with tensors that are made when their turn comes.
+func encode(w io.Writer, tensors []Source, metadata map[string]string) error {
 	tensors = slices.Clone(tensors)
-	slices.SortFunc(tensors, func(a, b Tensor) int {
+	slices.SortFunc(tensors, func(a, b Source) int {
 		return cmp.Or(cmp.Compare(b.DType.Size(), a.DType.Size()), cmp.Compare(a.Name, b.Name))
 	})
 	header, err := encodeHeader(tensors, metadata)
@@ -92,15 +124,35 @@ func EncodeTo(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 		return err
 	}
 	for _, t := range tensors {
-		if _, err := w.Write(t.Data); err != nil {
+		want, err := t.size()
+		if err != nil {
 			return err
+		}
+		c := &counter{w: w}
+		if err := t.Write(c); err != nil {
+			return err
+		}
+		if c.n != want {
+			return fmt.Errorf("safetensors: tensor %q: %d bytes written, shape %v of %s has %d", t.Name, c.n, t.Shape, t.DType, want)
 		}
 	}
 	return nil
 }
 
+// counter counts the bytes that pass.
+type counter struct {
+	w io.Writer
+	n int
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += n
+	return n, err
+}
+
 // encodeHeader returns what comes before the tensors' bytes.
-func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
+func encodeHeader(tensors []Source, metadata map[string]string) ([]byte, error) {
 	var all [][]byte
 	if len(metadata) > 0 {
 		m, err := json.Marshal(metadata) // sorts the keys
@@ -112,14 +164,15 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 	var at int64
 	seen := make(map[string]bool, len(tensors))
 	for _, t := range tensors {
-		if err := t.check(); err != nil {
+		size, err := t.size()
+		if err != nil {
 			return nil, err
 		}
 		if seen[t.Name] {
 			return nil, fmt.Errorf("safetensors: tensor %q: given twice", t.Name)
 		}
 		seen[t.Name] = true
-		e := entry{DType: t.DType, Shape: make([]int64, len(t.Shape)), Offsets: []int64{at, at + int64(len(t.Data))}}
+		e := entry{DType: t.DType, Shape: make([]int64, len(t.Shape)), Offsets: []int64{at, at + int64(size)}}
 		for j, s := range t.Shape {
 			e.Shape[j] = int64(s)
 		}
@@ -144,25 +197,31 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), nil
 }
 
-// check says why a tensor cannot be written.
-func (t Tensor) check() error {
-	size := t.DType.Size()
+// size returns the tensor's bytes, or says why it cannot be written.
+func (s Source) size() (int, error) {
+	size := s.DType.Size()
 	switch {
 	case size == 0:
-		return fmt.Errorf("safetensors: tensor %q: unknown type %q", t.Name, t.DType)
-	case t.Name == metadataKey || len(t.Name) > MaxNameBytes:
-		return fmt.Errorf("safetensors: tensor name %.40q cannot be used", t.Name)
-	case len(t.Shape) > MaxRank:
-		return fmt.Errorf("safetensors: tensor %q: %d dimensions, at most %d", t.Name, len(t.Shape), MaxRank)
+		return 0, fmt.Errorf("safetensors: tensor %q: unknown type %q", s.Name, s.DType)
+	case s.Name == metadataKey || len(s.Name) > MaxNameBytes:
+		return 0, fmt.Errorf("safetensors: tensor name %.40q cannot be used", s.Name)
+	case len(s.Shape) > MaxRank:
+		return 0, fmt.Errorf("safetensors: tensor %q: %d dimensions, at most %d", s.Name, len(s.Shape), MaxRank)
 	}
-	for _, s := range t.Shape {
-		if s < 0 || s > 0 && size > math.MaxInt/s {
-			return fmt.Errorf("safetensors: tensor %q: shape %v", t.Name, t.Shape)
+	for _, side := range s.Shape {
+		if side < 0 || side > 0 && size > math.MaxInt/side {
+			return 0, fmt.Errorf("safetensors: tensor %q: shape %v", s.Name, s.Shape)
 		}
-		size *= s
+		size *= side
 	}
-	if size != len(t.Data) {
-		return fmt.Errorf("safetensors: tensor %q: %d bytes present, shape %v of %s has %d", t.Name, len(t.Data), t.Shape, t.DType, size)
+	return size, nil
+}
+
+// check says why a tensor cannot be written.
+func (t Tensor) check() error {
+	size, err := Source{Name: t.Name, DType: t.DType, Shape: t.Shape}.size()
+	if err == nil && size != len(t.Data) {
+		err = fmt.Errorf("safetensors: tensor %q: %d bytes present, shape %v of %s has %d", t.Name, len(t.Data), t.Shape, t.DType, size)
 	}
-	return nil
+	return err
 }
