@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -143,9 +144,7 @@ func (h Hub) get(ctx context.Context, where string, header http.Header) (*http.R
 	if err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}
-	for k, v := range header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("User-Agent", "kuai")
 	if h.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+h.Token) // not sent on to other hosts
@@ -215,7 +214,7 @@ func (h Hub) page(ctx context.Context, where string) (files []remote, next strin
 // nextLink finds the next page in a Link header; only the same hub's is
 // followed.
 func nextLink(link, base string) string {
-	for _, l := range strings.Split(link, ",") {
+	for l := range strings.SplitSeq(link, ",") {
 		target, rel, ok := strings.Cut(strings.TrimSpace(l), ";")
 		if ok && strings.Contains(rel, `rel="next"`) {
 			target = strings.Trim(target, "<> ")
@@ -252,8 +251,7 @@ func (h Hub) retry(ctx context.Context, f func() error) error {
 
 // worthwhile says whether an error may go away.
 func worthwhile(err error) bool {
-	var status *StatusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*StatusError](err); ok {
 		return status.Status == http.StatusTooManyRequests || status.Status == http.StatusRequestTimeout || status.Status >= 500
 	}
 	var local *os.PathError

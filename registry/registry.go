@@ -160,7 +160,7 @@ func (r Registry) Find(name string) (string, error) {
 // contains says whether all parts of a name occur in another one, in order.
 func contains(name, parts string) bool {
 	name = strings.ToLower(name)
-	for _, p := range strings.Split(strings.ToLower(parts), "/") {
+	for p := range strings.SplitSeq(strings.ToLower(parts), "/") {
 		at := strings.Index(name, p)
 		if at < 0 {
 			return false

@@ -19,15 +19,6 @@ var byteRunes, runeBytes = func() (to [256]rune, from map[rune]byte) {
 	return to, from
 }()
 
-// toByteLevel writes text in the characters of byte-level vocabularies.
-func toByteLevel(text string) string {
-	out := make([]byte, 0, 2*len(text))
-	for i := range len(text) {
-		out = utf8.AppendRune(out, byteRunes[text[i]])
-	}
-	return string(out)
-}
-
 // fromByteLevel returns the bytes that a piece stands for. Characters that
 // stand for no byte, which only added tokens have, stay themselves.
 func fromByteLevel(piece string) []byte {

@@ -71,8 +71,12 @@ func ToGGUF(data, conf []byte, size int) ([]gguf.Key, error) {
 		return nil, err
 	}
 	keys := []gguf.Key{
-		{Name: keyModel, Value: "gpt2"}, {Name: keyPre, Value: pre}, {Name: keyTokens, Value: texts},
-		{Name: keyTypes, Value: types}, {Name: keyMerges, Value: merges}, {Name: keyAddBOS, Value: t.AddBOS()},
+		{Name: keyModel, Value: "gpt2"},
+		{Name: keyPre, Value: pre},
+		{Name: keyTokens, Value: texts},
+		{Name: keyTypes, Value: types},
+		{Name: keyMerges, Value: merges},
+		{Name: keyAddBOS, Value: t.AddBOS()},
 	}
 	if id, ok := t.BOS(); ok {
 		keys = append(keys, gguf.Key{Name: keyBOS, Value: uint32(id)})

@@ -46,7 +46,7 @@ func (f *finder) next(text string) (begin, end int, id int32) {
 	if f.firsts == "" {
 		return 0, 0, -1
 	}
-	for i := 0; i < len(text); i++ {
+	for i := range len(text) {
 		for _, m := range f.byFirst[text[i]] {
 			if !strings.HasPrefix(text[i:], m.text) || m.singleWord && touched(text, i, i+len(m.text)) {
 				continue

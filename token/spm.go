@@ -3,6 +3,7 @@ package token
 import (
 	"container/heap"
 	"math"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -160,13 +161,13 @@ func (m *unigram) encode(dst []int32, word string) []int32 {
 	for j := len(word); j > 0; j = best[j].from {
 		cuts = append(cuts, j)
 	}
-	for i := len(cuts) - 1; i >= 0; i-- {
-		n := best[cuts[i]]
+	for _, cut := range slices.Backward(cuts) {
+		n := best[cut]
 		if n.id >= 0 {
 			dst = append(dst, n.id)
 			continue
 		}
-		dst = m.missing(dst, word[n.from:cuts[i]])
+		dst = m.missing(dst, word[n.from:cut])
 	}
 	return dst
 }

@@ -334,7 +334,7 @@ func words(text string, yield func(string)) {
 
 // fields drops white space.
 func fields(text string, yield func(string)) {
-	for _, f := range strings.Fields(text) {
+	for f := range strings.FieldsSeq(text) {
 		yield(f)
 	}
 }

@@ -87,7 +87,7 @@ func TestGolden(t *testing.T) {
 func numbers(tb testing.TB, line string) []int32 {
 	tb.Helper()
 	var out []int32
-	for _, f := range strings.Fields(line) {
+	for f := range strings.FieldsSeq(line) {
 		n, err := strconv.Atoi(f)
 		if err != nil {
 			tb.Fatal(err)

@@ -296,17 +296,17 @@ func TestView(t *testing.T) {
 		t.Errorf("the view does not tell the speed:\n%s", shown.String())
 	}
 
-	if got, want := sparkline([]float64{8, 4, 2, 1}, 60), "█▆▃▁"; got != want {
+	if got, want := sparkline([]float64{8, 4, 2, 1}), "█▆▃▁"; got != want {
 		t.Errorf("curve %q, want %q", got, want)
 	}
-	if got := sparkline(nil, 60); got != "" {
+	if got := sparkline(nil); got != "" {
 		t.Errorf("curve of nothing: %q", got)
 	}
 	v := newView(nil, "x", 10)
 	for i := range 10_000 {
 		v.remember(Line{Smooth: 1 + 1/float64(i+1)})
 	}
-	if len(v.curve) > 64*curvePoints || len([]rune(sparkline(v.curve, curvePoints))) != curvePoints {
+	if len(v.curve) > 64*curvePoints || len([]rune(sparkline(v.curve))) != curvePoints {
 		t.Errorf("a curve of %d points", len(v.curve))
 	}
 }

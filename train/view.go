@@ -100,7 +100,7 @@ func (v *view) show(l Line, metrics []Metric) {
 		fmt.Sprintf("%s  step %d of %d  %s%s %.1f%%  left %v", v.name, l.Step, v.steps,
 			strings.Repeat("█", cells), strings.Repeat("░", barCells-cells), 100*done, left),
 		fmt.Sprintf("loss %.4f  smoothed %.4f%s", l.Loss, l.Smooth, shown.String()),
-		sparkline(v.curve, curvePoints),
+		sparkline(v.curve),
 		fmt.Sprintf("%s  waited %.1f%%  gradient %.2f  rate %.2g", speed, 100*l.Waited, l.Norm, l.Rate),
 	}
 	v.draw(panel)
@@ -130,10 +130,10 @@ func (v *view) draw(panel []string) {
 }
 
 // sparkline draws values as a row of blocks, on a scale of logarithms.
-func sparkline(values []float64, points int) string {
+func sparkline(values []float64) string {
 	const blocks = "▁▂▃▄▅▆▇█"
 	levels := []rune(blocks)
-	n := min(points, len(values))
+	n := min(curvePoints, len(values))
 	if n == 0 {
 		return ""
 	}

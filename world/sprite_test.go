@@ -39,7 +39,7 @@ func TestSpriteCentre(t *testing.T) {
 		if dx, dy := sx/sum-p.x, sy/sum-p.y; math.Abs(dx) > 0.1 || math.Abs(dy) > 0.1 {
 			t.Errorf("side %.1f: off by %.3f, %.3f pixels", side, dx, dy)
 		}
-		if area, want := sum, math.Pi*math.Pow(60*side/136, 2); math.Abs(area/want-1) > 0.06 {
+		if area, want := sum, math.Pi*60*side/136*(60*side/136); math.Abs(area/want-1) > 0.06 {
 			t.Errorf("side %.1f: area %.1f, want %.1f", side, area, want)
 		}
 	}

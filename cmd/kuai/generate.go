@@ -19,9 +19,8 @@ const maxPrompt = 64 << 20 // bytes
 
 type generateOptions struct {
 	textOptions
-	stream   bool
-	chat     bool
-	logProbs int
+	stream bool
+	chat   bool
 }
 
 func (a *app) generateCommand() *cobra.Command {
@@ -80,7 +79,7 @@ type generatePiece struct {
 
 // promptOf is the prompt of the command line or of standard input.
 func (a *app) promptOf(args []string) (string, error) {
-	text := ""
+	var text string
 	if len(args) == 1 && args[0] != "-" {
 		text = args[0]
 	} else {

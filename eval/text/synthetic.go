@@ -79,10 +79,13 @@ func (s Shape) vocabulary() []gguf.Key {
 		tokens[i] = string(r)
 	}
 	return []gguf.Key{
-		{Name: "tokenizer.ggml.model", Value: "gpt2"}, {Name: "tokenizer.ggml.pre", Value: "gpt-2"},
-		{Name: "tokenizer.ggml.tokens", Value: tokens}, {Name: "tokenizer.ggml.token_type", Value: types},
+		{Name: "tokenizer.ggml.model", Value: "gpt2"},
+		{Name: "tokenizer.ggml.pre", Value: "gpt-2"},
+		{Name: "tokenizer.ggml.tokens", Value: tokens},
+		{Name: "tokenizer.ggml.token_type", Value: types},
 		{Name: "tokenizer.ggml.merges", Value: []string{"a b"}},
-		{Name: "tokenizer.ggml.bos_token_id", Value: uint32(0)}, {Name: "tokenizer.ggml.eos_token_id", Value: uint32(1)},
+		{Name: "tokenizer.ggml.bos_token_id", Value: uint32(0)},
+		{Name: "tokenizer.ggml.eos_token_id", Value: uint32(1)},
 	}
 }
 

@@ -15,10 +15,12 @@
 package gguf
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"kuai/kernel/quant"
 	"kuai/mem"
@@ -30,6 +32,8 @@ const (
 	MaxKeys    = 1 << 16
 	MaxName    = 1 << 16 // bytes
 	MaxRank    = 4
+	MaxHeader  = 1 << 29 // bytes before the data
+	MaxValues  = 1 << 24 // of all arrays: the largest vocabularies have some 10^6
 
 	minString    = 8         // bytes of the shortest string
 	maxAlignment = 1 << 20   //
@@ -136,7 +140,7 @@ func (f *File) Close() error {
 
 // Parse reads a file that is in memory; its tensors share data.
 func Parse(data []byte) (*File, error) {
-	r := &reader{data: data}
+	r := &reader{data: data[:min(len(data), MaxHeader)]}
 	if string(r.take(4)) != magic {
 		return nil, damaged("it does not begin with GGUF")
 	}
@@ -154,7 +158,10 @@ func Parse(data []byte) (*File, error) {
 			return nil, err
 		}
 	}
-	return f, f.readTensors(r, int(tensors))
+	if err := f.readTensors(r, data, int(tensors)); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 func (f *File) readKey(r *reader) error {
@@ -176,8 +183,8 @@ func (f *File) readKey(r *reader) error {
 	return nil
 }
 
-// readTensors reads the list of tensors and cuts their data.
-func (f *File) readTensors(r *reader, n int) error {
+// readTensors reads the list of tensors and cuts their data out of the file.
+func (f *File) readTensors(r *reader, file []byte, n int) error {
 	align := int64(defaultAlign)
 	if v, ok := f.Int(alignmentKey); ok {
 		align = v
@@ -199,7 +206,7 @@ func (f *File) readTensors(r *reader, n int) error {
 		offsets = append(offsets, offset)
 	}
 	begin := (uint64(r.at) + uint64(align) - 1) / uint64(align) * uint64(align)
-	whole := uint64(len(r.data))
+	whole := uint64(len(file))
 	for i := range f.tensors {
 		t := &f.tensors[i]
 		size := uint64(t.Type.Bytes(t.Values()))
@@ -209,7 +216,27 @@ func (f *File) readTensors(r *reader, n int) error {
 		if offsets[i]%uint64(align) != 0 {
 			return damaged("tensor %q begins at %d, which is no multiple of %d", t.Name, offsets[i], align)
 		}
-		t.Data = r.data[begin+offsets[i]:][:size:size]
+		t.Data = file[begin+offsets[i]:][:size:size]
+	}
+	return f.apart(offsets)
+}
+
+// apart checks that no two tensors share bytes: a small file could claim to be
+// a large model.
+func (f *File) apart(offsets []uint64) error {
+	by := make([]int, len(offsets))
+	for i := range by {
+		by[i] = i
+	}
+	slices.SortFunc(by, func(a, b int) int {
+		return cmp.Or(cmp.Compare(offsets[a], offsets[b]), cmp.Compare(len(f.tensors[a].Data), len(f.tensors[b].Data)))
+	})
+	end := uint64(0)
+	for k, i := range by {
+		if offsets[i] < end {
+			return damaged("tensors %q and %q share bytes", f.tensors[by[k-1]].Name, f.tensors[i].Name)
+		}
+		end = offsets[i] + uint64(len(f.tensors[i].Data))
 	}
 	return nil
 }
@@ -219,6 +246,7 @@ func (f *File) readTensors(r *reader, n int) error {
 type reader struct {
 	data   []byte
 	at     int
+	listed uint64 // values of arrays so far
 	failed bool
 }
 
@@ -277,6 +305,9 @@ func (r *reader) value(k kind) (any, error) {
 	}
 	if n > uint64(r.left()/least) {
 		return nil, damaged("array of %d values in %d bytes", n, r.left())
+	}
+	if r.listed += n; r.listed > MaxValues {
+		return nil, damaged("%d values in arrays, at most %d", r.listed, MaxValues)
 	}
 	return r.array(of, int(n))
 }

@@ -119,9 +119,18 @@ func TestWrite(t *testing.T) {
 	}
 	keys := []Key{
 		{"general.architecture", "llama"},
-		{"a", true}, {"b", int32(-3)}, {"c", uint32(4000000000)}, {"d", int64(-1 << 40)}, {"e", uint64(1 << 40)},
-		{"f", float32(0.5)}, {"g", 0.1}, {"h", []string{"x", "", "快"}}, {"i", []bool{true, false}},
-		{"j", []int32{-1, 2}}, {"k", []float32{0.25}}, {"l", []uint32{}},
+		{"a", true},
+		{"b", int32(-3)},
+		{"c", uint32(4000000000)},
+		{"d", int64(-1 << 40)},
+		{"e", uint64(1 << 40)},
+		{"f", float32(0.5)},
+		{"g", 0.1},
+		{"h", []string{"x", "", "快"}},
+		{"i", []bool{true, false}},
+		{"j", []int32{-1, 2}},
+		{"k", []float32{0.25}},
+		{"l", []uint32{}},
 	}
 	var tensors []Source
 	for _, x := range old.Tensors() {

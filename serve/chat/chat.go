@@ -8,7 +8,7 @@
 // ones leave. What leaves may keep its session, so that the conversation's next
 // turn computes only what is new.
 //
-//	Submit -> waiting -> (admit) running -> step, step, ... -> finish -> Stream
+//	Submit -> waiting -> (admit) running -> step, ... -> finish -> Stream
 //
 // The loop alone touches sessions and samplers; callers see their Stream.
 package chat
@@ -201,7 +201,7 @@ func rate(n int, d time.Duration) float64 {
 
 // Stats is what the engine does at the moment, and has done.
 type Stats struct {
-	Running, Waiting, Kept int   // requests, requests, sessions
+	Running, Waiting, Kept int   // requests, sessions
 	KeptBytes              int64 // of kept sessions
 	Requests, Steps        int64
 	PromptTokens           int64 // computed

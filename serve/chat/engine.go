@@ -354,8 +354,7 @@ func (e *Engine) fail(ctx context.Context, owners []*sequence, err error) {
 	if ctx.Err() != nil {
 		return // shutting down: the loop ends them
 	}
-	var b *bugError
-	if errors.As(err, &b) {
+	if _, ok := errors.AsType[*bugError](err); ok {
 		err = ErrInternal
 	}
 	for _, s := range owners {

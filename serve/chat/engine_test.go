@@ -242,7 +242,7 @@ func TestRefused(t *testing.T) {
 			{Request{Prompt: ids("a")}, ErrMemory},
 		} {
 			_, err := e.Submit(t.Context(), tt.r)
-			ok := false
+			var ok bool
 			switch want := tt.want.(type) {
 			case error:
 				ok = errors.Is(err, want)

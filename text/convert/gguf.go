@@ -60,9 +60,16 @@ func modelKeys(c text.Config) ([]gguf.Key, error) {
 		name string
 		v    int
 	}{
-		{"block_count", c.Layers}, {"context_length", c.Context}, {"embedding_length", c.Hidden}, {"feed_forward_length", c.FeedForward},
-		{"attention.head_count", c.Heads}, {"attention.head_count_kv", c.KVHeads}, {"attention.key_length", c.HeadDim},
-		{"attention.value_length", c.HeadDim}, {"rope.dimension_count", c.RotaryDim}, {"vocab_size", c.Vocab},
+		{"block_count", c.Layers},
+		{"context_length", c.Context},
+		{"embedding_length", c.Hidden},
+		{"feed_forward_length", c.FeedForward},
+		{"attention.head_count", c.Heads},
+		{"attention.head_count_kv", c.KVHeads},
+		{"attention.key_length", c.HeadDim},
+		{"attention.value_length", c.HeadDim},
+		{"rope.dimension_count", c.RotaryDim},
+		{"vocab_size", c.Vocab},
 	} {
 		add(n.name, uint32(n.v))
 	}

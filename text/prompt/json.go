@@ -111,7 +111,7 @@ func valueEnd(l lexeme) bool {
 // replaceFilters turns filters into calls of ours. A filter whose operand is
 // not understood stays.
 func replaceFilters(s string) string {
-	for round := 0; round < 1000; round++ {
+	for range 1000 {
 		l := lex(s)
 		done := true
 		for i := 1; i+1 < len(l); i++ {

@@ -124,7 +124,7 @@ func (p *Parser) Close() []Part { return p.run(true) }
 func (p *Parser) run(last bool) (out []Part) {
 	for {
 		var part []Part
-		more := false
+		var more bool
 		switch p.state {
 		case inReasoning:
 			part, more = p.reasoning(last)

@@ -80,8 +80,8 @@ func Compile(source string, o Options) (*Template, error) {
 		}
 	}
 	both := []Message{{Role: "system", Content: probe}, {Role: "user", Content: "x"}}
-	out, err := t.render(Input{Messages: both, Generate: true})
-	t.noSystem = err != nil || !strings.Contains(out, probe)
+	out, refusal := t.render(Input{Messages: both, Generate: true})
+	t.noSystem = refusal != nil || !strings.Contains(out, probe)
 	return t, nil
 }
 
@@ -217,8 +217,7 @@ func (t *Template) render(in Input) (out string, err error) {
 		if errors.Is(err, ErrLimit) {
 			return "", ErrLimit
 		}
-		var raised *RaiseError
-		if errors.As(err, &raised) {
+		if raised, ok := errors.AsType[*RaiseError](err); ok {
 			return "", raised
 		}
 		return "", fmt.Errorf("prompt: template: %w", err)

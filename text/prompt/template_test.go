@@ -55,11 +55,11 @@ func (c goldenCase) input() Input {
 	return in
 }
 
-func source(t testing.TB, name string) string {
-	t.Helper()
+func source(tb testing.TB, name string) string {
+	tb.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "templates", name+".jinja"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(data)
 }

@@ -341,7 +341,10 @@ func TestBroken(t *testing.T) {
 func TestExtremes(t *testing.T) {
 	t.Parallel()
 	for _, p := range []Params{
-		{Temperature: 1e-300}, {Temperature: 1e-6, TopP: 0.5}, {Temperature: 1, MinP: 1}, {Temperature: 1, TopK: 1},
+		{Temperature: 1e-300},
+		{Temperature: 1e-6, TopP: 0.5},
+		{Temperature: 1, MinP: 1},
+		{Temperature: 1, TopK: 1},
 		{Temperature: 1, TopP: 1e-12},
 	} {
 		s, err := New(p, 3)

@@ -74,8 +74,8 @@ func (m *machine) open(stack int32) {
 	case isAlt:
 		for _, seq := range s.alts {
 			top := c.next
-			for i := len(seq) - 1; i >= 0; i-- {
-				top = m.push(seq[i], top)
+			for _, s := range slices.Backward(seq) {
+				top = m.push(s, top)
 			}
 			m.open(top)
 		}

@@ -28,6 +28,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -180,8 +181,8 @@ func (m *Matcher) renew() error {
 	var tops []int32
 	for _, stack := range old.stacks(m.at) {
 		top := int32(0)
-		for i := len(stack) - 1; i >= 0; i-- {
-			top = next.push(stack[i], top)
+		for _, s := range slices.Backward(stack) {
+			top = next.push(s, top)
 		}
 		tops = append(tops, top)
 	}

@@ -37,17 +37,17 @@ func words(more ...string) *Vocabulary {
 
 // walk writes an answer at random. After patience tokens it prefers to end
 // and to close what is open.
-func walk(t testing.TB, s *Schema, v *Vocabulary, rng *rand.Rand, patience int) (string, bool) {
-	t.Helper()
+func walk(tb testing.TB, s *Schema, v *Vocabulary, rng *rand.Rand, patience int) (string, bool) {
+	tb.Helper()
 	m, err := s.Start(v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var out strings.Builder
 	for n := range 20 * patience {
 		mask, err := m.Mask()
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		may := func(id int32) bool { return mask[id/64]>>(id%64)&1 == 1 }
 		var ids []int32
@@ -57,10 +57,10 @@ func walk(t testing.TB, s *Schema, v *Vocabulary, rng *rand.Rand, patience int) 
 			}
 		}
 		if len(ids) == 0 {
-			t.Fatalf("a dead end after %q", out.String())
+			tb.Fatalf("a dead end after %q", out.String())
 		}
 		if may(endToken) != m.Complete() || m.Done() && len(ids) != 1 {
-			t.Fatalf("after %q: end is %v, complete is %v, done is %v of %d tokens", out.String(), may(endToken), m.Complete(), m.Done(), len(ids))
+			tb.Fatalf("after %q: end is %v, complete is %v, done is %v of %d tokens", out.String(), may(endToken), m.Complete(), m.Done(), len(ids))
 		}
 		id := ids[rng.IntN(len(ids))]
 		if n > patience {
@@ -77,7 +77,7 @@ func walk(t testing.TB, s *Schema, v *Vocabulary, rng *rand.Rand, patience int) 
 			return out.String(), true
 		}
 		if err := m.Accept(id); err != nil {
-			t.Fatalf("after %q: token %d: %v", out.String(), id, err)
+			tb.Fatalf("after %q: token %d: %v", out.String(), id, err)
 		}
 		out.Write(v.pieces[id])
 	}
@@ -85,20 +85,20 @@ func walk(t testing.TB, s *Schema, v *Vocabulary, rng *rand.Rand, patience int) 
 }
 
 // validator is the independent judge.
-func validator(t testing.TB, source string) *jsonschema.Schema {
-	t.Helper()
+func validator(tb testing.TB, source string) *jsonschema.Schema {
+	tb.Helper()
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(source))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	if err := c.AddResource("mem:///schema.json", doc); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	s, err := c.Compile("mem:///schema.json")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
@@ -202,16 +202,16 @@ func TestRandomWalks(t *testing.T) {
 }
 
 // accepts says whether a schema lets a text through whole.
-func accepts(t testing.TB, s *Schema, v *Vocabulary, text string) bool {
-	t.Helper()
+func accepts(tb testing.TB, s *Schema, v *Vocabulary, text string) bool {
+	tb.Helper()
 	m, err := s.Start(v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for i := range len(text) {
 		if err := m.Accept(int32(text[i])); err != nil {
 			if !errors.Is(err, ErrToken) {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			return false
 		}
@@ -487,7 +487,10 @@ func BenchmarkMask(b *testing.B) {
 		b.Fatal(err)
 	}
 	for _, at := range []struct{ name, text string }{
-		{"start", ""}, {"in a text", `{"name": "Ann`}, {"in a number", `{"name": "Ann", "n": 1`}, {"in an enum", `{"name": "Ann", "n": 1, "tags": ["`},
+		{"start", ""},
+		{"in a text", `{"name": "Ann`},
+		{"in a number", `{"name": "Ann", "n": 1`},
+		{"in an enum", `{"name": "Ann", "n": 1, "tags": ["`},
 		{"in a counted text", `{"name": "Ann", "n": 1, "tags": [], "short": "abc`},
 	} {
 		m, err := s.Start(v)

@@ -67,15 +67,15 @@ func Write(path string) error {
 	}
 	w := writer{rng: rand.New(rand.NewPCG(1, 2))}
 	w.random("token_embd.weight", 1, vocab, hidden)
-	w.ones("output_norm.weight", hidden)
+	w.ones("output_norm.weight")
 	for i := range 2 {
 		b := fmt.Sprintf("blk.%d.", i)
-		w.ones(b+"attn_norm.weight", hidden)
-		w.ones(b+"ffn_norm.weight", hidden)
+		w.ones(b + "attn_norm.weight")
+		w.ones(b + "ffn_norm.weight")
 		if i == 0 {
 			w.random(b+"attn_qkv.weight", 0.3, 3*heads*width, hidden)
 			w.random(b+"attn_gate.weight", 0.3, heads*width, hidden)
-			w.ones(b+"attn_norm_2.weight", heads*width)
+			w.ones(b + "attn_norm_2.weight") // heads*width is hidden
 		} else {
 			w.random(b+"attn_q.weight", 0.3, heads*width, hidden)
 			w.random(b+"attn_k.weight", 0.3, width, hidden)
@@ -95,7 +95,7 @@ func vocabulary() (tokens []string, types []int32) {
 	next := rune(256)
 	for b := range rune(256) {
 		r := b
-		if !(b >= '!' && b <= '~' || b >= 0xa1 && b <= 0xac || b >= 0xae) {
+		if (b < '!' || b > '~') && (b < 0xa1 || b > 0xac) && b < 0xae {
 			r = next
 			next++
 		}
@@ -117,7 +117,7 @@ func (w *writer) random(name string, spread float64, shape ...int) {
 	w.add(name, func() float32 { return float32(w.rng.NormFloat64() * spread) }, shape)
 }
 
-func (w *writer) ones(name string, n int) { w.add(name, func() float32 { return 1 }, []int{n}) }
+func (w *writer) ones(name string) { w.add(name, func() float32 { return 1 }, []int{hidden}) }
 
 func (w *writer) add(name string, value func() float32, shape []int) {
 	n := 1
