@@ -145,6 +145,9 @@ func Parse(data []byte) (*File, error) {
 		return nil, damaged("it does not begin with GGUF")
 	}
 	version := r.u32()
+	if version == 3<<24 || version == 2<<24 {
+		return nil, damaged("a big-endian file, which cannot be read")
+	}
 	if r.failed || version < 2 || version > 3 {
 		return nil, damaged("version %d, can read 2 and 3", version)
 	}
@@ -384,10 +387,10 @@ func (r *reader) tensor() (Tensor, uint64, error) {
 	values := uint64(1)
 	for i := range rank {
 		side := r.u64()
-		if side > maxSide || side > 0 && values > maxSide/side {
+		if side > maxSide || values > maxSide/max(side, 1) {
 			return Tensor{}, 0, damaged("tensor %q: side %d of %d", name, i, side)
 		}
-		values *= side
+		values *= max(side, 1) // so that no other product overflows either
 		t.Shape[int(rank)-1-int(i)] = int(side)
 	}
 	t.Type = quant.Type(r.u32())
