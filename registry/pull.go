@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -256,7 +257,7 @@ func worthwhile(err error) bool {
 	}
 	var local *os.PathError
 	return !errors.As(err, &local) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) &&
-		!errors.Is(err, ErrChecksum) && !errors.Is(err, errRefused)
+		!errors.Is(err, ErrChecksum) && !errors.Is(err, errRefused) && !errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // errRefused marks answers that make no sense, which another try would repeat.

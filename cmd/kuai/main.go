@@ -102,7 +102,7 @@ func wrongUse(err error) bool {
 	var use *usageError
 	var limit *video.LimitError
 	return errors.As(err, &use) || errors.As(err, &limit) ||
-		errors.Is(err, video.ErrEmptyPrompt) || errors.Is(err, video.ErrLongPrompt)
+		errors.Is(err, video.ErrEmptyPrompt) || errors.Is(err, video.ErrLongPrompt) || errors.Is(err, registry.ErrName)
 }
 
 // usageError is a command line that makes no sense.
