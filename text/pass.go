@@ -83,8 +83,9 @@ func newPass(m *Model, rows int) (*pass, error) {
 	return p, nil
 }
 
-// begin empties the pass.
+// begin empties the pass, of what a panic may have left as well.
 func (p *pass) begin() {
+	p.products, p.in.half.jobs, p.in.ready = p.products[:0], p.in.half.jobs[:0], nil
 	p.parts, p.tokens, p.single, p.n = p.parts[:0], p.tokens[:0], p.single[:0], 0
 }
 

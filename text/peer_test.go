@@ -2,6 +2,7 @@ package text
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"strconv"
@@ -134,5 +135,28 @@ func TestPeerPerplexity(t *testing.T) {
 	t.Logf("perplexity %.4f, the peer's %.4f, ratio %.5f", ppl, peer.PPL, ppl/peer.PPL)
 	if r := ppl / peer.PPL; r < 0.995 || r > 1.005 {
 		t.Errorf("ratio of perplexities %v, want within 0.5 %%", r)
+	}
+}
+
+// BenchmarkTogether decodes many sessions in one step.
+func BenchmarkTogether(b *testing.B) {
+	m := peerModel(b, Options{PrefixBytes: -1})
+	for _, n := range []int{8, 64} {
+		b.Run(fmt.Sprintf("sessions=%d", n), func(b *testing.B) {
+			batch := make([]Slice, n)
+			for i := range batch {
+				s := m.NewSession()
+				if err := s.Prefill(b.Context(), peerTokens(100+i, m.config.Vocab), nil, nil); err != nil {
+					b.Fatal(err)
+				}
+				batch[i] = Slice{Session: s, Tokens: []int32{int32(i)}, Logits: make([]float32, m.config.Vocab)}
+			}
+			for b.Loop() {
+				if err := m.Step(b.Context(), batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+		})
 	}
 }

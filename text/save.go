@@ -53,8 +53,11 @@ type saveHeader struct {
 // Save writes the session. Nothing of it is lost: a session that is loaded
 // again, in another process too, goes on exactly as this one.
 func (s *Session) Save(w io.Writer) error {
-	if s.closed {
+	switch {
+	case s.closed:
 		return ErrClosed
+	case s.torn:
+		return ErrTorn
 	}
 	sum := sha256.New()
 	b := bufio.NewWriterSize(w, 1<<16)

@@ -15,8 +15,13 @@ const (
 	markTurn = 64
 )
 
-// ErrClosed is returned for a session that was closed.
-var ErrClosed = errors.New("text: session is closed")
+var (
+	// ErrClosed is returned for a session that was closed.
+	ErrClosed = errors.New("text: session is closed")
+	// ErrTorn is returned for a session that a panic has left amid a step: only
+	// Close is left to do.
+	ErrTorn = errors.New("text: session was left amid a step")
+)
 
 // Session is the state of one text. It belongs to one goroutine at a time;
 // sessions of one model may be used by several.
@@ -29,6 +34,7 @@ type Session struct {
 	marks  []mark // earlier states, oldest first
 	public int    // last point that the prefix cache was given
 	branch int    // where others have diverged before: worth a checkpoint
+	torn   bool   // a step has begun and not come to its end
 	closed bool
 }
 
@@ -65,7 +71,7 @@ func (s *Session) Bytes() (state, kv int64) {
 func (s *Session) Fork() *Session {
 	f := &Session{
 		m: s.m, tokens: slices.Clone(s.tokens), at: s.at, state: s.m.newState(),
-		pages: slices.Clone(s.pages), marks: slices.Clone(s.marks), public: s.public, branch: s.branch, closed: s.closed,
+		pages: slices.Clone(s.pages), marks: slices.Clone(s.marks), public: s.public, branch: s.branch, torn: s.torn, closed: s.closed,
 	}
 	copy(f.state, s.state)
 	for _, p := range f.pages {
@@ -81,6 +87,8 @@ func (s *Session) Rewind(n int) error {
 	switch {
 	case s.closed:
 		return ErrClosed
+	case s.torn:
+		return ErrTorn
 	case n < 0 || n > len(s.tokens):
 		return fmt.Errorf("text: session of %d tokens cannot be rewound to %d", len(s.tokens), n)
 	}
@@ -120,7 +128,7 @@ func (s *Session) Close() {
 		return
 	}
 	s.closed = true
-	if s.at == len(s.tokens) && s.at > 0 {
+	if s.at == len(s.tokens) && s.at > 0 && !s.torn {
 		s.m.prefix.add(s, s.at, s.state)
 	}
 	for _, p := range s.pages {
@@ -155,7 +163,7 @@ func (s *Session) Prefill(ctx context.Context, tokens []int32, logits []float32,
 // Mark makes a checkpoint here, at the boundary of a turn say: a rewind to it
 // costs nothing, and other sessions that begin alike begin here.
 func (s *Session) Mark() {
-	if !s.closed && s.at > 0 && s.at == len(s.tokens) {
+	if !s.closed && !s.torn && s.at > 0 && s.at == len(s.tokens) {
 		s.publish(s.mark())
 	}
 }

@@ -367,3 +367,37 @@ func TestSuppressed(t *testing.T) {
 		}
 	}
 }
+
+// TestTorn has a step panic: what it leaves must not be used by anybody.
+func TestTorn(t *testing.T) {
+	m, tokens, want := open(t, "minimax", Options{})
+	v := m.config.Vocab
+	s, other := m.NewSession(), m.NewSession()
+	forward(t, s, tokens[:40], 40)
+	forward(t, other, tokens[:40], 40)
+	out := m.layers[3].mlp
+	m.layers[3].mlp = nil
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic")
+			}
+		}()
+		_ = m.Step(t.Context(), []Slice{{Session: s, Tokens: tokens[40:50]}})
+	}()
+	m.layers[3].mlp = out
+	if err := m.Step(t.Context(), []Slice{{Session: s, Tokens: tokens[:1]}}); !errors.Is(err, ErrTorn) {
+		t.Errorf("a step after a panic: %v", err)
+	}
+	if err := s.Save(&bytes.Buffer{}); !errors.Is(err, ErrTorn) {
+		t.Errorf("saved after a panic: %v", err)
+	}
+	if err := s.Rewind(0); !errors.Is(err, ErrTorn) {
+		t.Errorf("rewound after a panic: %v", err)
+	}
+	s.Close()
+	near.Check(t, "another session", forward(t, other, tokens[40:], 50), want[40*v:], bar)
+	if again, n := m.Begin(tokens); n > 0 {
+		near.Check(t, "from the cache", forward(t, again, tokens[n:], 150), want[n*v:], bar)
+	}
+}

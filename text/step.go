@@ -59,6 +59,8 @@ func (m *Model) refuse(batch []Slice) error {
 			return fmt.Errorf("text: slice %d: session of another model", i)
 		case b.Session.closed:
 			return fmt.Errorf("text: slice %d: %w", i, ErrClosed)
+		case b.Session.torn:
+			return fmt.Errorf("text: slice %d: %w", i, ErrTorn)
 		case len(b.Tokens) == 0:
 			return fmt.Errorf("text: slice %d: no tokens", i)
 		case b.Logits != nil && len(b.Logits) != v:
@@ -136,6 +138,7 @@ func (m *Model) addPart(b *Slice, done, n int) {
 	if done+len(fresh) == len(b.Tokens) {
 		pt.logits = b.Logits
 	}
+	s.torn = true
 	s.reserve(len(fresh))
 	m.pass.add(pt, s.tokens[s.at:s.at+frozen], fresh)
 }
@@ -148,6 +151,7 @@ func (m *Model) commit(batch []Slice) {
 		s := pt.s
 		s.tokens = append(s.tokens, p.tokens[pt.row+pt.frozen:pt.row+pt.n]...)
 		s.at += pt.n
+		s.torn = false
 		for j := range batch {
 			if batch[j].Session == s {
 				m.todo[j].done += pt.n - pt.frozen
