@@ -160,3 +160,22 @@ func BenchmarkTogether(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkDepth times single tokens after many.
+func BenchmarkDepth(b *testing.B) {
+	m := peerModel(b, Options{PrefixBytes: -1})
+	logits := make([]float32, m.config.Vocab)
+	for _, depth := range []int{8192, 131072} {
+		b.Run(fmt.Sprintf("depth=%d", depth), func(b *testing.B) {
+			s := m.AtDepth(depth)
+			defer s.Close()
+			batch := []Slice{{Session: s, Tokens: []int32{5}, Logits: logits}}
+			for b.Loop() {
+				if err := m.Step(b.Context(), batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}

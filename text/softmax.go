@@ -33,10 +33,10 @@ const roundedRows = 24
 // The rows of W_q and W_k are in the order in which pairs that turn together
 // are neighbours.
 type softmaxMixer struct {
-	q, k, v            matrix
-	heads, kvHeads, d  int
-	cache              int // index among the layers with a cache
-	hidden, group, hdd int // E, H/KVH, H·D
+	q, k, v           matrix
+	heads, kvHeads, d int
+	cache             int // index among the layers with a cache
+	hidden, hdd       int // E, H·D
 }
 
 func (a *softmaxMixer) needs() needs { return needs{cache: true} }
