@@ -2,6 +2,7 @@ package text
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -196,5 +197,52 @@ func TestVocabulary(t *testing.T) {
 	none, _, _ := open(t, "llama", Options{})
 	if none.Tokenizer() != nil || none.ChatTemplate() != "" {
 		t.Error("a tokenizer from nowhere")
+	}
+}
+
+func TestShards(t *testing.T) {
+	dir := rewrite(t, "llama", nil, nil)
+	whole := filepath.Join(dir, "model.safetensors")
+	f, err := safetensors.Read(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(whole); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"}
+	where := map[string]string{}
+	half := len(f.Tensors) / 2
+	for i, part := range [][]safetensors.Tensor{f.Tensors[:half], f.Tensors[half:]} {
+		if err := safetensors.Write(filepath.Join(dir, names[i]), part, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range part {
+			where[x.Name] = names[i]
+		}
+	}
+	index := filepath.Join(dir, "model.safetensors.index.json")
+	write := func(m map[string]string) {
+		data, err := json.Marshal(map[string]any{"metadata": map[string]any{}, "weight_map": m})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(index, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(where)
+	m, err := Open(dir, Options{Weights: "f32", KV: "f32"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := golden.Load(t, "testdata/llama/golden.safetensors")
+	tokens := []int32{int32(g["tokens"].F32[0]), int32(g["tokens"].F32[1])}
+	near.Check(t, "logits", forward(t, m.NewSession(), tokens, 2), g["logits"].F32[:2*96], bar)
+	for _, bad := range []string{"../secret.safetensors", "/etc/passwd", "missing.safetensors", "model.bin"} {
+		write(map[string]string{"model.norm.weight": bad})
+		if _, err := Open(dir, Options{}); err == nil {
+			t.Errorf("opened with a shard %q", bad)
+		}
 	}
 }
