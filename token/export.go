@@ -133,10 +133,7 @@ func ToJSON(f *gguf.File) (data, conf []byte, err error) {
 			vocab[p.text] = i
 		case control, added, unknown:
 			vocab[p.text] = i
-			special = append(special, map[string]any{
-				"id": i, "content": p.text, "single_word": false, "lstrip": false, "rstrip": false,
-				"normalized": false, "special": p.kind != added,
-			})
+			special = append(special, addedToken(i, p.text, p.kind != added))
 		}
 	}
 	lines, _ := f.Strings(keyMerges)
@@ -145,15 +142,7 @@ func ToJSON(f *gguf.File) (data, conf []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	data, err = json.MarshalIndent(map[string]any{
-		"version": "1.0", "truncation": nil, "padding": nil, "added_tokens": special, "normalizer": nil,
-		"pre_tokenizer": split, "post_processor": map[string]any{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true},
-		"decoder": map[string]any{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
-		"model": map[string]any{
-			"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil,
-			"fuse_unk": false, "byte_fallback": false, "ignore_merges": pre == "llama-bpe", "vocab": vocab, "merges": merges,
-		},
-	}, "", " ")
+	data, err = json.MarshalIndent(document(split, special, vocab, merges, pre == "llama-bpe"), "", " ")
 	if err != nil {
 		return nil, nil, fmt.Errorf("token: %w", err)
 	}
@@ -166,6 +155,29 @@ func ToJSON(f *gguf.File) (data, conf []byte, err error) {
 	}
 	conf, err = json.MarshalIndent(config, "", " ")
 	return data, conf, err
+}
+
+// addedToken is an entry of added_tokens.
+func addedToken(id int, text string, special bool) map[string]any {
+	return map[string]any{
+		"id": id, "content": text, "single_word": false, "lstrip": false, "rstrip": false,
+		"normalized": false, "special": special,
+	}
+}
+
+// document is a tokenizer.json of byte-level BPE.
+func document(split map[string]any, special []map[string]any, vocab map[string]int, merges [][2]string, whole bool) map[string]any {
+	bytes := func(trim bool) map[string]any {
+		return map[string]any{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": trim, "use_regex": true}
+	}
+	return map[string]any{
+		"version": "1.0", "truncation": nil, "padding": nil, "added_tokens": special, "normalizer": nil,
+		"pre_tokenizer": split, "post_processor": bytes(false), "decoder": bytes(true),
+		"model": map[string]any{
+			"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil,
+			"fuse_unk": false, "byte_fallback": false, "ignore_merges": whole, "vocab": vocab, "merges": merges,
+		},
+	}
 }
 
 // jsonSplit is the pre-tokenizer of a GGUF name.

@@ -1,10 +1,14 @@
 package token
 
 import (
+	"bytes"
 	"compress/gzip"
+	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -266,5 +270,55 @@ func TestThereAndBack(t *testing.T) {
 	}
 	if _, err := ToGGUF(unzip(t, "unigram.json.gz"), nil, 5000); err == nil {
 		t.Error("a Unigram vocabulary became GGUF")
+	}
+}
+
+// TestTrain learns from the lines what the Python package learns from them.
+func TestTrain(t *testing.T) {
+	t.Parallel()
+	lines := strings.Split(string(unzip(t, "lines.txt.gz")), "\n")
+	data, err := Train(t.Context(), slices.Values(lines), TrainConfig{Size: 900, Split: "gpt-2", Special: []string{"<s>", "</s>"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want file
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(unzip(t, "trained.json.gz"), &want); err != nil {
+		t.Fatal(err)
+	}
+	a, err := got.lines()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := want.lines()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(b, a); d != "" {
+		t.Errorf("merges (-want +got):\n%s", d)
+	}
+	var x, y map[string]int
+	if err := errors.Join(json.Unmarshal(got.Model.Vocab, &x), json.Unmarshal(want.Model.Vocab, &y)); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(y, x); d != "" {
+		t.Errorf("vocabulary (-want +got):\n%s", d)
+	}
+	tok, err := FromJSON(data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := lines[0] + "</s>"; tok.Decode(tok.Encode(text, false)) != text {
+		t.Error("the trained vocabulary does not give a text back")
+	}
+	slices.Reverse(lines)
+	again, err := Train(t.Context(), slices.Values(lines), TrainConfig{Size: 900, Split: "gpt-2", Special: []string{"<s>", "</s>"}})
+	if err != nil || !bytes.Equal(again, data) {
+		t.Errorf("another order of the texts gives another vocabulary, %v", err)
+	}
+	if _, err := Train(t.Context(), slices.Values(lines), TrainConfig{Size: 100, Split: "gpt-2"}); err == nil {
+		t.Error("a vocabulary smaller than the bytes gave no error")
 	}
 }

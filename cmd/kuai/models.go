@@ -11,7 +11,6 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
-	"kuai/kernel/quant"
 	"kuai/par"
 	"kuai/registry"
 	"kuai/text"
@@ -192,12 +191,13 @@ func (a *app) quantizeCommand() *cobra.Command {
 		Use:   "quantize IN OUT TYPE",
 		Short: "Rewrite a GGUF file in another format: " + strings.Join(convert.Types(), " "),
 		Long: `Rewrite a GGUF file with its matrices in another format. Vectors and routers
-become F32; with Q4_0 embedding and output stay at eight bits.`,
-		Example: "  kuai quantize model-f16.gguf model-q8.gguf Q8_0",
+become F32; with less than eight bits embedding and output keep six or eight.
+Q4_K and Q5_K are llama.cpp's mixtures Q4_K_M and Q5_K_M.`,
+		Example: "  kuai quantize model-f16.gguf model-q4.gguf Q4_K",
 		Args:    exactArgs(3, "two files and a format"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			t, ok := quant.Parse(strings.ToUpper(args[2]))
-			if !ok || !t.Writable() {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, ok := convert.ParseType(args[2])
+			if !ok {
 				return usage(fmt.Errorf("format is %q, want one of %s", args[2], strings.Join(convert.Types(), " ")))
 			}
 			in, err := a.registry().Find(args[0])
@@ -208,7 +208,7 @@ become F32; with Q4_0 embedding and output stay at eight bits.`,
 				return err
 			}
 			bar := a.bytesBar()
-			if err := convert.Quantize(par.New(0), in, args[1], t, func(p convert.Progress) { bar(p.Tensor, p.Done, p.Total) }); err != nil {
+			if err := convert.Quantize(cmd.Context(), par.New(0), in, args[1], t, func(p convert.Progress) { bar(p.Tensor, p.Done, p.Total) }); err != nil {
 				return err
 			}
 			before, after := fileSize(in), fileSize(args[1])
@@ -239,7 +239,7 @@ GGUF file that llama.cpp runs too, or a GGUF file into such a directory. The
 formats of a file: ` + strings.Join(convert.Types(), " ") + `; of a directory: BF16 F16 F32.`,
 		Example: "  kuai convert SmolLM2-135M smollm2.gguf --type Q8_0\n  kuai convert model.gguf model-directory --type F16",
 		Args:    exactArgs(2, "a model and where to write it"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			in, err := a.registry().Find(args[0])
 			if err != nil {
 				return err
@@ -248,7 +248,7 @@ formats of a file: ` + strings.Join(convert.Types(), " ") + `; of a directory: B
 			if err != nil {
 				return err
 			}
-			t, ok := quant.Parse(strings.ToUpper(format))
+			t, ok := convert.ParseType(format)
 			if !ok {
 				return usage(fmt.Errorf("--type is %q, want one of %s", format, strings.Join(convert.Types(), " ")))
 			}
@@ -258,9 +258,9 @@ formats of a file: ` + strings.Join(convert.Types(), " ") + `; of a directory: B
 				if err := writable(args[1]); err != nil {
 					return err
 				}
-				err = convert.ToGGUF(par.New(0), in, args[1], t, progress)
+				err = convert.ToGGUF(cmd.Context(), par.New(0), in, args[1], t, progress)
 			} else {
-				err = convert.ToHF(par.New(0), in, args[1], t, progress)
+				err = convert.ToHF(cmd.Context(), par.New(0), in, args[1], t, progress)
 			}
 			if err != nil {
 				return err

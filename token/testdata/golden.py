@@ -59,6 +59,11 @@ def write(name, data):
         g.write(data.encode("utf-8"))
 
 write("lines.txt.gz", "\n".join(lines))
+
+t = Tokenizer(models.BPE())  # what Train should learn from the lines
+t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+t.train_from_iterator(lines, trainers.BpeTrainer(vocab_size=900, special_tokens=["<s>", "</s>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+write("trained.json.gz", t.to_str())
 for name, t in made.items():
     write(name + ".json.gz", t.to_str())
     write(name + ".ids.gz", "\n".join(" ".join(map(str, e.ids)) for e in t.encode_batch(lines, add_special_tokens=False)))
