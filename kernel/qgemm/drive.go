@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// groupPanelBytes bounds the weights that a task goes over again for each
-	// tile of rows: they stay in the second cache.
+	// groupPanelBytes bounds the weights that a task of many rows goes over
+	// again for each tile of them: they stay in the second cache.
 	groupPanelBytes = 384 << 10
 	// minTaskBytes is the least of weights that is worth a task of its own.
 	minTaskBytes = 48 << 10
@@ -71,7 +71,10 @@ func (t *plan) cut(i int32, workers, share int) {
 		return
 	}
 	per := max(1, j.W.k/block*j.W.kind.bytes())
-	wide := int32(max(1, min(share, groupPanelBytes)/per))
+	if m > fewRows {
+		share = min(share, groupPanelBytes)
+	}
+	wide := int32(max(1, share/per))
 	rows := m
 	if m > maxRows && workers > 1 { // few panels: split the rows too
 		groups := (panels + wide - 1) / wide
@@ -113,31 +116,60 @@ func (t *plan) compute(i, _ int) {
 	s := takeScratch()
 	defer giveScratch(s)
 	blocks := j.W.k / block
-	size := j.W.kind.bytes()
-	tiles := tiling{kind: j.W.kind, blocks: blocks, ldc: j.Ldc, acc: j.Acc, scratch: s}
+	tiles := tiling{
+		Job: j, blocks: blocks, size: blocks * j.W.kind.bytes(),
+		pitch: j.X.pitch, metaPitch: j.X.metaPitch, scratch: s,
+	}
+	panels := [2]int{int(k.panel0), int(k.panel1)}
+	step := maxRows
+	if k.row1-k.row0 <= fewRows {
+		step = fewRows
+	}
 	for r := int(k.row0); r < int(k.row1); {
-		mr := height(int(k.row1) - r)
-		var q []int8
-		var meta []float32
+		n := min(step, int(k.row1)-r)
+		if step == maxRows {
+			n = height(n)
+		}
 		if j.Rows != nil {
-			q, meta = s.gather(j.X, j.Rows[r:r+mr])
+			tiles.q, tiles.meta = s.gather(j.X, j.Rows[r:r+n])
 		} else {
-			q, meta = j.X.q[r*j.X.k:], j.X.meta[r*blocks*metaLen:]
+			tiles.q, tiles.meta = j.X.q[r*j.X.pitch:], j.X.meta[r*j.X.metaPitch:]
 		}
-		for p := int(k.panel0); p < int(k.panel1); p++ {
-			tiles.tile(mr, q, meta, j.W.buf[p*blocks*size:], j.C[r*j.Ldc+p*panel:], min(panel, j.W.n-p*panel))
-		}
-		r += mr
+		tiles.over(panels, r, n)
+		r += n
 	}
 }
 
 // tiling is what the tiles of a task share.
 type tiling struct {
-	kind    kind
+	*Job
 	blocks  int // of k
-	ldc     int
-	acc     bool
+	size    int // of a panel in bytes
 	scratch *scratch
+
+	q                []int8 // the rows at hand
+	meta             []float32
+	pitch, metaPitch int
+}
+
+// over computes panels for a few rows, C's from r on. A panel is gone over tile
+// after tile while it is in a cache; meanwhile the first two tiles fetch the
+// next panel from memory, half of it each.
+func (t *tiling) over(panels [2]int, r, rows int) {
+	for p := panels[0]; p < panels[1]; p++ {
+		w := t.W.buf[p*t.size:]
+		for i := 0; i < rows; {
+			mr := height(rows - i)
+			next, half := w, 0
+			if mr < rows && (i == 0 || i == height(rows)) && p+1 < panels[1] {
+				half = t.W.kind.bytes() / 2
+				next = w[t.size+min(i, 1)*t.size/2:]
+			}
+			c := t.C[(r+i)*t.Ldc+p*panel:]
+			t.tile(mr, t.q[i*t.pitch:], t.meta[i*t.metaPitch:], w, next, half, c, min(panel, t.W.n-p*panel))
+			i += mr
+		}
+	}
 }
 
 // empty is a product without any k.
@@ -147,15 +179,12 @@ func (j *Job) empty(k task) {
 	}
 }
 
-// height returns the tallest tile for the rows that are left; two even tiles
-// beat a tall and a low one.
+// height returns the rows of the next tile where some are left.
 func height(rows int) int {
 	switch {
-	case rows >= 12 || rows == 6:
+	case rows >= 9 || rows == 6 || rows == 7:
 		return 6
-	case rows >= 9: // 9, 10, 11
-		return 6
-	case rows == 8 || rows == 7 || rows == 4:
+	case rows == 8:
 		return 4
 	case rows == 5:
 		return 3
@@ -165,21 +194,21 @@ func height(rows int) int {
 
 // scratch is what a task works in.
 type scratch struct {
-	q    []int8 // a tile's rows, copied side by side
+	q    []int8 // a few rows, copied side by side
 	meta []float32
-	sum  [maxRows * panel]float32
+	sum  []float32 // of a tile in float32
 	next *scratch
 }
 
-// gather copies the rows of a tile.
+// gather copies a few rows.
 func (s *scratch) gather(x *Activations, rows []int32) (q []int8, meta []float32) {
-	mk := x.k / block * metaLen
-	if len(s.q) < maxRows*x.k {
-		s.q, s.meta = make([]int8, maxRows*x.k), make([]float32, maxRows*mk)
+	if len(s.q) < fewRows*x.pitch {
+		s.q, s.meta = make([]int8, fewRows*x.pitch), make([]float32, fewRows*x.metaPitch)
 	}
 	for i, r := range rows {
-		copy(s.q[i*x.k:(i+1)*x.k], x.q[int(r)*x.k:])
-		copy(s.meta[i*mk:(i+1)*mk], x.meta[int(r)*mk:])
+		q, meta := x.row(int(r))
+		copy(s.q[i*x.pitch:], q)
+		copy(s.meta[i*x.metaPitch:], meta)
 	}
 	return s.q, s.meta
 }
@@ -216,7 +245,7 @@ func takeScratch() *scratch {
 	defer free.mu.Unlock()
 	s := free.scratch
 	if s == nil {
-		return &scratch{}
+		return &scratch{sum: make([]float32, maxRows*panel)}
 	}
 	free.scratch = s.next
 	return s

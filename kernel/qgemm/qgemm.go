@@ -30,16 +30,19 @@ const (
 
 	groupBytes = 128
 	halfBytes  = 64
-	metaLen    = 4 // values: scale, -128 times the sum (an integer's bits), scale times the sum, unused
-	maxRows    = 6 // of a tile
+	metaLen    = 4           // values: scale, -128 times the sum (an integer's bits), scale times the sum, unused
+	maxRows    = 6           // of a tile
+	fewRows    = 4 * maxRows // that go over a panel together
 )
 
 // Activations are rows quantised to bytes. The zero value is ready; its memory
 // is kept from one use to the next.
 type Activations struct {
 	m, k int
-	q    []int8    // [m, k]
-	meta []float32 // [m, k/32, 4]
+	q    []int8    // [m, k], rows pitch apart
+	meta []float32 // [m, k/32, 4], rows metaPitch apart
+
+	pitch, metaPitch int
 
 	a    []float32 // what is being quantised
 	lda  int
@@ -55,14 +58,24 @@ func (x *Activations) Reserve(m, k int) {
 		check.Fail("qgemm: %d rows of %d values, want blocks of %d", m, k, block)
 	}
 	x.m, x.k = m, k
-	if cap(x.q) < m*k {
-		x.q = mem.Make[int8](nil, m*k)
-		x.meta = mem.Make[float32](nil, m*k/block*metaLen)
+	x.pitch, x.metaPitch = oddLines(k), oddLines(k/block*metaLen*4)/4
+	if cap(x.q) < m*x.pitch || cap(x.meta) < m*x.metaPitch {
+		x.q = mem.Make[int8](nil, m*x.pitch)
+		x.meta = mem.Make[float32](nil, m*x.metaPitch)
 	}
-	x.q, x.meta = x.q[:m*k], x.meta[:m*k/block*metaLen]
+	x.q, x.meta = x.q[:m*x.pitch], x.meta[:m*x.metaPitch]
 }
 
-// rowsPerTask is how many values a task of Quantize takes.
+// oddLines rounds a row's bytes up to an odd number of cache lines: rows at a
+// distance of a power of two would share a few places of the first cache.
+func oddLines(n int) int { return (n+63)/64*64 | 64 }
+
+// row returns what there is of a row.
+func (x *Activations) row(i int) (q []int8, meta []float32) {
+	return x.q[i*x.pitch:][:x.k], x.meta[i*x.metaPitch:][:x.k/block*metaLen]
+}
+
+// valuesPerTask is how many values a task of Quantize takes.
 const valuesPerTask = 1 << 14
 
 // Quantize rounds m rows of k values, lda apart in a: to 127 times a block's
@@ -100,12 +113,11 @@ func (x *Activations) quantizeRows(task, _ int) {
 // SetRow quantises one row, for callers that compute rows in parallel
 // themselves after Reserve.
 func (x *Activations) SetRow(i int, a []float32) {
-	k := x.k
-	if k == 0 {
+	if x.k == 0 {
 		return
 	}
-	q, meta := x.q[i*k:(i+1)*k], x.meta[i*k/block*metaLen:(i+1)*k/block*metaLen]
-	quantize(q, meta, a[:k])
+	q, meta := x.row(i)
+	quantize(q, meta, a[:x.k])
 }
 
 // quantizeGo is the plain twin of the quantisers.

@@ -43,8 +43,9 @@ func stored(r *rand.Rand, t quant.Type, n, k int) (data []byte, values []float32
 // wanted computes, in float64, rows of quantised activations times the values,
 // and the sum of magnitudes that bounds what rounding may do.
 func wanted(x *Activations, row int, w []float32) (sum, size float64) {
+	q, meta := x.row(row)
 	for i, v := range w {
-		a := float64(x.q[row*x.k+i]) * float64(x.meta[(row*x.k+i)/block*metaLen])
+		a := float64(q[i]) * float64(meta[i/block*metaLen])
 		sum += a * float64(v)
 		size += math.Abs(a * float64(v))
 	}

@@ -7,102 +7,102 @@ package qgemm
 // tile8x1 is one tile of 1 rows by 32 columns.
 //
 //go:noescape
-func tile8x1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile8x1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile8Mx1 is one tile of 1 rows by 32 columns.
 //
 //go:noescape
-func tile8Mx1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile8Mx1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile4x1 is one tile of 1 rows by 32 columns.
 //
 //go:noescape
-func tile4x1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile4x1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile4Mx1 is one tile of 1 rows by 32 columns.
 //
 //go:noescape
-func tile4Mx1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile4Mx1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile8x2 is one tile of 2 rows by 32 columns.
 //
 //go:noescape
-func tile8x2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile8x2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile8Mx2 is one tile of 2 rows by 32 columns.
 //
 //go:noescape
-func tile8Mx2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile8Mx2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile4x2 is one tile of 2 rows by 32 columns.
 //
 //go:noescape
-func tile4x2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile4x2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile4Mx2 is one tile of 2 rows by 32 columns.
 //
 //go:noescape
-func tile4Mx2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile4Mx2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile8x3 is one tile of 3 rows by 32 columns.
 //
 //go:noescape
-func tile8x3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile8x3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile8Mx3 is one tile of 3 rows by 32 columns.
 //
 //go:noescape
-func tile8Mx3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile8Mx3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile4x3 is one tile of 3 rows by 32 columns.
 //
 //go:noescape
-func tile4x3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile4x3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile4Mx3 is one tile of 3 rows by 32 columns.
 //
 //go:noescape
-func tile4Mx3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile4Mx3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile8x4 is one tile of 4 rows by 32 columns.
 //
 //go:noescape
-func tile8x4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile8x4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile8Mx4 is one tile of 4 rows by 32 columns.
 //
 //go:noescape
-func tile8Mx4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile8Mx4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile4x4 is one tile of 4 rows by 32 columns.
 //
 //go:noescape
-func tile4x4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile4x4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile4Mx4 is one tile of 4 rows by 32 columns.
 //
 //go:noescape
-func tile4Mx4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile4Mx4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile8x6 is one tile of 6 rows by 32 columns.
 //
 //go:noescape
-func tile8x6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile8x6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile8Mx6 is one tile of 6 rows by 32 columns.
 //
 //go:noescape
-func tile8Mx6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile8Mx6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile4x6 is one tile of 6 rows by 32 columns.
 //
 //go:noescape
-func tile4x6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile4x6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // tile4Mx6 is one tile of 6 rows by 32 columns.
 //
 //go:noescape
-func tile4Mx6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+func tile4Mx6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 
 // quantize512 rounds nb blocks of 32 values.
 //

@@ -3,7 +3,7 @@ package qgemm
 import "kuai/kernel/isa"
 
 type (
-	tileFunc   func(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask, acc uint32)
+	tileFunc   func(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask, acc uint32, next *byte, half int)
 	narrowFunc func(nb int, a *int8, rs int, meta *float32, ms int, w *byte, s *float32, ss int)
 )
 
@@ -42,39 +42,40 @@ func (k kind) number() int {
 	return n
 }
 
-// tile computes one tile with the best kernel at hand.
-func (t *tiling) tile(mr int, q []int8, meta []float32, w []byte, c []float32, cols int) {
+// tile computes one tile with the best kernel at hand, which fetches half bytes
+// from next for each block.
+func (t *tiling) tile(mr int, q []int8, meta []float32, w, next []byte, half int, c []float32, cols int) {
 	blocks := t.blocks
 	switch {
 	case isa.VNNI():
 		var flag uint32
-		if t.acc {
+		if t.Acc {
 			flag = 1
 		}
-		tiles512[t.kind.number()][mr](blocks, &q[0], blocks*block, &meta[0], blocks*metaLen*4, &w[0], &c[0], t.ldc*4, uint32(1<<cols-1), flag)
+		tiles512[t.W.kind.number()][mr](blocks, &q[0], t.pitch, &meta[0], t.metaPitch*4, &w[0], &c[0], t.Ldc*4, uint32(1<<cols-1), flag, &next[0], half)
 	case isa.Now() >= isa.AVX2:
 		t.narrow(mr, q, meta, w, c, cols)
 	default:
-		tileGo(t.kind, mr, blocks, q, meta, w, c, t.ldc, cols, t.acc)
+		tileGo(t, mr, q, meta, w, c, cols)
 	}
 }
 
 // narrow computes a tile with AVX2, whose kernels add to whole panels.
 func (t *tiling) narrow(mr int, q []int8, meta []float32, w []byte, c []float32, cols int) {
-	run := narrows[t.kind.number()][mr]
-	if cols == panel && !t.acc {
+	run := narrows[t.W.kind.number()][mr]
+	if cols == panel && !t.Acc {
 		for i := range mr {
-			clear(c[i*t.ldc:][:panel])
+			clear(c[i*t.Ldc:][:panel])
 		}
-		run(t.blocks, &q[0], t.blocks*block, &meta[0], t.blocks*metaLen*4, &w[0], &c[0], t.ldc*4)
+		run(t.blocks, &q[0], t.pitch, &meta[0], t.metaPitch*4, &w[0], &c[0], t.Ldc*4)
 		return
 	}
-	sum := &t.scratch.sum
-	clear(sum[:])
-	run(t.blocks, &q[0], t.blocks*block, &meta[0], t.blocks*metaLen*4, &w[0], &sum[0], panel*4)
+	sum := t.scratch.sum
+	clear(sum)
+	run(t.blocks, &q[0], t.pitch, &meta[0], t.metaPitch*4, &w[0], &sum[0], panel*4)
 	for i := range mr {
-		out := c[i*t.ldc:][:cols]
-		if !t.acc {
+		out := c[i*t.Ldc:][:cols]
+		if !t.Acc {
 			copy(out, sum[i*panel:])
 			continue
 		}

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func tile8x1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+// func tile8x1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile8x1(SB), NOSPLIT, $0-72
+TEXT ·tile8x1(SB), NOSPLIT, $0-88
 	MOVQ   nb+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   rs+16(FP), DX
@@ -88,9 +88,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile8Mx1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+// func tile8Mx1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile8Mx1(SB), NOSPLIT, $0-72
+TEXT ·tile8Mx1(SB), NOSPLIT, $0-88
 	MOVQ   nb+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   rs+16(FP), DX
@@ -177,9 +177,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile4x1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+// func tile4x1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile4x1(SB), NOSPLIT, $0-72
+TEXT ·tile4x1(SB), NOSPLIT, $0-88
 	MOVQ         nb+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         rs+16(FP), DX
@@ -288,9 +288,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile4Mx1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
+// func tile4Mx1(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile4Mx1(SB), NOSPLIT, $0-72
+TEXT ·tile4Mx1(SB), NOSPLIT, $0-88
 	MOVQ         nb+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         rs+16(FP), DX
@@ -403,9 +403,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile8x2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile8x2(SB), NOSPLIT, $0-72
+// func tile8x2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile8x2(SB), NOSPLIT, $0-88
 	MOVQ   nb+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   rs+16(FP), DX
@@ -416,6 +416,8 @@ TEXT ·tile8x2(SB), NOSPLIT, $0-72
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
+	MOVQ   next+72(FP), R8
+	MOVQ   half+80(FP), R9
 
 loop:
 	VPBROADCASTD 4(BX), Z0
@@ -424,6 +426,7 @@ loop:
 	VMOVDQA32    Z2, Z3
 	VMOVDQU32    (DI), Z31
 	VMOVDQU32    64(DI), Z30
+	PREFETCHT1   (R8)
 	VPBROADCASTD (CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -432,6 +435,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z3
 	VMOVDQU32    128(DI), Z31
 	VMOVDQU32    192(DI), Z30
+	PREFETCHT1   64(R8)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -440,6 +444,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z3
 	VMOVDQU32    256(DI), Z31
 	VMOVDQU32    320(DI), Z30
+	PREFETCHT1   128(R8)
 	VPBROADCASTD 8(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -448,6 +453,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z3
 	VMOVDQU32    384(DI), Z31
 	VMOVDQU32    448(DI), Z30
+	PREFETCHT1   192(R8)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -456,6 +462,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z3
 	VMOVDQU32    512(DI), Z31
 	VMOVDQU32    576(DI), Z30
+	PREFETCHT1   256(R8)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -464,6 +471,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z3
 	VMOVDQU32    640(DI), Z31
 	VMOVDQU32    704(DI), Z30
+	PREFETCHT1   320(R8)
 	VPBROADCASTD 20(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -472,6 +480,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z3
 	VMOVDQU32    768(DI), Z31
 	VMOVDQU32    832(DI), Z30
+	PREFETCHT1   384(R8)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -480,6 +489,8 @@ loop:
 	VPDPBUSD     Z26, Z30, Z3
 	VMOVDQU32    896(DI), Z31
 	VMOVDQU32    960(DI), Z30
+	PREFETCHT1   448(R8)
+	PREFETCHT1   512(R8)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -503,6 +514,7 @@ loop:
 	VFMADD231PS  Z27, Z2, Z6
 	VFMADD231PS  Z26, Z3, Z7
 	ADDQ         $0x00000440, DI
+	ADDQ         R9, R8
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, BX
 	DECQ         AX
@@ -538,9 +550,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile8Mx2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile8Mx2(SB), NOSPLIT, $0-72
+// func tile8Mx2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile8Mx2(SB), NOSPLIT, $0-88
 	MOVQ   nb+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   rs+16(FP), DX
@@ -551,6 +563,8 @@ TEXT ·tile8Mx2(SB), NOSPLIT, $0-72
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
+	MOVQ   next+72(FP), R8
+	MOVQ   half+80(FP), R9
 
 loop:
 	VPXORD       Z0, Z0, Z0
@@ -559,6 +573,7 @@ loop:
 	VMOVDQA32    Z2, Z3
 	VMOVDQU32    (DI), Z31
 	VMOVDQU32    64(DI), Z30
+	PREFETCHT1   (R8)
 	VPBROADCASTD (CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -567,6 +582,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z3
 	VMOVDQU32    128(DI), Z31
 	VMOVDQU32    192(DI), Z30
+	PREFETCHT1   64(R8)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -575,6 +591,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z3
 	VMOVDQU32    256(DI), Z31
 	VMOVDQU32    320(DI), Z30
+	PREFETCHT1   128(R8)
 	VPBROADCASTD 8(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -583,6 +600,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z3
 	VMOVDQU32    384(DI), Z31
 	VMOVDQU32    448(DI), Z30
+	PREFETCHT1   192(R8)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -591,6 +609,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z3
 	VMOVDQU32    512(DI), Z31
 	VMOVDQU32    576(DI), Z30
+	PREFETCHT1   256(R8)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -599,6 +618,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z3
 	VMOVDQU32    640(DI), Z31
 	VMOVDQU32    704(DI), Z30
+	PREFETCHT1   320(R8)
 	VPBROADCASTD 20(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -607,6 +627,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z3
 	VMOVDQU32    768(DI), Z31
 	VMOVDQU32    832(DI), Z30
+	PREFETCHT1   384(R8)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -615,6 +636,8 @@ loop:
 	VPDPBUSD     Z26, Z30, Z3
 	VMOVDQU32    896(DI), Z31
 	VMOVDQU32    960(DI), Z30
+	PREFETCHT1   448(R8)
+	PREFETCHT1   512(R8)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -646,6 +669,7 @@ loop:
 	VFMADD231PS  Z31, Z29, Z6
 	VFMADD231PS  Z31, Z28, Z7
 	ADDQ         $0x00000480, DI
+	ADDQ         R9, R8
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, BX
 	DECQ         AX
@@ -681,9 +705,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile4x2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile4x2(SB), NOSPLIT, $0-72
+// func tile4x2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile4x2(SB), NOSPLIT, $0-88
 	MOVQ         nb+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         rs+16(FP), DX
@@ -696,6 +720,8 @@ TEXT ·tile4x2(SB), NOSPLIT, $0-72
 	VPXORD       Z7, Z7, Z7
 	MOVL         $0x0f0f0f0f, R8
 	VPBROADCASTD R8, Z25
+	MOVQ         next+72(FP), R8
+	MOVQ         half+80(FP), R9
 
 loop:
 	VPBROADCASTD 4(BX), Z0
@@ -718,6 +744,7 @@ loop:
 	VMOVDQU32    192(DI), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   (R8)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -738,6 +765,7 @@ loop:
 	VMOVDQU32    448(DI), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   64(R8)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -750,6 +778,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   128(R8)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -774,6 +803,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   192(R8)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -786,6 +816,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   256(R8)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -809,6 +840,7 @@ loop:
 	VFMADD231PS  Z27, Z2, Z6
 	VFMADD231PS  Z26, Z3, Z7
 	ADDQ         $0x00000240, DI
+	ADDQ         R9, R8
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, BX
 	DECQ         AX
@@ -844,9 +876,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile4Mx2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile4Mx2(SB), NOSPLIT, $0-72
+// func tile4Mx2(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile4Mx2(SB), NOSPLIT, $0-88
 	MOVQ         nb+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         rs+16(FP), DX
@@ -859,6 +891,8 @@ TEXT ·tile4Mx2(SB), NOSPLIT, $0-72
 	VPXORD       Z7, Z7, Z7
 	MOVL         $0x0f0f0f0f, R8
 	VPBROADCASTD R8, Z25
+	MOVQ         next+72(FP), R8
+	MOVQ         half+80(FP), R9
 
 loop:
 	VPXORD       Z0, Z0, Z0
@@ -879,6 +913,7 @@ loop:
 	VMOVDQU32    192(DI), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   (R8)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -899,6 +934,7 @@ loop:
 	VMOVDQU32    448(DI), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   64(R8)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -911,6 +947,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   128(R8)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -935,6 +972,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   192(R8)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -947,6 +985,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   256(R8)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -978,6 +1017,7 @@ loop:
 	VFMADD231PS  Z31, Z29, Z6
 	VFMADD231PS  Z31, Z28, Z7
 	ADDQ         $0x00000280, DI
+	ADDQ         R9, R8
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, BX
 	DECQ         AX
@@ -1013,9 +1053,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile8x3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile8x3(SB), NOSPLIT, $0-72
+// func tile8x3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile8x3(SB), NOSPLIT, $0-88
 	MOVQ   nb+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   rs+16(FP), DX
@@ -1028,6 +1068,8 @@ TEXT ·tile8x3(SB), NOSPLIT, $0-72
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
+	MOVQ   next+72(FP), R8
+	MOVQ   half+80(FP), R9
 
 loop:
 	VPBROADCASTD 4(BX), Z0
@@ -1038,6 +1080,7 @@ loop:
 	VMOVDQA32    Z4, Z5
 	VMOVDQU32    (DI), Z31
 	VMOVDQU32    64(DI), Z30
+	PREFETCHT1   (R8)
 	VPBROADCASTD (CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1049,6 +1092,7 @@ loop:
 	VPDPBUSD     Z27, Z30, Z5
 	VMOVDQU32    128(DI), Z31
 	VMOVDQU32    192(DI), Z30
+	PREFETCHT1   64(R8)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1060,6 +1104,7 @@ loop:
 	VPDPBUSD     Z27, Z30, Z5
 	VMOVDQU32    256(DI), Z31
 	VMOVDQU32    320(DI), Z30
+	PREFETCHT1   128(R8)
 	VPBROADCASTD 8(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1071,6 +1116,7 @@ loop:
 	VPDPBUSD     Z27, Z30, Z5
 	VMOVDQU32    384(DI), Z31
 	VMOVDQU32    448(DI), Z30
+	PREFETCHT1   192(R8)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1082,6 +1128,7 @@ loop:
 	VPDPBUSD     Z27, Z30, Z5
 	VMOVDQU32    512(DI), Z31
 	VMOVDQU32    576(DI), Z30
+	PREFETCHT1   256(R8)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1093,6 +1140,7 @@ loop:
 	VPDPBUSD     Z27, Z30, Z5
 	VMOVDQU32    640(DI), Z31
 	VMOVDQU32    704(DI), Z30
+	PREFETCHT1   320(R8)
 	VPBROADCASTD 20(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1104,6 +1152,7 @@ loop:
 	VPDPBUSD     Z27, Z30, Z5
 	VMOVDQU32    768(DI), Z31
 	VMOVDQU32    832(DI), Z30
+	PREFETCHT1   384(R8)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1115,6 +1164,8 @@ loop:
 	VPDPBUSD     Z27, Z30, Z5
 	VMOVDQU32    896(DI), Z31
 	VMOVDQU32    960(DI), Z30
+	PREFETCHT1   448(R8)
+	PREFETCHT1   512(R8)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1148,6 +1199,7 @@ loop:
 	VFMADD231PS  Z27, Z4, Z10
 	VFMADD231PS  Z26, Z5, Z11
 	ADDQ         $0x00000440, DI
+	ADDQ         R9, R8
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, BX
 	DECQ         AX
@@ -1191,9 +1243,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile8Mx3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile8Mx3(SB), NOSPLIT, $0-72
+// func tile8Mx3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile8Mx3(SB), NOSPLIT, $0-88
 	MOVQ   nb+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   rs+16(FP), DX
@@ -1206,6 +1258,8 @@ TEXT ·tile8Mx3(SB), NOSPLIT, $0-72
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
+	MOVQ   next+72(FP), R8
+	MOVQ   half+80(FP), R9
 
 loop:
 	VPXORD       Z0, Z0, Z0
@@ -1216,6 +1270,7 @@ loop:
 	VMOVDQA32    Z4, Z5
 	VMOVDQU32    (DI), Z31
 	VMOVDQU32    64(DI), Z30
+	PREFETCHT1   (R8)
 	VPBROADCASTD (CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1227,6 +1282,7 @@ loop:
 	VPDPBUSD     Z27, Z30, Z5
 	VMOVDQU32    128(DI), Z31
 	VMOVDQU32    192(DI), Z30
+	PREFETCHT1   64(R8)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1238,6 +1294,7 @@ loop:
 	VPDPBUSD     Z27, Z30, Z5
 	VMOVDQU32    256(DI), Z31
 	VMOVDQU32    320(DI), Z30
+	PREFETCHT1   128(R8)
 	VPBROADCASTD 8(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1249,6 +1306,7 @@ loop:
 	VPDPBUSD     Z27, Z30, Z5
 	VMOVDQU32    384(DI), Z31
 	VMOVDQU32    448(DI), Z30
+	PREFETCHT1   192(R8)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1260,6 +1318,7 @@ loop:
 	VPDPBUSD     Z27, Z30, Z5
 	VMOVDQU32    512(DI), Z31
 	VMOVDQU32    576(DI), Z30
+	PREFETCHT1   256(R8)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1271,6 +1330,7 @@ loop:
 	VPDPBUSD     Z27, Z30, Z5
 	VMOVDQU32    640(DI), Z31
 	VMOVDQU32    704(DI), Z30
+	PREFETCHT1   320(R8)
 	VPBROADCASTD 20(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1282,6 +1342,7 @@ loop:
 	VPDPBUSD     Z27, Z30, Z5
 	VMOVDQU32    768(DI), Z31
 	VMOVDQU32    832(DI), Z30
+	PREFETCHT1   384(R8)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1293,6 +1354,8 @@ loop:
 	VPDPBUSD     Z27, Z30, Z5
 	VMOVDQU32    896(DI), Z31
 	VMOVDQU32    960(DI), Z30
+	PREFETCHT1   448(R8)
+	PREFETCHT1   512(R8)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1337,6 +1400,7 @@ loop:
 	VFMADD231PS  Z31, Z29, Z10
 	VFMADD231PS  Z31, Z28, Z11
 	ADDQ         $0x00000480, DI
+	ADDQ         R9, R8
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, BX
 	DECQ         AX
@@ -1380,9 +1444,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile4x3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile4x3(SB), NOSPLIT, $0-72
+// func tile4x3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile4x3(SB), NOSPLIT, $0-88
 	MOVQ         nb+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         rs+16(FP), DX
@@ -1397,6 +1461,8 @@ TEXT ·tile4x3(SB), NOSPLIT, $0-72
 	VPXORD       Z11, Z11, Z11
 	MOVL         $0x0f0f0f0f, R8
 	VPBROADCASTD R8, Z25
+	MOVQ         next+72(FP), R8
+	MOVQ         half+80(FP), R9
 
 loop:
 	VPBROADCASTD 4(BX), Z0
@@ -1425,6 +1491,7 @@ loop:
 	VMOVDQU32    192(DI), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   (R8)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1451,6 +1518,7 @@ loop:
 	VMOVDQU32    448(DI), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   64(R8)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1466,6 +1534,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   128(R8)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1496,6 +1565,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   192(R8)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1511,6 +1581,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   256(R8)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1544,6 +1615,7 @@ loop:
 	VFMADD231PS  Z27, Z4, Z10
 	VFMADD231PS  Z26, Z5, Z11
 	ADDQ         $0x00000240, DI
+	ADDQ         R9, R8
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, BX
 	DECQ         AX
@@ -1587,9 +1659,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile4Mx3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile4Mx3(SB), NOSPLIT, $0-72
+// func tile4Mx3(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile4Mx3(SB), NOSPLIT, $0-88
 	MOVQ         nb+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         rs+16(FP), DX
@@ -1604,6 +1676,8 @@ TEXT ·tile4Mx3(SB), NOSPLIT, $0-72
 	VPXORD       Z11, Z11, Z11
 	MOVL         $0x0f0f0f0f, R8
 	VPBROADCASTD R8, Z25
+	MOVQ         next+72(FP), R8
+	MOVQ         half+80(FP), R9
 
 loop:
 	VPXORD       Z0, Z0, Z0
@@ -1629,6 +1703,7 @@ loop:
 	VMOVDQU32    192(DI), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   (R8)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1655,6 +1730,7 @@ loop:
 	VMOVDQU32    448(DI), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   64(R8)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1670,6 +1746,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   128(R8)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1700,6 +1777,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   192(R8)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1715,6 +1793,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   256(R8)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1759,6 +1838,7 @@ loop:
 	VFMADD231PS  Z31, Z29, Z10
 	VFMADD231PS  Z31, Z28, Z11
 	ADDQ         $0x00000280, DI
+	ADDQ         R9, R8
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, BX
 	DECQ         AX
@@ -1802,9 +1882,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile8x4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile8x4(SB), NOSPLIT, $0-72
+// func tile8x4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile8x4(SB), NOSPLIT, $0-88
 	MOVQ   nb+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   rs+16(FP), DX
@@ -1823,6 +1903,8 @@ TEXT ·tile8x4(SB), NOSPLIT, $0-72
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
+	MOVQ   next+72(FP), R10
+	MOVQ   half+80(FP), R11
 
 loop:
 	VPBROADCASTD 4(SI), Z0
@@ -1835,6 +1917,7 @@ loop:
 	VMOVDQA32    Z6, Z7
 	VMOVDQU32    (R9), Z31
 	VMOVDQU32    64(R9), Z30
+	PREFETCHT1   (R10)
 	VPBROADCASTD (CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1849,6 +1932,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z7
 	VMOVDQU32    128(R9), Z31
 	VMOVDQU32    192(R9), Z30
+	PREFETCHT1   64(R10)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1863,6 +1947,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z7
 	VMOVDQU32    256(R9), Z31
 	VMOVDQU32    320(R9), Z30
+	PREFETCHT1   128(R10)
 	VPBROADCASTD 8(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1877,6 +1962,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z7
 	VMOVDQU32    384(R9), Z31
 	VMOVDQU32    448(R9), Z30
+	PREFETCHT1   192(R10)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1891,6 +1977,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z7
 	VMOVDQU32    512(R9), Z31
 	VMOVDQU32    576(R9), Z30
+	PREFETCHT1   256(R10)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1905,6 +1992,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z7
 	VMOVDQU32    640(R9), Z31
 	VMOVDQU32    704(R9), Z30
+	PREFETCHT1   320(R10)
 	VPBROADCASTD 20(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1919,6 +2007,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z7
 	VMOVDQU32    768(R9), Z31
 	VMOVDQU32    832(R9), Z30
+	PREFETCHT1   384(R10)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1933,6 +2022,8 @@ loop:
 	VPDPBUSD     Z26, Z30, Z7
 	VMOVDQU32    896(R9), Z31
 	VMOVDQU32    960(R9), Z30
+	PREFETCHT1   448(R10)
+	PREFETCHT1   512(R10)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -1976,6 +2067,7 @@ loop:
 	VFMADD231PS  Z27, Z6, Z14
 	VFMADD231PS  Z26, Z7, Z15
 	ADDQ         $0x00000440, R9
+	ADDQ         R11, R10
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, SI
 	ADDQ         $0x20, BX
@@ -2029,9 +2121,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile8Mx4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile8Mx4(SB), NOSPLIT, $0-72
+// func tile8Mx4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile8Mx4(SB), NOSPLIT, $0-88
 	MOVQ   nb+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   rs+16(FP), DX
@@ -2050,6 +2142,8 @@ TEXT ·tile8Mx4(SB), NOSPLIT, $0-72
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
+	MOVQ   next+72(FP), R10
+	MOVQ   half+80(FP), R11
 
 loop:
 	VPXORD       Z0, Z0, Z0
@@ -2062,6 +2156,7 @@ loop:
 	VMOVDQA32    Z6, Z7
 	VMOVDQU32    (R9), Z31
 	VMOVDQU32    64(R9), Z30
+	PREFETCHT1   (R10)
 	VPBROADCASTD (CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2076,6 +2171,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z7
 	VMOVDQU32    128(R9), Z31
 	VMOVDQU32    192(R9), Z30
+	PREFETCHT1   64(R10)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2090,6 +2186,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z7
 	VMOVDQU32    256(R9), Z31
 	VMOVDQU32    320(R9), Z30
+	PREFETCHT1   128(R10)
 	VPBROADCASTD 8(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2104,6 +2201,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z7
 	VMOVDQU32    384(R9), Z31
 	VMOVDQU32    448(R9), Z30
+	PREFETCHT1   192(R10)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2118,6 +2216,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z7
 	VMOVDQU32    512(R9), Z31
 	VMOVDQU32    576(R9), Z30
+	PREFETCHT1   256(R10)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2132,6 +2231,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z7
 	VMOVDQU32    640(R9), Z31
 	VMOVDQU32    704(R9), Z30
+	PREFETCHT1   320(R10)
 	VPBROADCASTD 20(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2146,6 +2246,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z7
 	VMOVDQU32    768(R9), Z31
 	VMOVDQU32    832(R9), Z30
+	PREFETCHT1   384(R10)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2160,6 +2261,8 @@ loop:
 	VPDPBUSD     Z26, Z30, Z7
 	VMOVDQU32    896(R9), Z31
 	VMOVDQU32    960(R9), Z30
+	PREFETCHT1   448(R10)
+	PREFETCHT1   512(R10)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2217,6 +2320,7 @@ loop:
 	VFMADD231PS  Z31, Z29, Z14
 	VFMADD231PS  Z31, Z28, Z15
 	ADDQ         $0x00000480, R9
+	ADDQ         R11, R10
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, SI
 	ADDQ         $0x20, BX
@@ -2270,9 +2374,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile4x4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile4x4(SB), NOSPLIT, $0-72
+// func tile4x4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile4x4(SB), NOSPLIT, $0-88
 	MOVQ         nb+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         rs+16(FP), DX
@@ -2293,6 +2397,8 @@ TEXT ·tile4x4(SB), NOSPLIT, $0-72
 	VPXORD       Z15, Z15, Z15
 	MOVL         $0x0f0f0f0f, R10
 	VPBROADCASTD R10, Z25
+	MOVQ         next+72(FP), R10
+	MOVQ         half+80(FP), R11
 
 loop:
 	VPBROADCASTD 4(SI), Z0
@@ -2327,6 +2433,7 @@ loop:
 	VMOVDQU32    192(R9), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   (R10)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2359,6 +2466,7 @@ loop:
 	VMOVDQU32    448(R9), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   64(R10)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2377,6 +2485,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   128(R10)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2413,6 +2522,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   192(R10)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2431,6 +2541,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   256(R10)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2474,6 +2585,7 @@ loop:
 	VFMADD231PS  Z27, Z6, Z14
 	VFMADD231PS  Z26, Z7, Z15
 	ADDQ         $0x00000240, R9
+	ADDQ         R11, R10
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, SI
 	ADDQ         $0x20, BX
@@ -2527,9 +2639,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile4Mx4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile4Mx4(SB), NOSPLIT, $0-72
+// func tile4Mx4(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile4Mx4(SB), NOSPLIT, $0-88
 	MOVQ         nb+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         rs+16(FP), DX
@@ -2550,6 +2662,8 @@ TEXT ·tile4Mx4(SB), NOSPLIT, $0-72
 	VPXORD       Z15, Z15, Z15
 	MOVL         $0x0f0f0f0f, R10
 	VPBROADCASTD R10, Z25
+	MOVQ         next+72(FP), R10
+	MOVQ         half+80(FP), R11
 
 loop:
 	VPXORD       Z0, Z0, Z0
@@ -2580,6 +2694,7 @@ loop:
 	VMOVDQU32    192(R9), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   (R10)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2612,6 +2727,7 @@ loop:
 	VMOVDQU32    448(R9), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   64(R10)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2630,6 +2746,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   128(R10)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2666,6 +2783,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   192(R10)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2684,6 +2802,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   256(R10)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2741,6 +2860,7 @@ loop:
 	VFMADD231PS  Z31, Z29, Z14
 	VFMADD231PS  Z31, Z28, Z15
 	ADDQ         $0x00000280, R9
+	ADDQ         R11, R10
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, SI
 	ADDQ         $0x20, BX
@@ -2794,9 +2914,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile8x6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile8x6(SB), NOSPLIT, $0-72
+// func tile8x6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile8x6(SB), NOSPLIT, $0-88
 	MOVQ   nb+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   rs+16(FP), DX
@@ -2819,6 +2939,8 @@ TEXT ·tile8x6(SB), NOSPLIT, $0-72
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
+	MOVQ   next+72(FP), R10
+	MOVQ   half+80(FP), R11
 
 loop:
 	VPBROADCASTD 4(SI), Z0
@@ -2835,6 +2957,7 @@ loop:
 	VMOVDQA32    Z10, Z11
 	VMOVDQU32    (R9), Z31
 	VMOVDQU32    64(R9), Z30
+	PREFETCHT1   (R10)
 	VPBROADCASTD (CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2855,6 +2978,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z11
 	VMOVDQU32    128(R9), Z31
 	VMOVDQU32    192(R9), Z30
+	PREFETCHT1   64(R10)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2875,6 +2999,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z11
 	VMOVDQU32    256(R9), Z31
 	VMOVDQU32    320(R9), Z30
+	PREFETCHT1   128(R10)
 	VPBROADCASTD 8(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2895,6 +3020,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z11
 	VMOVDQU32    384(R9), Z31
 	VMOVDQU32    448(R9), Z30
+	PREFETCHT1   192(R10)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2915,6 +3041,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z11
 	VMOVDQU32    512(R9), Z31
 	VMOVDQU32    576(R9), Z30
+	PREFETCHT1   256(R10)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2935,6 +3062,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z11
 	VMOVDQU32    640(R9), Z31
 	VMOVDQU32    704(R9), Z30
+	PREFETCHT1   320(R10)
 	VPBROADCASTD 20(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2955,6 +3083,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z11
 	VMOVDQU32    768(R9), Z31
 	VMOVDQU32    832(R9), Z30
+	PREFETCHT1   384(R10)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -2975,6 +3104,8 @@ loop:
 	VPDPBUSD     Z26, Z30, Z11
 	VMOVDQU32    896(R9), Z31
 	VMOVDQU32    960(R9), Z30
+	PREFETCHT1   448(R10)
+	PREFETCHT1   512(R10)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3038,6 +3169,7 @@ loop:
 	VFMADD231PS  Z27, Z10, Z22
 	VFMADD231PS  Z26, Z11, Z23
 	ADDQ         $0x00000440, R9
+	ADDQ         R11, R10
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, SI
 	ADDQ         $0x20, BX
@@ -3107,9 +3239,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile8Mx6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile8Mx6(SB), NOSPLIT, $0-72
+// func tile8Mx6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile8Mx6(SB), NOSPLIT, $0-88
 	MOVQ   nb+0(FP), AX
 	MOVQ   a+8(FP), CX
 	MOVQ   rs+16(FP), DX
@@ -3132,6 +3264,8 @@ TEXT ·tile8Mx6(SB), NOSPLIT, $0-72
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
+	MOVQ   next+72(FP), R10
+	MOVQ   half+80(FP), R11
 
 loop:
 	VPXORD       Z0, Z0, Z0
@@ -3148,6 +3282,7 @@ loop:
 	VMOVDQA32    Z10, Z11
 	VMOVDQU32    (R9), Z31
 	VMOVDQU32    64(R9), Z30
+	PREFETCHT1   (R10)
 	VPBROADCASTD (CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3168,6 +3303,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z11
 	VMOVDQU32    128(R9), Z31
 	VMOVDQU32    192(R9), Z30
+	PREFETCHT1   64(R10)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3188,6 +3324,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z11
 	VMOVDQU32    256(R9), Z31
 	VMOVDQU32    320(R9), Z30
+	PREFETCHT1   128(R10)
 	VPBROADCASTD 8(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3208,6 +3345,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z11
 	VMOVDQU32    384(R9), Z31
 	VMOVDQU32    448(R9), Z30
+	PREFETCHT1   192(R10)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3228,6 +3366,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z11
 	VMOVDQU32    512(R9), Z31
 	VMOVDQU32    576(R9), Z30
+	PREFETCHT1   256(R10)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3248,6 +3387,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z11
 	VMOVDQU32    640(R9), Z31
 	VMOVDQU32    704(R9), Z30
+	PREFETCHT1   320(R10)
 	VPBROADCASTD 20(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3268,6 +3408,7 @@ loop:
 	VPDPBUSD     Z26, Z30, Z11
 	VMOVDQU32    768(R9), Z31
 	VMOVDQU32    832(R9), Z30
+	PREFETCHT1   384(R10)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3288,6 +3429,8 @@ loop:
 	VPDPBUSD     Z26, Z30, Z11
 	VMOVDQU32    896(R9), Z31
 	VMOVDQU32    960(R9), Z30
+	PREFETCHT1   448(R10)
+	PREFETCHT1   512(R10)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3371,6 +3514,7 @@ loop:
 	VFMADD231PS  Z31, Z29, Z22
 	VFMADD231PS  Z31, Z28, Z23
 	ADDQ         $0x00000480, R9
+	ADDQ         R11, R10
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, SI
 	ADDQ         $0x20, BX
@@ -3440,9 +3584,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile4x6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile4x6(SB), NOSPLIT, $0-72
+// func tile4x6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile4x6(SB), NOSPLIT, $0-88
 	MOVQ         nb+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         rs+16(FP), DX
@@ -3467,6 +3611,8 @@ TEXT ·tile4x6(SB), NOSPLIT, $0-72
 	VPXORD       Z23, Z23, Z23
 	MOVL         $0x0f0f0f0f, R10
 	VPBROADCASTD R10, Z25
+	MOVQ         next+72(FP), R10
+	MOVQ         half+80(FP), R11
 
 loop:
 	VPBROADCASTD 4(SI), Z0
@@ -3513,6 +3659,7 @@ loop:
 	VMOVDQU32    192(R9), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   (R10)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3557,6 +3704,7 @@ loop:
 	VMOVDQU32    448(R9), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   64(R10)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3581,6 +3729,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   128(R10)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3629,6 +3778,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   192(R10)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3653,6 +3803,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   256(R10)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3716,6 +3867,7 @@ loop:
 	VFMADD231PS  Z27, Z10, Z22
 	VFMADD231PS  Z26, Z11, Z23
 	ADDQ         $0x00000240, R9
+	ADDQ         R11, R10
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, SI
 	ADDQ         $0x20, BX
@@ -3785,9 +3937,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func tile4Mx6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32)
-// Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·tile4Mx6(SB), NOSPLIT, $0-72
+// func tile4Mx6(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask uint32, acc uint32, next *byte, half int)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·tile4Mx6(SB), NOSPLIT, $0-88
 	MOVQ         nb+0(FP), AX
 	MOVQ         a+8(FP), CX
 	MOVQ         rs+16(FP), DX
@@ -3812,6 +3964,8 @@ TEXT ·tile4Mx6(SB), NOSPLIT, $0-72
 	VPXORD       Z23, Z23, Z23
 	MOVL         $0x0f0f0f0f, R10
 	VPBROADCASTD R10, Z25
+	MOVQ         next+72(FP), R10
+	MOVQ         half+80(FP), R11
 
 loop:
 	VPXORD       Z0, Z0, Z0
@@ -3852,6 +4006,7 @@ loop:
 	VMOVDQU32    192(R9), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   (R10)
 	VPBROADCASTD 4(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3896,6 +4051,7 @@ loop:
 	VMOVDQU32    448(R9), Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   64(R10)
 	VPBROADCASTD 12(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3920,6 +4076,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   128(R10)
 	VPBROADCASTD 16(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3968,6 +4125,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   192(R10)
 	VPBROADCASTD 24(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -3992,6 +4150,7 @@ loop:
 	VPSRLD       $0x04, Z30, Z30
 	VPANDD       Z25, Z31, Z31
 	VPANDD       Z25, Z30, Z30
+	PREFETCHT1   256(R10)
 	VPBROADCASTD 28(CX), Z27
 	VPDPBUSD     Z27, Z31, Z0
 	VPDPBUSD     Z27, Z30, Z1
@@ -4075,6 +4234,7 @@ loop:
 	VFMADD231PS  Z31, Z29, Z22
 	VFMADD231PS  Z31, Z28, Z23
 	ADDQ         $0x00000280, R9
+	ADDQ         R11, R10
 	ADDQ         $0x20, CX
 	ADDQ         $0x10, SI
 	ADDQ         $0x20, BX

@@ -8,7 +8,8 @@ import (
 )
 
 // tileGo is the plain twin of the tiles.
-func tileGo(k kind, mr, blocks int, q []int8, meta []float32, w []byte, c []float32, ldc, cols int, acc bool) {
+func tileGo(t *tiling, mr int, q []int8, meta []float32, w []byte, c []float32, cols int) {
+	k := t.W.kind
 	size := k.bytes()
 	at := size - halfBytes
 	if k.low {
@@ -24,14 +25,14 @@ func tileGo(k kind, mr, blocks int, q []int8, meta []float32, w []byte, c []floa
 	}
 	for i := range mr {
 		clear(sum[:])
-		for b := range blocks {
+		for b := range t.blocks {
 			src := w[b*size : (b+1)*size]
 			halves(scales[:], src[at:])
-			m := meta[(i*blocks+b)*metaLen:][:metaLen]
+			m := meta[i*t.metaPitch+b*metaLen:][:metaLen]
 			if k.low {
 				halves(lows[:], src[at+halfBytes:])
 			}
-			row := q[(i*blocks+b)*block:][:block]
+			row := q[i*t.pitch+b*block:][:block]
 			for col := range cols {
 				s := start(k, m)
 				for j, v := range row {
@@ -43,9 +44,9 @@ func tileGo(k kind, mr, blocks int, q []int8, meta []float32, w []byte, c []floa
 				}
 			}
 		}
-		out := c[i*ldc : i*ldc+cols]
+		out := c[i*t.Ldc:][:cols]
 		for j := range out {
-			if acc {
+			if t.Acc {
 				out[j] += sum[j]
 			} else {
 				out[j] = sum[j]

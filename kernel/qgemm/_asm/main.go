@@ -44,9 +44,11 @@ func addresses(base, stride string, mr int) (rows []reg.Register, at func(i, dis
 	if len(rows) > 1 {
 		three := GP64()
 		LEAQ(Mem{Base: step, Index: step, Scale: 2}, three)
-		r := GP64()
-		LEAQ(Mem{Base: rows[0], Index: three, Scale: 1}, r)
-		rows[1] = r
+		for i := 1; i < len(rows); i++ {
+			r := GP64()
+			LEAQ(Mem{Base: rows[i-1], Index: three, Scale: 1}, r)
+			rows[i] = r
+		}
 	}
 	return rows, func(i, disp int) Mem {
 		m := Mem{Base: rows[i/3], Disp: disp}
@@ -61,12 +63,16 @@ func addresses(base, stride string, mr int) (rows []reg.Register, at func(i, dis
 // products of a block add up exactly in 32-bit integers, which begin at the
 // correction for weights being stored unsigned; then the block joins the sum
 // in float32, scaled by both scales.
+//
+// Tiles of more than one row fetch half of what they read themselves from next,
+// half bytes a block: the first two tiles that go over a panel bring the
+// following one, while they compute.
 func tile(mr int, four, low bool) {
 	name := fmt.Sprintf("tile%dx%d", map[bool]int{false: 8, true: 4}[four], mr)
 	if low {
 		name = fmt.Sprintf("tile%dMx%d", map[bool]int{false: 8, true: 4}[four], mr)
 	}
-	TEXT(name, NOSPLIT, "func(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask, acc uint32)")
+	TEXT(name, NOSPLIT, "func(nb int, a *int8, rs int, meta *float32, ms int, w *byte, c *float32, ldc int, mask, acc uint32, next *byte, half int)")
 	Doc(fmt.Sprintf("%s is one tile of %d rows by 32 columns.", name, mr))
 	Pragma("noescape")
 	whole := func(i, j int) int { return i*2 + j }
@@ -86,32 +92,16 @@ func tile(mr int, four, low bool) {
 		MOVL(U32(0x0f0f0f0f), r)
 		VPBROADCASTD(r, zmm[nibble])
 	}
-	Label("loop")
-	for i := range mr {
-		switch {
-		case low:
-			VPXORD(zmm[whole(i, 0)], zmm[whole(i, 0)], zmm[whole(i, 0)])
-		default:
-			VPBROADCASTD(meta(i, 4), zmm[whole(i, 0)])
-			if four { // -8 times the sum
-				VPSRAD(Imm(4), zmm[whole(i, 0)], zmm[whole(i, 0)])
-			}
-		}
-		VMOVDQA32(zmm[whole(i, 0)], zmm[whole(i, 1)])
+	var next, half reg.Register
+	if mr > 1 {
+		next, half = Load(Param("next"), GP64()), Load(Param("half"), GP64())
 	}
+	Label("loop")
+	begin(mr, four, low, whole, meta)
 	for g := range 8 {
-		if four {
-			VMOVDQU32(Mem{Base: w, Disp: g % 4 * groupBytes}, zmm[w0])
-			VMOVDQU32(Mem{Base: w, Disp: g%4*groupBytes + 64}, zmm[w1])
-			if g >= 4 {
-				VPSRLD(Imm(4), zmm[w0], zmm[w0])
-				VPSRLD(Imm(4), zmm[w1], zmm[w1])
-			}
-			VPANDD(zmm[nibble], zmm[w0], zmm[w0])
-			VPANDD(zmm[nibble], zmm[w1], zmm[w1])
-		} else {
-			VMOVDQU32(Mem{Base: w, Disp: g * groupBytes}, zmm[w0])
-			VMOVDQU32(Mem{Base: w, Disp: g*groupBytes + 64}, zmm[w1])
+		group(four, g, w, w0, w1, nibble)
+		if mr > 1 {
+			fetch(next, g, lines(four))
 		}
 		for i := range mr {
 			if mr == 1 {
@@ -152,17 +142,70 @@ func tile(mr int, four, low bool) {
 		block += halfBytes
 	}
 	ADDQ(U32(uint32(block)), w)
+	if mr > 1 {
+		ADDQ(half, next)
+	}
 	for i := range aRows {
 		ADDQ(Imm(32), aRows[i])
 		ADDQ(Imm(metaBytes), metaRows[i])
 	}
 	DECQ(nb)
 	JNZ(LabelRef("loop"))
-	store(mr)
+	store(mr*2, mr)
 }
 
-// store adds the tile to C where acc is not 0, and stores it.
-func store(mr int) {
+// lines of the first cache that half a block touches.
+func lines(four bool) int {
+	if four {
+		return 5
+	}
+	return 9
+}
+
+// fetch spreads the lines of half a block over its groups.
+func fetch(next reg.Register, g, lines int) {
+	for l := g * lines / 8; l < (g+1)*lines/8; l++ {
+		PREFETCHT1(Mem{Base: next, Disp: 64 * l})
+	}
+}
+
+// begin sets the whole sums of a block to the correction for weights being
+// stored unsigned.
+func begin(mr int, four, low bool, whole func(i, j int) int, meta func(i, disp int) Mem) {
+	for i := range mr {
+		switch {
+		case low:
+			VPXORD(zmm[whole(i, 0)], zmm[whole(i, 0)], zmm[whole(i, 0)])
+		default:
+			VPBROADCASTD(meta(i, 4), zmm[whole(i, 0)])
+			if four { // -8 times the sum
+				VPSRAD(Imm(4), zmm[whole(i, 0)], zmm[whole(i, 0)])
+			}
+		}
+		VMOVDQA32(zmm[whole(i, 0)], zmm[whole(i, 1)])
+	}
+}
+
+// group loads the g-th four of k for all columns.
+func group(four bool, g int, w reg.Register, w0, w1, nibble int) {
+	if four {
+		VMOVDQU32(Mem{Base: w, Disp: g % 4 * groupBytes}, zmm[w0])
+		VMOVDQU32(Mem{Base: w, Disp: g%4*groupBytes + 64}, zmm[w1])
+		if g >= 4 {
+			VPSRLD(Imm(4), zmm[w0], zmm[w0])
+			VPSRLD(Imm(4), zmm[w1], zmm[w1])
+		}
+		VPANDD(zmm[nibble], zmm[w0], zmm[w0])
+		VPANDD(zmm[nibble], zmm[w1], zmm[w1])
+	} else {
+		VMOVDQU32(Mem{Base: w, Disp: g * groupBytes}, zmm[w0])
+		VMOVDQU32(Mem{Base: w, Disp: g*groupBytes + 64}, zmm[w1])
+	}
+}
+
+// store adds the tile, in the registers from the first, to C where acc is not 0,
+// and stores it.
+func store(first, mr int) {
 	mask := Load(Param("mask"), GP32())
 	KMOVW(mask, reg.K1)
 	SHRL(Imm(16), mask)
@@ -177,14 +220,14 @@ func store(mr int) {
 	for i := range mr {
 		VMOVUPS_Z(Mem{Base: old}, reg.K1, reg.Z30)
 		VMOVUPS_Z(Mem{Base: old, Disp: 64}, reg.K2, reg.Z31)
-		VADDPS(reg.Z30, zmm[mr*2+2*i], zmm[mr*2+2*i])
-		VADDPS(reg.Z31, zmm[mr*2+2*i+1], zmm[mr*2+2*i+1])
+		VADDPS(reg.Z30, zmm[first+2*i], zmm[first+2*i])
+		VADDPS(reg.Z31, zmm[first+2*i+1], zmm[first+2*i+1])
 		ADDQ(ldc, old)
 	}
 	Label("store")
 	for i := range mr {
-		VMOVUPS(zmm[mr*2+2*i], reg.K1, Mem{Base: c})
-		VMOVUPS(zmm[mr*2+2*i+1], reg.K2, Mem{Base: c, Disp: 64})
+		VMOVUPS(zmm[first+2*i], reg.K1, Mem{Base: c})
+		VMOVUPS(zmm[first+2*i+1], reg.K2, Mem{Base: c, Disp: 64})
 		ADDQ(ldc, c)
 	}
 	VZEROUPPER()
