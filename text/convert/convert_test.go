@@ -65,14 +65,14 @@ func TestThereAndBack(t *testing.T) {
 			want := logits(t, dir)
 			file, back := filepath.Join(t.TempDir(), "m.gguf"), filepath.Join(t.TempDir(), "m")
 			var last Progress
-			if err := ToGGUF(nil, dir, file, quant.F32, func(g Progress) { last = g }); err != nil {
+			if err := ToGGUF(t.Context(), nil, dir, file, quant.F32, func(g Progress) { last = g }); err != nil {
 				t.Fatal(err)
 			}
 			if last.Done != last.Total {
 				t.Errorf("progress ends at %+v", last)
 			}
 			near.Check(t, "logits of the GGUF", logits(t, file), want, 1e-5)
-			err := ToHF(nil, file, back, quant.F32, nil)
+			err := ToHF(t.Context(), nil, file, back, quant.F32, nil)
 			if name == "llama" { // it has the scaled rotation of Llama 3
 				if err == nil {
 					t.Error("rotary factors were lost without an error")
@@ -93,7 +93,7 @@ func TestThereAndBack(t *testing.T) {
 			}
 		})
 	}
-	if err := ToGGUF(p, fixture(t, "minimax"), filepath.Join(t.TempDir(), "m.gguf"), quant.F32, nil); err == nil {
+	if err := ToGGUF(t.Context(), p, fixture(t, "minimax"), filepath.Join(t.TempDir(), "m.gguf"), quant.F32, nil); err == nil {
 		t.Error("a residual of several factors became GGUF")
 	}
 }
@@ -104,14 +104,14 @@ func TestMiniMax(t *testing.T) {
 	from := filepath.Join("..", "testdata", "minimax-list.gguf")
 	want := logits(t, from)
 	dir, file := filepath.Join(t.TempDir(), "m"), filepath.Join(t.TempDir(), "m.gguf")
-	if err := ToHF(nil, from, dir, quant.F32, nil); err != nil {
+	if err := ToHF(t.Context(), nil, from, dir, quant.F32, nil); err != nil {
 		t.Fatal(err)
 	}
 	near.Check(t, "logits of the directory", logits(t, dir), want, 1e-5)
 	if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), []byte(words), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := ToGGUF(nil, dir, file, quant.F32, nil); err != nil {
+	if err := ToGGUF(t.Context(), nil, dir, file, quant.F32, nil); err != nil {
 		t.Fatal(err)
 	}
 	near.Check(t, "logits of the GGUF", logits(t, file), want, 1e-5)

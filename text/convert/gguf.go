@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,8 +18,8 @@ import (
 )
 
 // ToGGUF writes the model of a Hugging Face directory as a GGUF file, its
-// matrices in a format, as llama.cpp wants it.
-func ToGGUF(p *par.Pool, dir, out string, t quant.Type, progress func(Progress)) error {
+// matrices in a format, as llama.cpp wants it. It ends with the cause of ctx.
+func ToGGUF(ctx context.Context, p *par.Pool, dir, out string, t quant.Type, progress func(Progress)) error {
 	number, ok := fileTypes[t]
 	if !ok {
 		return fmt.Errorf("convert: %v cannot be written, want one of %s", t, strings.Join(Types(), " "))
@@ -40,7 +41,7 @@ func ToGGUF(p *par.Pool, dir, out string, t quant.Type, progress func(Progress))
 		return err
 	}
 	keys = append(append(keys, words...), gguf.Key{Name: "general.file_type", Value: number}, gguf.Key{Name: "general.quantization_version", Value: uint32(2)})
-	w := &toGGUF{writer: writer{pool: p, progress: progress}, config: s.Config, typ: t, byName: map[string]text.Tensor{}}
+	w := &toGGUF{writer: writer{pool: p, progress: progress, layers: s.Config.Layers, stopped: func() error { return context.Cause(ctx) }}, config: s.Config, typ: t, byName: map[string]text.Tensor{}}
 	for _, x := range s.Tensors {
 		w.byName[x.Name] = x
 		w.total += int64(len(x.Data))

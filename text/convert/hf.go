@@ -1,9 +1,11 @@
 package convert
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,16 +19,16 @@ import (
 	"kuai/token"
 )
 
-// shardBytes is the size of a weight file: one is in memory while it is
-// written.
-const shardBytes = 2 << 30
+// shardBytes is the size of a weight file, as transformers has it.
+const shardBytes = 5_000_000_000
 
 // hfTypes are the formats that safetensors have.
 var hfTypes = map[quant.Type]safetensors.DType{quant.F32: safetensors.F32, quant.F16: safetensors.F16, quant.BF16: safetensors.BF16}
 
 // ToHF writes the model of a GGUF file as a Hugging Face directory, in F32, F16
-// or BF16.
-func ToHF(p *par.Pool, in, dir string, t quant.Type, progress func(Progress)) error {
+// or BF16. A directory that has weights already is refused. It ends with the
+// cause of ctx.
+func ToHF(ctx context.Context, p *par.Pool, in, dir string, t quant.Type, progress func(Progress)) error {
 	dtype, ok := hfTypes[t]
 	if !ok {
 		return fmt.Errorf("convert: a directory cannot have %v, want F32, F16 or BF16", t)
@@ -42,21 +44,21 @@ func ToHF(p *par.Pool, in, dir string, t quant.Type, progress func(Progress)) er
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("convert: %w", err)
 	}
-	w := &toHF{pool: p, config: s.Config, dtype: dtype, typ: t, dir: dir, progress: progress, limit: shardBytes}
-	w.tied = true
+	w := &toHF{
+		pool: p, config: s.Config, dtype: dtype, typ: t, progress: progress,
+		stopped: func() error { return context.Cause(ctx) }, tied: true,
+	}
 	for _, x := range s.Tensors {
 		w.total += int64(len(x.Data))
 		w.tied = w.tied && x.Name != "output.weight"
-	}
-	for _, x := range s.Tensors {
 		if err := w.tensor(x); err != nil {
 			return err
 		}
 	}
-	if err := w.finish(); err != nil {
+	if err := safetensors.WriteDir(dir, w.out, map[string]string{"format": "pt"}, shardBytes); err != nil {
 		return err
 	}
-	if err := w.configFile(dtype); err != nil {
+	if err := w.configFile(dir); err != nil {
 		return err
 	}
 	return vocabularyFiles(in, dir)
@@ -68,30 +70,51 @@ type toHF struct {
 	config   text.Config
 	dtype    safetensors.DType
 	typ      quant.Type
-	dir      string
 	progress func(Progress)
+	stopped  func() error
 
+	tied        bool // the output is the embedding
 	done, total int64
-	limit, held int
-	shard       []safetensors.Tensor
-	files       [][]string // names of the tensors of each file
-	tied        bool       // the output is the embedding
+	out         []safetensors.Source
 }
 
-// values widens and rounds rows of a tensor.
-func (w *toHF) values(x text.Tensor, k, from, rows int, order []int) []byte {
+// add makes rows of a tensor a tensor of the directory: from one on, or those
+// that order says, counted from there. They are widened and rounded when their
+// turn comes.
+func (w *toHF) add(name string, shape []int, x text.Tensor, from int, order []int) {
+	k := x.Shape[len(x.Shape)-1]
+	rows := 1
+	for _, s := range shape[:len(shape)-1] {
+		rows *= s
+	}
 	a, b := x.Type.Bytes(k), w.typ.Bytes(k)
-	out := make([]byte, rows*b)
-	w.pool.Do(rows, func(i, _ int) {
-		r := from + i
-		if order != nil {
-			r = from + order[i]
+	w.out = append(w.out, safetensors.Source{Name: name, DType: w.dtype, Shape: shape, Write: func(out io.Writer) error {
+		step := max(1, valuesAtOnce/max(k, 1))
+		buf := make([]byte, min(step, rows)*b)
+		for at := 0; at < rows; at += step {
+			if err := w.stopped(); err != nil {
+				return err
+			}
+			n := min(step, rows-at)
+			w.pool.Do(n, func(i, _ int) {
+				r := from + at + i
+				if order != nil {
+					r = from + order[at+i]
+				}
+				v := make([]float32, k)
+				quant.Dequantize(v, x.Type, x.Data[r*a:(r+1)*a])
+				quant.Quantize(buf[i*b:(i+1)*b], w.typ, v)
+			})
+			if _, err := out.Write(buf[:n*b]); err != nil {
+				return err
+			}
 		}
-		v := make([]float32, k)
-		quant.Dequantize(v, x.Type, x.Data[r*a:(r+1)*a])
-		quant.Quantize(out[i*b:(i+1)*b], w.typ, v)
-	})
-	return out
+		w.done += int64(rows * a)
+		if w.progress != nil {
+			w.progress(Progress{x.Name, w.done, w.total})
+		}
+		return nil
+	}})
 }
 
 func (w *toHF) tensor(x text.Tensor) error {
@@ -110,23 +133,19 @@ func (w *toHF) tensor(x text.Tensor) error {
 	for _, s := range x.Shape[:len(x.Shape)-1] {
 		rows *= s
 	}
-	var err error
-	if expert, ok := map[string]string{"ffn_gate_exps": "w1", "ffn_up_exps": "w3", "ffn_down_exps": "w2"}[part]; ok && len(x.Shape) == 3 {
-		n := x.Shape[1]
-		for e := range x.Shape[0] {
-			to := fmt.Sprintf("model.layers.%s.block_sparse_moe.experts.%d.%s.weight", layer, e, expert)
-			if err = w.add(to, []int{n, k}, w.values(x, k, e*n, n, nil)); err != nil {
-				return err
-			}
-		}
-	} else {
-		err = w.add(name, x.Shape, w.values(x, k, 0, rows, w.order(part, rows)))
+	expert, ok := map[string]string{"ffn_gate_exps": "w1", "ffn_up_exps": "w3", "ffn_down_exps": "w2"}[part]
+	if !ok {
+		w.add(name, x.Shape, x, 0, w.order(part, rows))
+		return nil
 	}
-	w.done += int64(len(x.Data))
-	if w.progress != nil {
-		w.progress(Progress{x.Name, w.done, w.total})
+	if len(x.Shape) != 3 {
+		return fmt.Errorf("convert: tensor %s has shape %v, want three sides", x.Name, x.Shape)
 	}
-	return err
+	n := x.Shape[1]
+	for e := range x.Shape[0] {
+		w.add(fmt.Sprintf("model.layers.%s.block_sparse_moe.experts.%d.%s.weight", layer, e, expert), []int{n, k}, x, e*n, nil)
+	}
+	return nil
 }
 
 // order undoes llama.cpp's order of the rows of queries and keys.
@@ -180,55 +199,6 @@ func (w *toHF) name(from string) (name, part, layer string) {
 	return "model.layers." + p[1] + "." + to + ".weight", p[2], p[1]
 }
 
-// add puts a tensor into the file at hand.
-func (w *toHF) add(name string, shape []int, data []byte) error {
-	if w.held > 0 && w.held+len(data) > w.limit {
-		if err := w.flush(); err != nil {
-			return err
-		}
-	}
-	w.shard = append(w.shard, safetensors.Tensor{Name: name, DType: w.dtype, Shape: shape, Data: data})
-	w.held += len(data)
-	return nil
-}
-
-// flush writes the file at hand under a name that finish changes.
-func (w *toHF) flush() error {
-	var names []string
-	for _, t := range w.shard {
-		names = append(names, t.Name)
-	}
-	err := safetensors.Write(w.part(len(w.files)), w.shard, map[string]string{"format": "pt"})
-	w.files = append(w.files, names)
-	w.shard, w.held = nil, 0
-	return err
-}
-
-func (w *toHF) part(i int) string {
-	return filepath.Join(w.dir, fmt.Sprintf("model-part-%05d.safetensors", i+1))
-}
-
-// finish writes the last file, and the index where there are several.
-func (w *toHF) finish() error {
-	if err := w.flush(); err != nil {
-		return err
-	}
-	if len(w.files) == 1 {
-		return os.Rename(w.part(0), filepath.Join(w.dir, "model.safetensors"))
-	}
-	index := map[string]string{}
-	for i, names := range w.files {
-		file := fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(w.files))
-		if err := os.Rename(w.part(i), filepath.Join(w.dir, file)); err != nil {
-			return fmt.Errorf("convert: %w", err)
-		}
-		for _, n := range names {
-			index[n] = file
-		}
-	}
-	return writeJSON(filepath.Join(w.dir, "model.safetensors.index.json"), map[string]any{"metadata": map[string]any{}, "weight_map": index})
-}
-
 func writeJSON(path string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
@@ -238,14 +208,14 @@ func writeJSON(path string, v any) error {
 }
 
 // configFile writes config.json.
-func (w *toHF) configFile(dtype safetensors.DType) error {
+func (w *toHF) configFile(dir string) error {
 	c := w.config
 	out := map[string]any{
 		"hidden_size": c.Hidden, "intermediate_size": c.FeedForward, "num_hidden_layers": c.Layers,
 		"num_attention_heads": c.Heads, "num_key_value_heads": c.KVHeads, "head_dim": c.HeadDim,
 		"vocab_size": c.Vocab, "max_position_embeddings": c.Context, "rms_norm_eps": c.NormEps, "rope_theta": c.RopeBase,
 		"tie_word_embeddings": w.tied, "hidden_act": "silu",
-		"torch_dtype": map[safetensors.DType]string{safetensors.F32: "float32", safetensors.F16: "float16", safetensors.BF16: "bfloat16"}[dtype],
+		"torch_dtype": map[safetensors.DType]string{safetensors.F32: "float32", safetensors.F16: "float16", safetensors.BF16: "bfloat16"}[w.dtype],
 	}
 	model, class := "llama", "LlamaForCausalLM"
 	switch {
@@ -268,7 +238,7 @@ func (w *toHF) configFile(dtype safetensors.DType) error {
 		out["num_local_experts"], out["num_experts_per_tok"] = c.Experts, c.ExpertsUsed
 	}
 	out["model_type"], out["architectures"] = model, []string{class}
-	return writeJSON(filepath.Join(w.dir, "config.json"), out)
+	return writeJSON(filepath.Join(dir, "config.json"), out)
 }
 
 // vocabularyFiles writes tokenizer.json and tokenizer_config.json.

@@ -3,6 +3,7 @@
 package convert
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -20,7 +21,10 @@ type Progress struct {
 }
 
 // fileTypes are llama.cpp's numbers of what most of a file's tensors are.
-var fileTypes = map[quant.Type]uint32{quant.F32: 0, quant.F16: 1, quant.Q4_0: 2, quant.Q8_0: 7, quant.BF16: 32}
+var fileTypes = map[quant.Type]uint32{
+	quant.F32: 0, quant.F16: 1, quant.BF16: 32, quant.Q8_0: 7, quant.Q4_0: 2, quant.Q4_1: 3, quant.Q5_0: 8, quant.Q5_1: 9,
+	quant.Q4_K: 15, quant.Q5_K: 17, quant.Q6_K: 18, // 15 and 17 are the mixtures Q4_K_M and Q5_K_M
+}
 
 // Types lists the formats that can be written.
 func Types() []string {
@@ -32,10 +36,23 @@ func Types() []string {
 	return out
 }
 
+// ParseType reads a format's name, in any case; Q4_K_M is another name of Q4_K,
+// which is written as that mixture.
+func ParseType(name string) (quant.Type, bool) {
+	name = strings.ToUpper(name)
+	if short, ok := strings.CutSuffix(name, "_K_M"); ok {
+		name = short + "_K"
+	}
+	t, ok := quant.Parse(name)
+	_, known := fileTypes[t]
+	return t, ok && known
+}
+
 // Quantize writes the model of a GGUF file with its matrices in another format.
-// Vectors and routers become F32; embedding and output stay at eight bits or
-// more.
-func Quantize(p *par.Pool, in, out string, t quant.Type, progress func(Progress)) error {
+// Vectors and routers become F32; embedding and output keep more bits, and so do
+// with Q4_K and Q5_K some matrices that need them, as in llama.cpp's mixtures.
+// It ends between tensors' pieces with the cause of ctx.
+func Quantize(ctx context.Context, p *par.Pool, in, out string, t quant.Type, progress func(Progress)) error {
 	number, ok := fileTypes[t]
 	if !ok {
 		return fmt.Errorf("convert: %v cannot be written, want one of %s", t, strings.Join(Types(), " "))
@@ -49,7 +66,11 @@ func Quantize(p *par.Pool, in, out string, t quant.Type, progress func(Progress)
 		return k.Name == "general.file_type" || k.Name == "general.quantization_version" || k.Name == "general.alignment"
 	})
 	keys = append(keys, gguf.Key{Name: "general.file_type", Value: number}, gguf.Key{Name: "general.quantization_version", Value: uint32(2)})
-	w := writer{pool: p, progress: progress}
+	w := writer{pool: p, progress: progress, stopped: func() error { return context.Cause(ctx) }}
+	if arch, ok := f.String("general.architecture"); ok {
+		n, _ := f.Int(arch + ".block_count")
+		w.layers = int(min(max(n, 0), 1<<20))
+	}
 	var list []gguf.Source
 	for _, x := range f.Tensors() {
 		w.total += int64(len(x.Data))
@@ -77,32 +98,73 @@ type matrix struct {
 type writer struct {
 	pool        *par.Pool
 	progress    func(Progress)
+	stopped     func() error
+	layers      int // of the model
 	done, total int64
 }
 
+// narrow is what is written where rows are no whole blocks of 256.
+var narrow = map[quant.Type]quant.Type{quant.Q4_K: quant.Q5_0, quant.Q5_K: quant.Q5_1, quant.Q6_K: quant.Q8_0}
+
 // target is the format in which a tensor is written.
-func target(name string, shape []int, t quant.Type) quant.Type {
+func target(name string, shape []int, t quant.Type, layers int) quant.Type {
 	last := shape[len(shape)-1]
-	switch {
-	case len(shape) < 2 || strings.Contains(name, "ffn_gate_inp"):
+	if len(shape) < 2 || strings.Contains(name, "ffn_gate_inp") {
 		return quant.F32
-	case t == quant.Q4_0 && (name == "token_embd.weight" || name == "output.weight"):
-		t = quant.Q8_0
 	}
-	if block, _ := t.Block(); last%block != 0 {
+	block, size := t.Block()
+	switch {
+	case name == "token_embd.weight" || name == "output.weight":
+		switch {
+		case block > 32:
+			t = quant.Q6_K
+		case block == 32 && size < 34:
+			t = quant.Q8_0
+		}
+	case t == quant.Q4_K || t == quant.Q5_K:
+		t = mixed(name, t, layers)
+	}
+	if block, _ = t.Block(); last%block != 0 && narrow[t] != 0 {
+		t = narrow[t]
+	}
+	if block, _ = t.Block(); last%block != 0 {
 		return quant.F16
 	}
 	return t
 }
 
-// rowsAtOnce bounds what is in memory of a tensor.
+// mixed gives six bits to values and down projections of the first and last
+// eighth of the layers and of every third one between, and one more bit to
+// queries, keys and values that are one matrix.
+func mixed(name string, t quant.Type, layers int) quant.Type {
+	var i int
+	var part string
+	if _, err := fmt.Sscanf(name, "blk.%d.%s", &i, &part); err != nil {
+		return t
+	}
+	eighth := layers / 8
+	switch part {
+	case "attn_v.weight", "ffn_down.weight", "ffn_down_exps.weight":
+		if i < eighth || i >= 7*layers/8 || (i-eighth)%3 == 2 {
+			return quant.Q6_K
+		}
+	case "attn_qkv.weight":
+		if t == quant.Q4_K {
+			return quant.Q5_K
+		}
+		return quant.Q6_K
+	}
+	return t
+}
+
+// valuesAtOnce bounds what is in memory of a tensor.
 const valuesAtOnce = 4 << 20
 
 // source converts a tensor when its turn comes.
 func (w *writer) source(m matrix, t quant.Type) gguf.Source {
 	to := m.from
 	if len(m.shape) > 0 {
-		to = target(m.name, m.shape, t)
+		to = target(m.name, m.shape, t, w.layers)
 	}
 	return gguf.Source{Name: m.name, Shape: m.shape, Type: to, Write: func(out io.Writer) error {
 		k := m.shape[len(m.shape)-1]
@@ -113,6 +175,9 @@ func (w *writer) source(m matrix, t quant.Type) gguf.Source {
 		step := max(1, valuesAtOnce/max(k, 1))
 		buf := make([]byte, to.Bytes(k)*min(step, n))
 		for at := 0; at < n; at += step {
+			if err := w.stopped(); err != nil {
+				return err
+			}
 			rows := min(step, n-at)
 			data := m.rows(at, rows)
 			if to != m.from {

@@ -50,7 +50,7 @@ func TestQuantize(t *testing.T) {
 	p := par.New(2)
 	defer p.Close()
 	var last Progress
-	if err := Quantize(p, in, out, quant.Q4_0, func(g Progress) { last = g }); err != nil {
+	if err := Quantize(t.Context(), p, in, out, quant.Q4_0, func(g Progress) { last = g }); err != nil {
 		t.Fatal(err)
 	}
 	if last.Done != last.Total || last.Total == 0 {
@@ -85,7 +85,7 @@ func TestQuantize(t *testing.T) {
 	}
 
 	again := filepath.Join(dir, "again.gguf")
-	if err := Quantize(p, out, again, quant.Q4_0, nil); err != nil {
+	if err := Quantize(t.Context(), p, out, again, quant.Q4_0, nil); err != nil {
 		t.Fatal(err)
 	}
 	g, err := gguf.Open(again)
@@ -98,7 +98,7 @@ func TestQuantize(t *testing.T) {
 	if !bytes.Equal(a.Data, b.Data) {
 		t.Error("what is in the format already has changed")
 	}
-	if err := Quantize(p, in, again, quant.Q6_K, nil); err == nil {
+	if err := Quantize(t.Context(), p, in, again, quant.Type(99), nil); err == nil {
 		t.Error("a format that cannot be written gave no error")
 	}
 }
