@@ -105,3 +105,21 @@ func rate(f func() float64) float64 {
 	}
 	return done / time.Since(begin).Seconds()
 }
+
+// BenchmarkPack reports bytes of a file's blocks a second.
+func BenchmarkPack(b *testing.B) {
+	for _, typ := range []quant.Type{quant.Q8_0, quant.Q4_0, quant.Q4_K, quant.Q6_K, quant.BF16} {
+		b.Run(fmt.Sprintf("type=%v", typ), func(b *testing.B) {
+			const n, k = 1024, 1024
+			data := make([]byte, typ.Bytes(n*k))
+			arena := mem.NewArena(PackedBytes(typ, n, k) + 1<<20)
+			defer arena.Close()
+			b.SetBytes(int64(len(data)))
+			for b.Loop() {
+				mark := arena.Mark()
+				Pack(nil, arena, typ, data, n, k)
+				arena.Release(mark)
+			}
+		})
+	}
+}

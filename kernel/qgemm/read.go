@@ -9,20 +9,70 @@ import (
 
 // reader takes blocks of 32 from rows of a format.
 type reader struct {
-	typ    quant.Type
-	values []float32 // of one of the format's blocks, for those that are rounded anew
-	bytes  []byte
-	g      group
+	typ quant.Type
+	src []byte
+	g   group
+
+	// Of a row, where the format does not have them as they are stored.
+	scales, lows []uint16
+	f            []float32 // the same in float32
+
+	values []float32 // of a row that is rounded anew
+	q      []int8
+	meta   []float32
 }
 
-func newReader(t quant.Type) *reader {
-	n, _ := t.Block()
-	return &reader{typ: t, values: make([]float32, max(n, block)), bytes: make([]byte, quant.Q8_0.Bytes(block))}
+// newReader returns a reader of rows of k values.
+func newReader(t quant.Type, k int) *reader {
+	r, blocks := &reader{typ: t}, k/block
+	switch t {
+	case quant.Q8_0, quant.Q5_0, quant.Q4_0, quant.Q4_1, quant.Q5_1:
+		return r
+	case quant.Q4_K, quant.Q5_K:
+		r.lows = make([]uint16, blocks)
+	default:
+		r.values, r.q, r.meta = make([]float32, k), make([]int8, k), make([]float32, blocks*metaLen)
+	}
+	r.scales, r.f = make([]uint16, blocks), make([]float32, 2*blocks)
+	return r
 }
 
-// block returns the b-th block of 32 values of a row.
-func (r *reader) block(row []byte, b int) *group {
-	g := &r.g
+// row begins with a row.
+func (r *reader) row(src []byte) {
+	r.src = src
+	switch {
+	case r.lows != nil:
+		r.super()
+	case r.values != nil:
+		quant.Dequantize(r.values, r.typ, src)
+		quantize(r.q, r.meta, r.values)
+		for b := range r.scales {
+			r.f[b] = r.meta[b*metaLen]
+		}
+		vec.ToF16(r.scales, r.f[:len(r.scales)])
+	}
+}
+
+// super makes the scales and minima of rows of super-blocks.
+func (r *reader) super() {
+	_, size := r.typ.Block()
+	n := len(r.scales)
+	var pair [2]float32
+	for b := range r.scales {
+		src := r.src[b/8*size:]
+		if b%8 == 0 {
+			vec.FromF16(pair[:], []uint16{binary.LittleEndian.Uint16(src), binary.LittleEndian.Uint16(src[2:])})
+		}
+		scale, low := quant.GroupScale(src[4:16], b%8)
+		r.f[b], r.f[n+b] = pair[0]*scale, -pair[1]*low
+	}
+	vec.ToF16(r.scales, r.f[:n])
+	vec.ToF16(r.lows, r.f[n:])
+}
+
+// block returns the b-th block of 32 values of the row.
+func (r *reader) block(b int) *group {
+	g, row := &r.g, r.src
 	switch r.typ {
 	case quant.Q8_0:
 		g.signed8(row[34*b:])
@@ -48,12 +98,20 @@ func (r *reader) block(row []byte, b int) *group {
 		g.nibbles(src[8:24])
 		g.fifth(binary.LittleEndian.Uint32(src[4:]))
 	case quant.Q4_K:
-		g.super(row[144*(b/8):], b%8, nil, 16)
+		g.scale, g.low = r.scales[b], r.lows[b]
+		g.super(row[144*(b/8)+16:], b%8)
 	case quant.Q5_K:
+		g.scale, g.low = r.scales[b], r.lows[b]
 		src := row[176*(b/8):]
-		g.super(src, b%8, src[16:48], 48)
+		g.super(src[48:], b%8)
+		for l, v := range src[16:48] {
+			g.q[l] |= v >> (b % 8) & 1 << 4
+		}
 	default:
-		r.round(row, b)
+		g.scale = r.scales[b]
+		for i, v := range r.q[b*block:][:block] {
+			g.q[i] = byte(v) ^ 0x80
+		}
 	}
 	return g
 }
@@ -80,34 +138,10 @@ func (g *group) fifth(bits uint32) {
 	}
 }
 
-// super reads the i-th group of a Q4_K or Q5_K block, whose values begin at
-// byte from.
-func (g *group) super(src []byte, i int, fifth []byte, from int) {
-	scale, low := quant.GroupScale(src[4:16], i)
-	var in [2]float32
-	vec.FromF16(in[:], []uint16{binary.LittleEndian.Uint16(src), binary.LittleEndian.Uint16(src[2:])})
-	var out [2]uint16
-	vec.ToF16(out[:], []float32{in[0] * scale, -in[1] * low})
-	g.scale, g.low = out[0], out[1]
-	for l, v := range src[from+32*(i/2):][:block] {
-		q := v >> (4 * (i % 2)) & 15
-		if fifth != nil {
-			q |= fifth[l] >> i & 1 << 4
-		}
-		g.q[l] = q
+// super reads the low four bits of the i-th group of a super-block.
+func (g *group) super(src []byte, i int) {
+	shift := 4 * (i % 2)
+	for l, v := range src[32*(i/2):][:block] {
+		g.q[l] = v >> shift & 15
 	}
-}
-
-// round rounds other formats as Q8_0 is.
-func (r *reader) round(row []byte, b int) {
-	n, size := r.typ.Block()
-	per := max(n, block)
-	if b*block%per == 0 || n < block {
-		first := b * block / per
-		bytes := per / n * size
-		quant.Dequantize(r.values[:per], r.typ, row[first*bytes:][:bytes])
-	}
-	at := b * block % per
-	quant.Quantize(r.bytes, quant.Q8_0, r.values[at:at+block])
-	r.g.signed8(r.bytes)
 }

@@ -90,12 +90,11 @@ func (w *Weights) packPanel(task, _ int) {
 	out := w.buf[task*blocks*size : (task+1)*blocks*size]
 	clear(out)
 	rowBytes := w.typ.Bytes(w.k)
-	r := newReader(w.typ)
+	r := newReader(w.typ, w.k)
 	for col := range min(panel, w.n-task*panel) {
-		row := w.src[(task*panel+col)*rowBytes:][:rowBytes]
+		r.row(w.src[(task*panel+col)*rowBytes:][:rowBytes])
 		for b := range blocks {
-			g := r.block(row, b)
-			g.put(out[b*size:(b+1)*size], w.kind, col)
+			r.block(b).put(out[b*size:(b+1)*size], w.kind, col)
 		}
 	}
 }
@@ -111,12 +110,13 @@ func (g *group) put(out []byte, k kind, col int) {
 	at := 8 * groupBytes
 	if k.four {
 		at = 4 * groupBytes
-		for j := range block / 2 {
-			out[j/4*groupBytes+col*4+j%4] = g.q[j] | g.q[j+block/2]<<4
+		for j := range 4 {
+			low, high := binary.LittleEndian.Uint32(g.q[4*j:]), binary.LittleEndian.Uint32(g.q[4*j+16:])
+			binary.LittleEndian.PutUint32(out[j*groupBytes+4*col:], low|high<<4)
 		}
 	} else {
-		for j, v := range g.q {
-			out[j/4*groupBytes+col*4+j%4] = v
+		for j := range 8 {
+			binary.LittleEndian.PutUint32(out[j*groupBytes+4*col:], binary.LittleEndian.Uint32(g.q[4*j:]))
 		}
 	}
 	binary.LittleEndian.PutUint16(out[at+2*col:], g.scale)
