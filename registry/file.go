@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -73,12 +74,7 @@ func (p *puller) file(ctx context.Context, f remote) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return fmt.Errorf("registry: %w", err)
 	}
-	begun := p.done
-	err := p.hub.retry(ctx, func() error {
-		p.done = begun
-		return p.transfer(ctx, f, to+partSuffix, to+etagSuffix)
-	})
-	if err != nil {
+	if err := p.persist(ctx, f, to+partSuffix, to+etagSuffix); err != nil {
 		return err
 	}
 	if err := os.Rename(to+partSuffix, to); err != nil {
@@ -86,6 +82,37 @@ func (p *puller) file(ctx context.Context, f remote) error {
 	}
 	_ = os.Remove(to + etagSuffix)
 	return nil
+}
+
+// persist transfers a file. A line that breaks again and again is no reason to
+// give up while bytes come; bytes that were here before and turn out wrong are
+// fetched anew, once.
+func (p *puller) persist(ctx context.Context, f remote, part, etagFile string) error {
+	begun, old := p.done, fileSize(part)
+	for {
+		before := fileSize(part)
+		err := p.hub.retry(ctx, func() error {
+			p.done = begun
+			return p.transfer(ctx, f, part, etagFile)
+		})
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, ErrChecksum) && old > 0:
+			old = 0
+		case !worthwhile(err) || fileSize(part) <= before:
+			return err
+		}
+	}
+}
+
+// fileSize is 0 for what is not there.
+func fileSize(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 func (p *puller) tell(f remote) {
@@ -152,10 +179,12 @@ func (p *puller) fetch(ctx context.Context, f remote, out *os.File, have int64, 
 			header.Set("If-Range", string(etag))
 		}
 	}
-	where := fmt.Sprintf("%s/%s/resolve/%s/%s", p.hub.base(), p.name.Repo, p.name.Revision, f.Path)
-	resp, err := p.hub.get(ctx, where, header)
+	where := p.hub.file(p.name, f.Path)
+	watch := p.watch(ctx)
+	defer watch.stop()
+	resp, err := p.hub.get(watch.ctx, where, header)
 	if err != nil {
-		return have, err
+		return have, watch.cause(err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read
 	switch {
@@ -170,7 +199,7 @@ func (p *puller) fetch(ctx context.Context, f remote, out *os.File, have int64, 
 			return have, fmt.Errorf("%w: %s: range %q after %d bytes", errRefused, where, r, have)
 		}
 	default:
-		return have, &StatusError{resp.StatusCode, where}
+		return have, statusError(resp, where)
 	}
 	if etag := resp.Header.Get("ETag"); etag != "" && !strings.HasPrefix(etag, "W/") {
 		if err := os.WriteFile(etagFile, []byte(etag), 0o644); err != nil {
@@ -178,10 +207,10 @@ func (p *puller) fetch(ctx context.Context, f remote, out *os.File, have int64, 
 		}
 	}
 	p.done += have
-	n, err := io.Copy(io.MultiWriter(out, *sum, counter{p, f}), io.LimitReader(resp.Body, f.Size-have+1))
+	n, err := io.Copy(io.MultiWriter(out, *sum, counter{p, f, watch}), io.LimitReader(resp.Body, f.Size-have+1))
 	have += n
 	if err != nil {
-		return have, fmt.Errorf("registry: %s: %w", f.Path, err)
+		return have, fmt.Errorf("registry: %s: %w", f.Path, watch.cause(err))
 	}
 	if have > f.Size {
 		return have, errors.Join(fmt.Errorf("%w: %s is longer than the %d bytes that its listing says", ErrChecksum, f.Path, f.Size), rewind(out))
@@ -199,13 +228,49 @@ func rewind(f *os.File) error {
 	return nil
 }
 
+// errStalled says that nothing came for too long.
+var errStalled = errors.New("registry: the hub sends nothing any more")
+
+// watch ends a request that stalls.
+type watch struct {
+	ctx   context.Context //nolint:containedctx // of one request, and ends with it
+	end   context.CancelCauseFunc
+	timer *time.Timer
+	stall time.Duration
+}
+
+func (p *puller) watch(ctx context.Context) *watch {
+	w := &watch{stall: p.hub.Stall}
+	if w.stall == 0 {
+		w.stall = time.Minute
+	}
+	w.ctx, w.end = context.WithCancelCause(ctx)
+	w.timer = time.AfterFunc(w.stall, func() { w.end(errStalled) })
+	return w
+}
+
+func (w *watch) stop() {
+	w.timer.Stop()
+	w.end(nil)
+}
+
+// cause returns why a request ended: the stall, if it was that.
+func (w *watch) cause(err error) error {
+	if errors.Is(context.Cause(w.ctx), errStalled) {
+		return errStalled
+	}
+	return err
+}
+
 // counter tells the progress of what passes.
 type counter struct {
 	p *puller
 	f remote
+	w *watch
 }
 
 func (c counter) Write(b []byte) (int, error) {
+	c.w.timer.Reset(c.w.stall)
 	c.p.done += int64(len(b))
 	c.p.tell(c.f)
 	return len(b), nil

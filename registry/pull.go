@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -28,6 +31,7 @@ const (
 	maxListing = 16 << 20 // bytes of a page of a repository's listing
 	maxFiles   = 10_000
 	maxPages   = 100
+	maxAfter   = 2 * time.Minute // is waited when the hub asks for it
 )
 
 // Hub is where models are pulled from. The zero value is DefaultHub.
@@ -36,6 +40,7 @@ type Hub struct {
 	Token  string        // sent as a bearer token to the hub itself
 	Client *http.Client  // nil: one that waits a minute for an answer to begin
 	Pause  time.Duration // before the first retry, doubled for each further one; 0: a second
+	Stall  time.Duration // without a byte, after which a transfer is begun again; 0: a minute
 }
 
 // Progress tells how far a pull is.
@@ -48,6 +53,16 @@ type Progress struct {
 type StatusError struct {
 	Status int
 	URL    string
+	After  time.Duration // the hub asks not to come back before; 0: it says nothing
+}
+
+// statusError makes the error of an answer.
+func statusError(resp *http.Response, where string) *StatusError {
+	e := &StatusError{Status: resp.StatusCode, URL: where}
+	if n, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && n > 0 {
+		e.After = min(time.Duration(min(n, 1<<20))*time.Second, maxAfter)
+	}
+	return e
 }
 
 // Error says what the status means here.
@@ -87,6 +102,7 @@ func (r Registry) Pull(ctx context.Context, h Hub, name string, progress func(Pr
 	if err != nil {
 		return "", err
 	}
+	h.Client = h.client() // one for all requests: it keeps connections
 	files, err := h.list(ctx, n)
 	if err != nil {
 		return "", err
@@ -197,7 +213,7 @@ func (h Hub) page(ctx context.Context, where string) (files []remote, next strin
 		}
 		defer resp.Body.Close() //nolint:errcheck // only read
 		if resp.StatusCode != http.StatusOK {
-			return &StatusError{resp.StatusCode, where}
+			return statusError(resp, where)
 		}
 		data, err := io.ReadAll(io.LimitReader(resp.Body, maxListing))
 		if err != nil {
@@ -210,6 +226,15 @@ func (h Hub) page(ctx context.Context, where string) (files []remote, next strin
 		return nil
 	})
 	return files, next, err
+}
+
+// file is where a file of a model is.
+func (h Hub) file(n Name, path string) string {
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		parts[i] = url.PathEscape(p)
+	}
+	return fmt.Sprintf("%s/%s/resolve/%s/%s", h.base(), n.Repo, url.PathEscape(n.Revision), strings.Join(parts, "/"))
 }
 
 // nextLink finds the next page in a Link header; only the same hub's is
@@ -242,10 +267,14 @@ func (h Hub) retry(ctx context.Context, f func() error) error {
 		if err == nil || i == retries || !worthwhile(err) {
 			return err
 		}
+		wait := pause << i
+		if status, ok := errors.AsType[*StatusError](err); ok {
+			wait = max(wait, status.After)
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(pause << i):
+		case <-time.After(wait):
 		}
 	}
 }
@@ -255,6 +284,9 @@ func worthwhile(err error) bool {
 	if status, ok := errors.AsType[*StatusError](err); ok {
 		return status.Status == http.StatusTooManyRequests || status.Status == http.StatusRequestTimeout || status.Status >= 500
 	}
+	if host, ok := errors.AsType[*net.DNSError](err); ok && host.IsNotFound {
+		return false
+	}
 	var local *os.PathError
 	return !errors.As(err, &local) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) &&
 		!errors.Is(err, ErrChecksum) && !errors.Is(err, errRefused) && !errors.Is(err, syscall.ECONNREFUSED)
@@ -263,17 +295,22 @@ func worthwhile(err error) bool {
 // errRefused marks answers that make no sense, which another try would repeat.
 var errRefused = errors.New("registry: the hub's answer makes no sense")
 
-// choose picks the files that a model needs.
+// usualWeights are the weights that transformers would take, where a
+// repository has others beside them.
+var usualWeights = regexp.MustCompile(`^model(-\d{5}-of-\d{5})?\.safetensors$`)
+
+// choose picks the files that a model needs. config.json comes last: without
+// it a directory is no model yet.
 func choose(files []remote, n Name) ([]remote, error) {
-	var ggufs, rest []remote
-	tensors := false
+	var ggufs, weights, rest, config []remote
 	for _, f := range files {
 		switch {
 		case strings.HasSuffix(f.Path, ".gguf"):
 			ggufs = append(ggufs, f)
 		case strings.HasSuffix(f.Path, ".safetensors") && !strings.Contains(f.Path, "/"):
-			tensors = true
-			rest = append(rest, f)
+			weights = append(weights, f)
+		case f.Path == "config.json":
+			config = append(config, f)
 		case slices.Contains(companions, f.Path):
 			rest = append(rest, f)
 		}
@@ -281,8 +318,11 @@ func choose(files []remote, n Name) ([]remote, error) {
 	if n.Pick != "" {
 		return pickGGUF(ggufs, n)
 	}
-	if tensors {
-		return rest, nil
+	if len(weights) > 0 {
+		if slices.ContainsFunc(weights, func(f remote) bool { return usualWeights.MatchString(f.Path) }) {
+			weights = slices.DeleteFunc(weights, func(f remote) bool { return !usualWeights.MatchString(f.Path) })
+		}
+		return slices.Concat(rest, weights, config), nil
 	}
 	if len(ggufs) == 1 {
 		return ggufs, nil
@@ -297,7 +337,7 @@ func choose(files []remote, n Name) ([]remote, error) {
 
 // companions are the files beside the weights of a Hugging Face directory.
 var companions = []string{
-	"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+	"generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
 	"chat_template.jinja", "chat_template.json", "model.safetensors.index.json", "LICENSE", "README.md",
 }
 
@@ -308,7 +348,7 @@ func pickGGUF(ggufs []remote, n Name) ([]remote, error) {
 		if strings.EqualFold(f.Path, n.Pick) || strings.EqualFold(f.Path, n.Pick+".gguf") {
 			return []remote{f}, nil
 		}
-		if strings.Contains(strings.ToLower(f.Path), strings.ToLower(n.Pick)) {
+		if containsWord(strings.ToLower(f.Path), strings.ToLower(n.Pick)) {
 			fits = append(fits, f)
 		}
 	}
@@ -316,6 +356,24 @@ func pickGGUF(ggufs []remote, n Name) ([]remote, error) {
 		return fits, nil
 	}
 	return nil, fmt.Errorf("%w: %d files of %s fit %q; %s", ErrName, len(fits), n.Repo, n.Pick, offered(ggufs))
+}
+
+// containsWord says whether a part stands in a name between signs: F16 is not
+// in BF16.
+func containsWord(name, part string) bool {
+	letter := func(i int) bool {
+		return i >= 0 && i < len(name) && (name[i] >= 'a' && name[i] <= 'z' || name[i] >= '0' && name[i] <= '9')
+	}
+	for at := 0; ; at++ {
+		i := strings.Index(name[at:], part)
+		if i < 0 {
+			return false
+		}
+		at += i
+		if !letter(at-1) && !letter(at+len(part)) {
+			return true
+		}
+	}
 }
 
 // offered lists what could be picked.

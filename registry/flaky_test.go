@@ -1,0 +1,121 @@
+package registry
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestFlaky pulls over lines that break more often than is retried, that
+// stall, and onto what an earlier pull has left wrong.
+func TestFlaky(t *testing.T) {
+	t.Parallel()
+	data := big(1)
+	for name, spoil := range map[string]func(h *hub, from *Hub, r Registry) error{
+		"breaks": func(h *hub, _ *Hub, _ Registry) error { h.chunk.Store(int64(len(data)) / (3 * retries)); return nil },
+		"stalls": func(h *hub, from *Hub, _ Registry) error {
+			from.Stall = 100 * time.Millisecond
+			h.stall.Store(2)
+			return nil
+		},
+		"wrong rest, no ETag": func(h *hub, _ *Hub, r Registry) error {
+			none := ""
+			h.etag.Store(&none)
+			dir := filepath.Join(r.Dir, "org", "model")
+			return errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "a b#1%.gguf.part"), data[1:1000], 0o644))
+		},
+		"too much is here": func(_ *hub, _ *Hub, r Registry) error {
+			dir := filepath.Join(r.Dir, "org", "model")
+			return errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "a b#1%.gguf.part"), append(big(2), 1), 0o644))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, from, r := serve(t, map[string][]byte{"a b#1%.gguf": data})
+			if err := spoil(h, &from, r); err != nil {
+				t.Fatal(err)
+			}
+			path, err := r.Pull(t.Context(), from, "org/model", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("%d bytes, %v", len(got), err)
+			}
+			if left, err := filepath.Glob(filepath.Join(r.Dir, "org", "model", "*.part*")); err != nil || len(left) > 0 {
+				t.Errorf("left over: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// TestReadOnly pulls to where no byte can be written: it is told at once.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	_, from, r := serve(t, map[string][]byte{"m.gguf": big(1)})
+	if err := os.MkdirAll(filepath.Join(r.Dir, "org", "model", "m.gguf.part"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	from.Pause = time.Hour // a retry would hang
+	var local *os.PathError
+	if _, err := r.Pull(t.Context(), from, "org/model", nil); !errors.As(err, &local) {
+		t.Errorf("got %v, want what the system says", err)
+	}
+}
+
+func TestChoose(t *testing.T) {
+	t.Parallel()
+	files := func(names ...string) (out []remote) {
+		for _, n := range names {
+			out = append(out, remote{Type: "file", Path: n})
+		}
+		return out
+	}
+	for name, tt := range map[string]struct {
+		files []remote
+		pick  string
+		want  []remote // nil: an error
+	}{
+		"directory": {
+			files("config.json", "consolidated.safetensors", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json", "x.gguf"), "",
+			files("model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "config.json"),
+		},
+		"other names":    {files("a.safetensors", "config.json"), "", files("a.safetensors", "config.json")},
+		"one":            {files("README.md", "only-IQ3.gguf"), "", files("only-IQ3.gguf")},
+		"usual":          {files("m-Q2_K.gguf", "m-Q4_K_M.gguf", "m-Q8_0.gguf"), "", files("m-Q4_K_M.gguf")},
+		"F16, not BF16":  {files("m-BF16.gguf", "m-f16.gguf"), "F16", files("m-f16.gguf")},
+		"file":           {files("sub/m.gguf", "m.gguf"), "m.gguf", files("m.gguf")},
+		"without ending": {files("m-a.gguf", "m-a-b.gguf"), "m-a", files("m-a.gguf")},
+		"several fit":    {files("m-Q4_K_M.gguf", "n-Q4_K_M.gguf"), "Q4_K_M", nil},
+		"none fits":      {files("m-Q4_K_M.gguf"), "Q8_0", nil},
+		"nothing":        {files("pytorch_model.bin", "config.json"), "", nil},
+	} {
+		got, err := choose(tt.files, Name{"org/model", tt.pick, "main"})
+		if (err == nil) != (tt.want != nil) || err != nil && !errors.Is(err, ErrName) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if d := cmp.Diff(tt.want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	for after, want := range map[string]time.Duration{"": 0, "x": 0, "-3": 0, "7": 7 * time.Second, "99999999999": maxAfter, "86400": maxAfter} {
+		resp := &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {after}}}
+		if got := statusError(resp, "u"); got.After != want || !worthwhile(got) {
+			t.Errorf("Retry-After %q: %v, want %v", after, got.After, want)
+		}
+	}
+	h := Hub{URL: "http://h/"}
+	if got := h.file(Name{"o/m", "", "refs/pr/1"}, "sub/a b?.gguf"); got != "http://h/o/m/resolve/refs%2Fpr%2F1/sub/a%20b%3F.gguf" {
+		t.Errorf("address %s", got)
+	}
+}
