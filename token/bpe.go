@@ -63,16 +63,18 @@ func (b *bpe) symbols(dst []int32, word string) []int32 {
 		}
 		return dst
 	}
+	from := len(dst)
 	for i := 0; i < len(word); {
 		_, n := utf8.DecodeRuneInString(word[i:])
-		dst = b.character(dst, word[i:i+n])
+		dst = b.character(dst, from, word[i:i+n])
 		i += n
 	}
 	return dst
 }
 
-// character appends the token of a character, or what stands for it.
-func (b *bpe) character(dst []int32, c string) []int32 {
+// character appends the token of a character, or what stands for it, to those
+// of the word so far, dst[from:].
+func (b *bpe) character(dst []int32, from int, c string) []int32 {
 	if id, ok := b.runes[c]; ok {
 		return append(dst, id)
 	}
@@ -88,7 +90,7 @@ func (b *bpe) character(dst []int32, c string) []int32 {
 			return dst
 		}
 	}
-	if b.unknown < 0 || b.fuse && len(dst) > 0 && dst[len(dst)-1] == b.unknown {
+	if b.unknown < 0 || b.fuse && len(dst) > from && dst[len(dst)-1] == b.unknown {
 		return dst
 	}
 	return append(dst, b.unknown)

@@ -10,7 +10,7 @@ import (
 func newTokenizer(pieces []piece) *Tokenizer {
 	t := &Tokenizer{pieces: pieces, ids: make(map[string]int32, len(pieces)), bos: -1, eos: -1, ends: map[int32]bool{}}
 	for i, p := range pieces {
-		if _, twice := t.ids[p.text]; !twice {
+		if _, twice := t.ids[p.text]; !twice && p.text != "" {
 			t.ids[p.text] = int32(i)
 		}
 	}
@@ -26,14 +26,14 @@ var endNames = []string{
 
 // finish sets up what looks for added tokens and what ends an answer.
 func (t *Tokenizer) finish(marks []mark) {
-	t.added = newFinder(marks)
+	t.added = newCutters(marks, t.normalize)
 	var plain []mark
 	for _, m := range marks {
 		if t.pieces[m.id].kind == added {
 			plain = append(plain, m)
 		}
 	}
-	t.plain = newFinder(plain)
+	t.plain = newCutters(plain, t.normalize)
 	if t.eos >= 0 {
 		t.ends[t.eos] = true
 	}
@@ -109,4 +109,34 @@ func spaceBytes(text string) []byte {
 		return []byte{b}
 	}
 	return []byte(strings.ReplaceAll(text, spacePiece, " "))
+}
+
+// byWords lets a model without a pre-tokenizer work word by word, where no
+// piece reaches from the end of one into the next: the tokens are the same, and
+// words are remembered.
+func (t *Tokenizer) byWords(ids map[string]int32) {
+	if _, ok := ids[spacePiece]; t.split != nil || !ok {
+		return
+	}
+	for text := range ids {
+		if wordEnd(text) < len(text) {
+			return
+		}
+	}
+	t.split = func(text string, yield func(string)) {
+		for text != "" {
+			n := wordEnd(text)
+			yield(text[:n])
+			text = text[n:]
+		}
+	}
+}
+
+// wordEnd returns where text goes on with a space after something else.
+func wordEnd(text string) int {
+	n := len(text) - len(strings.TrimLeft(text, spacePiece))
+	if at := strings.Index(text[n:], spacePiece); at >= 0 {
+		return n + at
+	}
+	return len(text)
 }

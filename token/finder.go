@@ -14,6 +14,25 @@ type mark struct {
 	lstrip     bool // takes the white space before it
 	rstrip     bool // and after it
 	singleWord bool // only where no letter, digit or _ touches it
+	normalized bool // looked for in normalised text
+}
+
+// cutters look for added tokens before and after text is normalised.
+type cutters struct{ asWritten, normalized finder }
+
+// newCutters returns what looks for marks, whose texts normalize turns into
+// what it makes of texts; it may be nil.
+func newCutters(marks []mark, normalize func(string) string) cutters {
+	var before, after []mark
+	for _, m := range marks {
+		if m.normalized && normalize != nil {
+			m.text = normalize(m.text)
+			after = append(after, m)
+			continue
+		}
+		before = append(before, m)
+	}
+	return cutters{newFinder(before), newFinder(after)}
 }
 
 // finder looks for added tokens: the leftmost, of those the longest.

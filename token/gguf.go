@@ -3,6 +3,7 @@ package token
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"kuai/format/gguf"
@@ -142,14 +143,19 @@ func (t *Tokenizer) ggufScores(f *gguf.File) ([]float64, error) {
 	if len(scores) != len(t.pieces) {
 		return nil, fmt.Errorf("token: %s has %d entries for %d tokens", keyScores, len(scores), len(t.pieces))
 	}
+	for i, s := range scores {
+		if math.IsNaN(s) || math.IsInf(s, 0) {
+			return nil, fmt.Errorf("token: %s: token %d has the score %g", keyScores, i, s)
+		}
+	}
 	return scores, nil
 }
 
-// spaces writes text as SentencePiece does, with a space before the first word
-// if so wished.
-func spaces(prefix bool) func(string, bool) string {
-	return func(text string, first bool) string {
-		if prefix && first {
+// spaces writes text as SentencePiece does, with a space before it if so
+// wished: llama.cpp puts one after each added token, too.
+func spaces(prefix bool) func(string) string {
+	return func(text string) string {
+		if prefix {
 			text = " " + text
 		}
 		return strings.ReplaceAll(text, " ", spacePiece)
@@ -161,13 +167,14 @@ func (t *Tokenizer) ggufScored(f *gguf.File) error {
 	if err != nil {
 		return err
 	}
-	m := &scored{ids: t.textIDs(), raw: t.rawBytes(), unknown: t.token(f, keyUNK)}
+	m := &scored{ids: t.textIDs(), raw: t.rawBytes(), unknown: t.token(f, keyUNK), cache: newCache()}
 	for _, s := range scores {
 		m.scores = append(m.scores, float32(s))
 	}
 	prefix, ok := f.Bool(keyPrefix)
 	t.trim = prefix || !ok
 	t.normalize, t.model = spaces(t.trim), m
+	t.byWords(m.ids)
 	return nil
 }
 
@@ -187,7 +194,7 @@ func (t *Tokenizer) ggufUnigram(f *gguf.File) error {
 
 // newUnigram makes the model of all normal pieces.
 func (t *Tokenizer) newUnigram(scores []float64, unknown int32, bytes bool) *unigram {
-	m := &unigram{ids: t.textIDs(), scores: scores, raw: t.rawBytes(), unknown: unknown, bytes: bytes, fuse: true}
+	m := &unigram{ids: t.textIDs(), scores: scores, raw: t.rawBytes(), unknown: unknown, bytes: bytes, fuse: true, cache: newCache()}
 	for text, id := range m.ids {
 		m.longest = max(m.longest, len(text))
 		m.lowest = min(m.lowest, scores[id])

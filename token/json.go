@@ -10,6 +10,9 @@ import (
 // maxJSON bounds the bytes of a tokenizer.json.
 const maxJSON = 256 << 20
 
+// maxGaps bounds numbers without a token: a small file takes little memory.
+const maxGaps = 1 << 16
+
 // file is a tokenizer.json, as github.com/huggingface/tokenizers writes it.
 type file struct {
 	Added []struct {
@@ -19,6 +22,7 @@ type file struct {
 		LStrip     bool   `json:"lstrip"`
 		RStrip     bool   `json:"rstrip"`
 		Special    bool   `json:"special"`
+		Normalized bool   `json:"normalized"`
 	} `json:"added_tokens"`
 	Normalizer    *stage `json:"normalizer"`
 	PreTokenizer  *stage `json:"pre_tokenizer"`
@@ -147,6 +151,9 @@ func (f *file) build(c config) (*Tokenizer, error) {
 		return nil, err
 	}
 	t.trim = f.Decoder.trims()
+	if t.lead, err = f.PreTokenizer.lead(); err != nil {
+		return nil, err
+	}
 	f.specials(t, c)
 	t.finish(marks)
 	return t, nil
@@ -160,11 +167,14 @@ func (f *file) vocabulary() (texts []string, scores []float64, err error) {
 		if err := json.Unmarshal(f.Model.Vocab, &list); err != nil {
 			return nil, nil, fmt.Errorf("vocab: %w", err)
 		}
+		if len(list) > MaxVocabulary {
+			return nil, nil, fmt.Errorf("vocab: %d entries, at most %d", len(list), MaxVocabulary)
+		}
 		for i, e := range list {
 			text, isText := e[0].(string)
 			score, isScore := e[1].(float64)
-			if !isText || !isScore {
-				return nil, nil, fmt.Errorf("vocab: entry %d is no pair of a text and a score", i)
+			if !isText || !isScore || len(text) > MaxPiece {
+				return nil, nil, fmt.Errorf("vocab: entry %d is no pair of a score and a text of at most %d bytes", i, MaxPiece)
 			}
 			texts, scores = append(texts, text), append(scores, score)
 		}
@@ -180,15 +190,18 @@ func (f *file) vocabulary() (texts []string, scores []float64, err error) {
 	if len(ids) > MaxVocabulary {
 		return nil, nil, fmt.Errorf("vocab: %d entries, at most %d", len(ids), MaxVocabulary)
 	}
-	most := int32(-1)
+	most, limit := int32(-1), min(MaxVocabulary, 2*(len(ids)+len(f.Added))+maxGaps)
 	for text, id := range ids {
-		if id < 0 || id >= MaxVocabulary || len(text) > MaxPiece {
+		if id < 0 || int(id) >= limit || len(text) > MaxPiece {
 			return nil, nil, fmt.Errorf("vocab: entry %.40q is number %d", text, id)
 		}
 		most = max(most, id)
 	}
 	texts = make([]string, most+1)
 	for text, id := range ids {
+		if texts[id] != "" {
+			return nil, nil, fmt.Errorf("vocab: %.40q and %.40q are both number %d", min(text, texts[id]), max(text, texts[id]), id)
+		}
 		texts[id] = text
 	}
 	return texts, nil, nil
@@ -196,9 +209,9 @@ func (f *file) vocabulary() (texts []string, scores []float64, err error) {
 
 // pieces joins the vocabulary and the added tokens.
 func (f *file) pieces(texts []string, byteLevel bool) ([]piece, []mark, error) {
-	size := len(texts)
+	size, limit := len(texts), min(MaxVocabulary, 2*(len(texts)+len(f.Added))+maxGaps)
 	for _, a := range f.Added {
-		if a.ID < 0 || a.ID >= MaxVocabulary || len(a.Content) > MaxPiece {
+		if a.ID < 0 || int(a.ID) >= limit || len(a.Content) > MaxPiece {
 			return nil, nil, fmt.Errorf("added token %.40q is number %d", a.Content, a.ID)
 		}
 		size = max(size, int(a.ID)+1)
@@ -232,7 +245,7 @@ func (f *file) pieces(texts []string, byteLevel bool) ([]piece, []mark, error) {
 			p.kind, p.bytes = raw, []byte{b}
 		}
 		pieces[a.ID] = p
-		marks = append(marks, mark{a.Content, a.ID, a.LStrip, a.RStrip, a.SingleWord})
+		marks = append(marks, mark{a.Content, a.ID, a.LStrip, a.RStrip, a.SingleWord, a.Normalized})
 	}
 	return pieces, marks, nil
 }
@@ -274,6 +287,9 @@ func (f *file) model(t *Tokenizer, byteLevel bool, scores []float64) error {
 		}
 	}
 	t.model = b
+	if !byteLevel && b.whole == nil {
+		t.byWords(b.runes)
+	}
 	return nil
 }
 

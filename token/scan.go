@@ -127,35 +127,54 @@ func (p pattern) lettersAt(text string, i int) int {
 	default:
 		r, size := utf8.DecodeRuneInString(text[i:])
 		if r != '\r' && r != '\n' && !isLetter(r) && !isNumber(r) {
-			if end := p.bare(text, i+size); end > i+size {
-				return end
-			}
+			from += size
 		}
-		return p.bare(text, i)
+		if p.letters == cased {
+			return camels(text, i, from)
+		}
+		if end := run(text, from, 0, isLetter); end > from {
+			return end
+		}
+		return i // what is no letter before none
 	}
 }
 
-// bare matches a word of letters without what may stand before it.
-func (p pattern) bare(text string, i int) int {
-	if p.letters == prefixed {
-		return run(text, i, 0, isLetter)
+// camels matches a word of camelCase at from, before which text[i:from] may
+// stand, or at i; a mark can be both that and a letter.
+func camels(text string, i, from int) int {
+	for _, match := range []func(string, int) int{toLower, toUpper} {
+		for _, at := range [2]int{from, i} {
+			if end := match(text, at); end > at {
+				return end + contraction(text[end:], false)
+			}
+			if at == i {
+				break
+			}
+		}
 	}
-	end := camel(text, i)
-	if end > i {
-		end += contraction(text[end:], false)
-	}
-	return end
+	return i
 }
 
 func isUpper(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r >= 'A' && r <= 'Z'
+	}
 	return unicode.In(r, unicode.Lu, unicode.Lt, unicode.Lm, unicode.Lo, unicode.M)
 }
 
-func isLower(r rune) bool { return unicode.In(r, unicode.Ll, unicode.Lm, unicode.Lo, unicode.M) }
+func isLower(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r >= 'a' && r <= 'z'
+	}
+	return unicode.In(r, unicode.Ll, unicode.Lm, unicode.Lo, unicode.M)
+}
 
-// camel matches U*L+ or else U+L*, where U and L are the classes of isUpper and
-// isLower, which overlap.
-func camel(text string, i int) int {
+// toUpper matches U+L*, where toLower has found nothing: no L follows.
+func toUpper(text string, i int) int { return run(text, i, 0, isUpper) }
+
+// toLower matches U*L+, where U and L are the classes of isUpper and isLower,
+// which overlap; i where it does not match.
+func toLower(text string, i int) int {
 	upper := run(text, i, 0, isUpper)
 	if end := run(text, upper, 0, isLower); end > upper {
 		return end
@@ -167,7 +186,7 @@ func camel(text string, i int) int {
 		}
 		at -= size
 	}
-	return upper
+	return i
 }
 
 // contraction returns the length of 's, 't, 're, 've, 'm, 'll or 'd at the

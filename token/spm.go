@@ -17,6 +17,7 @@ type scored struct {
 	scores  []float32
 	raw     [256]int32
 	unknown int32
+	cache   cache
 }
 
 // segment is a run of text between its neighbours.
@@ -46,6 +47,17 @@ func (o *offers) Pop() any {
 }
 
 func (m *scored) encode(dst []int32, word string) []int32 {
+	if out, ok := m.cache.get(word); ok {
+		return append(dst, out...)
+	}
+	from := len(dst)
+	dst = m.merge(dst, word)
+	m.cache.put(word, dst[from:])
+	return dst
+}
+
+// merge appends the tokens of a word.
+func (m *scored) merge(dst []int32, word string) []int32 {
 	var s []segment
 	for i := 0; i < len(word); {
 		_, n := utf8.DecodeRuneInString(word[i:])
@@ -117,6 +129,7 @@ type unigram struct {
 	bytes   bool // unknown characters become their bytes
 	unknown int32
 	fuse    bool
+	cache   cache
 }
 
 // unknownPenalty is how much worse than the worst piece an unknown character
@@ -124,6 +137,18 @@ type unigram struct {
 const unknownPenalty = 10
 
 func (m *unigram) encode(dst []int32, word string) []int32 {
+	if out, ok := m.cache.get(word); ok {
+		return append(dst, out...)
+	}
+	from := len(dst)
+	dst = m.likeliest(dst, word)
+	m.cache.put(word, dst[from:])
+	return dst
+}
+
+// likeliest appends the tokens of a word.
+func (m *unigram) likeliest(dst []int32, word string) []int32 {
+	begin := len(dst)
 	type node struct {
 		score float64
 		from  int
@@ -167,20 +192,21 @@ func (m *unigram) encode(dst []int32, word string) []int32 {
 			dst = append(dst, n.id)
 			continue
 		}
-		dst = m.missing(dst, word[n.from:cut])
+		dst = m.missing(dst, begin, word[n.from:cut])
 	}
 	return dst
 }
 
-// missing appends what stands for a character without a piece.
-func (m *unigram) missing(dst []int32, c string) []int32 {
+// missing appends what stands for a character without a piece to the tokens of
+// the word so far, dst[from:].
+func (m *unigram) missing(dst []int32, from int, c string) []int32 {
 	if m.bytes {
 		for i := range len(c) {
 			dst = append(dst, m.raw[c[i]])
 		}
 		return dst
 	}
-	if m.unknown < 0 || m.fuse && len(dst) > 0 && dst[len(dst)-1] == m.unknown {
+	if m.unknown < 0 || m.fuse && len(dst) > from && dst[len(dst)-1] == m.unknown {
 		return dst
 	}
 	return append(dst, m.unknown)

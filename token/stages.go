@@ -1,8 +1,10 @@
 package token
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -10,31 +12,51 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
+// maxGrowth bounds how many times longer normalisers may make a text.
+const maxGrowth = 1 << 10
+
+// growth is how many times longer a normaliser can make a text, about.
+func (s *stage) growth() int {
+	most := 1
+	if s.Type == "Replace" {
+		most = max(1, (len(s.Content)+len(s.Pattern.String))/max(1, len(s.Pattern.String)))
+	}
+	if s.Type == "Prepend" {
+		most += len(s.Prepend)
+	}
+	for i := range s.Normalizers {
+		if most *= s.Normalizers[i].growth(); most > maxGrowth {
+			return most
+		}
+	}
+	return most
+}
+
 // normalizer returns what a normaliser does, nil for nothing.
-func (s *stage) normalizer() (func(string, bool) string, error) {
+func (s *stage) normalizer() (func(string) string, error) {
 	if s == nil {
 		return nil, nil
 	}
-	simple := func(f func(string) string) (func(string, bool) string, error) {
-		return func(text string, _ bool) string { return f(text) }, nil
+	if s.growth() > maxGrowth {
+		return nil, fmt.Errorf("the normalizer makes text more than %d times longer", maxGrowth)
 	}
 	switch s.Type {
 	case "NFC":
-		return simple(norm.NFC.String)
+		return norm.NFC.String, nil
 	case "NFD":
-		return simple(norm.NFD.String)
+		return norm.NFD.String, nil
 	case "NFKC":
-		return simple(norm.NFKC.String)
+		return norm.NFKC.String, nil
 	case "NFKD":
-		return simple(norm.NFKD.String)
+		return norm.NFKD.String, nil
 	case "Lowercase":
-		return simple(strings.ToLower)
+		return strings.ToLower, nil
 	case "ByteLevel":
 		return nil, nil // bytes are what the model begins with
 	case "Prepend":
-		return simple(func(text string) string { return s.Prepend + text })
+		return func(text string) string { return s.Prepend + text }, nil
 	case "Strip":
-		return simple(s.strip)
+		return s.strip, nil
 	case "Replace":
 		return s.replacer()
 	case "Sequence":
@@ -47,8 +69,8 @@ func (s *stage) normalizer() (func(string, bool) string, error) {
 	return nil, fmt.Errorf("a normalizer of type %q cannot be read", s.Type)
 }
 
-func (s *stage) normalizers() (func(string, bool) string, error) {
-	var all []func(string, bool) string
+func (s *stage) normalizers() (func(string) string, error) {
+	var all []func(string) string
 	for i := range s.Normalizers {
 		f, err := s.Normalizers[i].normalizer()
 		if err != nil {
@@ -58,9 +80,9 @@ func (s *stage) normalizers() (func(string, bool) string, error) {
 			all = append(all, f)
 		}
 	}
-	return func(text string, first bool) string {
+	return func(text string) string {
 		for _, f := range all {
-			text = f(text, first)
+			text = f(text)
 		}
 		return text
 	}, nil
@@ -76,15 +98,18 @@ func (s *stage) strip(text string) string {
 	return text
 }
 
-func (s *stage) replacer() (func(string, bool) string, error) {
+func (s *stage) replacer() (func(string) string, error) {
 	if s.Pattern.Regex == "" {
-		return func(text string, _ bool) string { return strings.ReplaceAll(text, s.Pattern.String, s.Content) }, nil
+		if s.Pattern.String == "" {
+			return nil, errors.New("a normalizer of type \"Replace\" has no pattern")
+		}
+		return func(text string) string { return strings.ReplaceAll(text, s.Pattern.String, s.Content) }, nil
 	}
 	match, err := matcher(s.Pattern.Regex)
 	if err != nil {
 		return nil, err
 	}
-	return func(text string, _ bool) string {
+	return func(text string) string {
 		var b strings.Builder
 		match(text, func(piece string, hit bool) {
 			if hit {
@@ -116,8 +141,14 @@ func (s *stage) splitter() (splitter, error) {
 	case "WhitespaceSplit":
 		return fields, nil
 	case "Punctuation":
-		return punctuation, nil
+		if s.Behavior == "" {
+			return punctuation, nil
+		}
+		return s.behave(marks)
 	case "Metaspace":
+		if s.Replacement != "" && s.Replacement != spacePiece {
+			return nil, fmt.Errorf("a Metaspace that writes spaces as %.20q cannot be read", s.Replacement)
+		}
 		return s.metaspace(), nil
 	case "Sequence":
 		var all splitter
@@ -147,7 +178,7 @@ func (s *stage) byteLevel() splitter {
 	if s.AddPrefix != nil && *s.AddPrefix {
 		rest := split
 		return func(text string, yield func(string)) {
-			if r, _ := utf8.DecodeRuneInString(text); !unicode.IsSpace(r) {
+			if !strings.HasPrefix(text, " ") {
 				text = " " + text
 			}
 			if rest == nil {
@@ -171,13 +202,32 @@ func (s *stage) prepends() string {
 	return "always"
 }
 
+// lead returns what a Metaspace of the scheme first puts before a text.
+func (s *stage) lead() (string, error) {
+	switch {
+	case s == nil:
+		return "", nil
+	case s.Type == "Metaspace" && s.prepends() == "first":
+		return spacePiece, nil
+	case s.Type != "Metaspace" && s.Type != "Sequence" && !s.has("Metaspace"):
+		return "", nil
+	}
+	for i := range s.PreTokenizers {
+		mark, err := s.PreTokenizers[i].lead()
+		if err != nil || mark != "" && i > 0 {
+			return "", errors.Join(err, errors.New("a Metaspace that marks the first word must be the first pre_tokenizer"))
+		}
+		if mark != "" {
+			return mark, nil
+		}
+	}
+	return "", nil
+}
+
 // metaspace writes spaces as the replacement, which then begins words.
 func (s *stage) metaspace() splitter {
-	mark := s.Replacement
-	if mark == "" {
-		mark = spacePiece
-	}
-	prefix := s.prepends() != "never"
+	const mark = spacePiece
+	prefix := s.prepends() == "always"
 	cut := s.Split == nil || *s.Split
 	return func(text string, yield func(string)) {
 		text = strings.ReplaceAll(text, " ", mark)
@@ -237,6 +287,20 @@ func (s *stage) behave(match func(string, func(string, bool))) (splitter, error)
 				}
 			})
 		}, nil
+	case "Contiguous":
+		return func(text string, yield func(string)) {
+			var held strings.Builder
+			was := false
+			match(text, func(p string, hit bool) {
+				if hit != was {
+					yield(held.String())
+					held.Reset()
+					was = hit
+				}
+				held.WriteString(p)
+			})
+			yield(held.String())
+		}, nil
 	case "MergedWithPrevious":
 		return func(text string, yield func(string)) {
 			held := ""
@@ -283,6 +347,10 @@ var knownPatterns = map[string]splitter{
 	gpt2Pattern: gpt2.split, llama3Pattern: llama3.split, qwen2Pattern: qwen2.split, o200kPattern: o200k.split,
 }
 
+// matchTimeout bounds expressions that backtrack without end, which only a
+// hostile file has.
+const matchTimeout = 10 * time.Second
+
 // matcher compiles an expression that is not known; the function cuts a text
 // into what matches and what does not.
 func matcher(expr string) (func(text string, yield func(piece string, hit bool)), error) {
@@ -290,6 +358,7 @@ func matcher(expr string) (func(text string, yield func(piece string, hit bool))
 	if err != nil {
 		return nil, fmt.Errorf("the regular expression %.60q: %w", expr, err)
 	}
+	re.MatchTimeout = matchTimeout
 	return func(text string, yield func(string, bool)) {
 		chars := []rune(text)
 		last := 0
@@ -327,7 +396,8 @@ func runs(f func(rune) bool) splitter {
 // words is \w+|[^\w\s]+ .
 func words(text string, yield func(string)) {
 	word := func(r rune) bool {
-		return r == '_' || unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.Pc)
+		return r == '_' || unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc,
+			unicode.Other_Alphabetic, unicode.Join_Control)
 	}
 	fields(text, func(field string) { runs(word)(field, yield) })
 }
@@ -341,15 +411,21 @@ func fields(text string, yield func(string)) {
 
 // punctuation isolates each mark.
 func punctuation(text string, yield func(string)) {
+	marks(text, func(p string, _ bool) { yield(p) })
+}
+
+// marks cuts a text into punctuation, each mark by itself, and what is none.
+func marks(text string, yield func(piece string, hit bool)) {
 	mark := func(r rune) bool {
 		return unicode.IsPunct(r) || r < utf8.RuneSelf && unicode.IsSymbol(r)
 	}
 	for i := 0; i < len(text); {
 		end := run(text, i, 1, mark)
-		if end == i {
+		hit := end > i
+		if !hit {
 			end = run(text, i, 0, func(r rune) bool { return !mark(r) })
 		}
-		yield(text[i:end])
+		yield(text[i:end], hit)
 		i = end
 	}
 }

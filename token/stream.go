@@ -30,16 +30,47 @@ func (s *Stream) Next(id int32) string {
 	}
 	s.held = append(s.held, b...)
 	n := whole(s.held)
-	out := strings.ToValidUTF8(string(s.held[:n]), "\uFFFD")
+	out := lossy(s.held[:n])
 	s.held = append(s.held[:0], s.held[n:]...)
 	return out
 }
 
 // Flush returns what is left: bytes of a character that never ended.
 func (s *Stream) Flush() string {
-	out := strings.ToValidUTF8(string(s.held), "\uFFFD")
+	out := lossy(s.held)
 	s.held = s.held[:0]
 	return out
+}
+
+// lossy turns bytes into text as the reference decoders do: what begins a
+// character and does not end it is one U+FFFD, any other stray byte one each.
+func lossy(b []byte) string {
+	if utf8.Valid(b) {
+		return string(b)
+	}
+	var out strings.Builder
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 {
+			n = max(n, stray(b))
+		}
+		out.WriteRune(r)
+		b = b[n:]
+	}
+	return out.String()
+}
+
+// stray returns how many bytes at the beginning of b, which are no character,
+// could have begun one.
+func stray(b []byte) int {
+	n := 1
+	for n < min(len(b), utf8.UTFMax-1) && !utf8.FullRune(b[:n]) {
+		if _, size := utf8.DecodeRune(b[:n+1]); size == 1 && utf8.FullRune(b[:n+1]) {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // whole returns how many bytes of b do not belong to a character that more

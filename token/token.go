@@ -48,10 +48,11 @@ type merger interface {
 type Tokenizer struct {
 	pieces []piece
 	ids    map[string]int32
-	added  finder // all added tokens
-	plain  finder // those that are no control tokens
+	added  cutters // all added tokens
+	plain  cutters // those that are no control tokens
 
-	normalize func(text string, first bool) string
+	normalize func(text string) string
+	lead      string // put before a text that nothing stands before
 	split     splitter
 	model     merger
 	trim      bool // decoded text begins with a space that no text had
@@ -117,28 +118,45 @@ func (t *Tokenizer) Encode(text string, special bool) []int32 {
 	}
 	first := true
 	for text != "" {
-		at, end, id := find.next(text)
+		at, end, id := find.asWritten.next(text)
 		if id < 0 {
-			at = len(text)
+			return t.normal(out, text, &find.normalized, first)
 		}
 		if at > 0 {
-			out = t.encode(out, text[:at], first)
-			first = false
-		}
-		if id < 0 {
-			break
+			out = t.normal(out, text[:at], &find.normalized, first)
 		}
 		out = append(out, id)
 		text = text[end:]
-		first = first && t.pieces[id].kind == control
+		first = false
 	}
 	return out
 }
 
-// encode encodes text without added tokens.
-func (t *Tokenizer) encode(dst []int32, text string, first bool) []int32 {
+// normal normalises text and cuts the added tokens out that are looked for
+// only then.
+func (t *Tokenizer) normal(dst []int32, text string, find *finder, first bool) []int32 {
 	if t.normalize != nil {
-		text = t.normalize(text, first)
+		text = t.normalize(text)
+	}
+	for text != "" {
+		at, end, id := find.next(text)
+		if id < 0 {
+			return t.encode(dst, text, first)
+		}
+		if at > 0 {
+			dst = t.encode(dst, text[:at], first)
+		}
+		dst = append(dst, id)
+		text = text[end:]
+		first = false
+	}
+	return dst
+}
+
+// encode encodes normalised text without added tokens.
+func (t *Tokenizer) encode(dst []int32, text string, first bool) []int32 {
+	if first && t.lead != "" && !strings.HasPrefix(text, t.lead) && text[0] != ' ' {
+		text = t.lead + text
 	}
 	if t.split == nil {
 		return t.model.encode(dst, text)
