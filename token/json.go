@@ -144,6 +144,11 @@ func (f *file) build(c config) (*Tokenizer, error) {
 	if t.normalize, err = f.Normalizer.normalizer(); err != nil {
 		return nil, err
 	}
+	for _, m := range marks {
+		if m.normalized && t.normalize != nil { // what the reference writes for it
+			t.pieces[m.id].bytes = spaceBytes(t.normalize(m.text))
+		}
+	}
 	if t.split, err = f.PreTokenizer.splitter(); err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (s *stage) normalizer() (func(string) string, error) {
 	case "NFKD":
 		return norm.NFKD.String, nil
 	case "Lowercase":
-		return strings.ToLower, nil
+		return lower, nil
 	case "ByteLevel":
 		return nil, nil // bytes are what the model begins with
 	case "Prepend":
@@ -86,6 +86,11 @@ func (s *stage) normalizers() (func(string) string, error) {
 		}
 		return text
 	}, nil
+}
+
+// lower is strings.ToLower, but one capital has a small letter of two characters.
+func lower(text string) string {
+	return strings.ToLower(strings.ReplaceAll(text, "İ", "i\u0307"))
 }
 
 func (s *stage) strip(text string) string {
@@ -351,10 +356,41 @@ var knownPatterns = map[string]splitter{
 // hostile file has.
 const matchTimeout = 10 * time.Second
 
+// wordClass writes \w out: the reference counts all marks and numbers in it.
+func wordClass(expr string) string {
+	const class = `\p{L}\p{M}\p{N}\p{Pc}`
+	var b strings.Builder
+	inside := false
+	for i := 0; i < len(expr); i++ {
+		c := expr[i]
+		switch {
+		case c == '\\' && i+1 < len(expr):
+			i++
+			switch {
+			case expr[i] == 'w' && inside:
+				b.WriteString(class)
+			case expr[i] == 'w':
+				b.WriteString("[" + class + "]")
+			case expr[i] == 'W' && !inside:
+				b.WriteString("[^" + class + "]")
+			default:
+				b.WriteString(expr[i-1 : i+1])
+			}
+			continue
+		case c == '[':
+			inside = true
+		case c == ']':
+			inside = false
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
 // matcher compiles an expression that is not known; the function cuts a text
 // into what matches and what does not.
 func matcher(expr string) (func(text string, yield func(piece string, hit bool)), error) {
-	re, err := regexp2.Compile(expr, regexp2.Unicode)
+	re, err := regexp2.Compile(wordClass(expr), regexp2.Unicode)
 	if err != nil {
 		return nil, fmt.Errorf("the regular expression %.60q: %w", expr, err)
 	}
