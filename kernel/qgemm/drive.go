@@ -40,16 +40,20 @@ type task struct {
 
 // plan is how products are shared out.
 type plan struct {
-	jobs  []Job
-	tasks []task
-	total int // multiply-adds
-	run   func(task, worker int)
-	next  *plan
+	jobs    []Job
+	tasks   []task
+	total   int       // multiply-adds
+	scratch []scratch // by worker
+	run     func(task, worker int)
+	next    *plan
 }
 
 // make cuts the products into tasks of about as much work each.
 func (t *plan) make(workers int, jobs []Job) {
 	t.jobs, t.tasks, t.total = jobs, t.tasks[:0], 0
+	for len(t.scratch) < workers {
+		t.scratch = append(t.scratch, scratch{sum: make([]float32, maxRows*panel)})
+	}
 	weights := 0
 	for i := range jobs {
 		j := &jobs[i]
@@ -106,15 +110,14 @@ func (j *Job) fits() {
 }
 
 // compute does the i-th task.
-func (t *plan) compute(i, _ int) {
+func (t *plan) compute(i, worker int) {
 	k := t.tasks[i]
 	j := &t.jobs[k.job]
 	if j.W.k == 0 {
 		j.empty(k)
 		return
 	}
-	s := takeScratch()
-	defer giveScratch(s)
+	s := &t.scratch[worker]
 	blocks := j.W.k / block
 	tiles := tiling{
 		Job: j, blocks: blocks, size: blocks * j.W.kind.bytes(),
@@ -192,12 +195,11 @@ func height(rows int) int {
 	return rows
 }
 
-// scratch is what a task works in.
+// scratch is what a worker's tasks work in.
 type scratch struct {
 	q    []int8 // a few rows, copied side by side
 	meta []float32
 	sum  []float32 // of a tile in float32
-	next *scratch
 }
 
 // gather copies a few rows.
@@ -213,12 +215,11 @@ func (s *scratch) gather(x *Activations, rows []int32) (q []int8, meta []float32
 	return s.q, s.meta
 }
 
-// What products work in is kept from call to call: a sync.Pool would forget it
-// at every collection, and a decode step must not allocate.
+// Plans are kept from call to call: a sync.Pool would forget them at every
+// collection, and a decode step must not allocate.
 var free struct {
-	mu      sync.Mutex
-	plans   *plan
-	scratch *scratch
+	mu    sync.Mutex
+	plans *plan
 }
 
 func takePlan() *plan {
@@ -238,21 +239,4 @@ func givePlan(t *plan) {
 	free.mu.Lock()
 	defer free.mu.Unlock()
 	t.next, free.plans = free.plans, t
-}
-
-func takeScratch() *scratch {
-	free.mu.Lock()
-	defer free.mu.Unlock()
-	s := free.scratch
-	if s == nil {
-		return &scratch{sum: make([]float32, maxRows*panel)}
-	}
-	free.scratch = s.next
-	return s
-}
-
-func giveScratch(s *scratch) {
-	free.mu.Lock()
-	defer free.mu.Unlock()
-	s.next, free.scratch = free.scratch, s
 }
