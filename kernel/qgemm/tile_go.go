@@ -15,32 +15,21 @@ func tileGo(t *tiling, mr int, q []int8, meta []float32, w []byte, c []float32, 
 	if k.low {
 		at -= halfBytes
 	}
-	var bits [panel]uint16
 	var scales, lows, sum [panel]float32
-	halves := func(dst []float32, src []byte) {
-		for i := range bits {
-			bits[i] = binary.LittleEndian.Uint16(src[2*i:])
-		}
-		vec.FromF16(dst, bits[:])
-	}
 	for i := range mr {
 		clear(sum[:])
 		for b := range t.blocks {
 			src := w[b*size : (b+1)*size]
-			halves(scales[:], src[at:])
-			m := meta[i*t.metaPitch+b*metaLen:][:metaLen]
-			if k.low {
-				halves(lows[:], src[at+halfBytes:])
+			m := t.metaOf(meta, i, b)
+			whole := blockGo(k, start(k, m), (*[block]int8)(q[i*t.pitch+b*block:]), src)
+			halves(&scales, src[at:])
+			for col, v := range whole {
+				sum[col] = fma(m[0]*scales[col], float32(v), sum[col])
 			}
-			row := q[i*t.pitch+b*block:][:block]
-			for col := range cols {
-				s := start(k, m)
-				for j, v := range row {
-					s += int32(v) * int32(weight(k, src, col, j))
-				}
-				sum[col] = fma(m[0]*scales[col], float32(s), sum[col])
-				if k.low {
-					sum[col] = fma(m[2], lows[col], sum[col])
+			if k.low {
+				halves(&lows, src[at+halfBytes:])
+				for col, v := range lows {
+					sum[col] = fma(m[2], v, sum[col])
 				}
 			}
 		}
@@ -55,6 +44,44 @@ func tileGo(t *tiling, mr int, q []int8, meta []float32, w []byte, c []float32, 
 	}
 }
 
+// metaOf returns what is known of a block of the i-th row at hand.
+func (t *tiling) metaOf(meta []float32, i, b int) []float32 {
+	return meta[i*t.metaPitch+b*metaLen:][:metaLen]
+}
+
+// halves widens a value for each column.
+func halves(dst *[panel]float32, src []byte) {
+	var bits [panel]uint16
+	for i := range bits {
+		bits[i] = binary.LittleEndian.Uint16(src[2*i:])
+	}
+	vec.FromF16(dst[:], bits[:])
+}
+
+// blockGo multiplies 32 bytes of a row by a block of weights.
+func blockGo(k kind, start int32, a *[block]int8, src []byte) (sum [panel]int32) {
+	for col := range sum {
+		sum[col] = start
+	}
+	for g := range block / 4 {
+		a0, a1, a2, a3 := int32(a[4*g]), int32(a[4*g+1]), int32(a[4*g+2]), int32(a[4*g+3])
+		if k.four {
+			row, shift := (*[groupBytes]byte)(src[g%4*groupBytes:]), g/4*4
+			for col := range sum {
+				v := binary.LittleEndian.Uint32(row[4*col:]) >> shift
+				sum[col] += a0*int32(v&15) + a1*int32(v>>8&15) + a2*int32(v>>16&15) + a3*int32(v>>24&15)
+			}
+			continue
+		}
+		row := (*[groupBytes]byte)(src[g*groupBytes:])
+		for col := range sum {
+			v := binary.LittleEndian.Uint32(row[4*col:])
+			sum[col] += a0*int32(v&255) + a1*int32(v>>8&255) + a2*int32(v>>16&255) + a3*int32(v>>24)
+		}
+	}
+	return sum
+}
+
 // start is the correction for weights that are stored unsigned.
 func start(k kind, meta []float32) int32 {
 	s := int32(math.Float32bits(meta[1]))
@@ -65,15 +92,6 @@ func start(k kind, meta []float32) int32 {
 		return s >> 4 // -8 times the sum
 	}
 	return s
-}
-
-// weight returns the j-th of a column's 32 stored bytes or nibbles.
-func weight(k kind, src []byte, col, j int) byte {
-	if !k.four {
-		return src[j/4*groupBytes+col*4+j%4]
-	}
-	v := src[j%16/4*groupBytes+col*4+j%4]
-	return v >> (4 * (j / 16)) & 15
 }
 
 func fma(a, b, c float32) float32 { return float32(math.FMA(float64(a), float64(b), float64(c))) }
