@@ -82,11 +82,14 @@ func (r Registry) List() ([]Entry, error) {
 			out = append(out, Entry{rel, path, n})
 			return fs.SkipDir
 		case !d.IsDir() && strings.HasSuffix(rel, ".gguf"):
-			info, err := d.Info()
+			n, err := size(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // a link to nowhere, or just removed
+			}
 			if err != nil {
 				return err
 			}
-			out = append(out, Entry{strings.TrimSuffix(rel, ".gguf"), path, info.Size()})
+			out = append(out, Entry{strings.TrimSuffix(rel, ".gguf"), path, n})
 		}
 		return nil
 	})
@@ -95,6 +98,15 @@ func (r Registry) List() ([]Entry, error) {
 	}
 	slices.SortFunc(out, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+// At describes the model at a path: a GGUF file or a Hugging Face directory.
+func At(name, path string) (Entry, error) {
+	n, err := size(path)
+	if err != nil {
+		return Entry{}, fmt.Errorf("registry: %w", err)
+	}
+	return Entry{name, path, n}, nil
 }
 
 // isHF says whether a directory holds a whole model: nothing in it is still on
@@ -110,14 +122,21 @@ func isHF(dir string) bool {
 	return len(weights) > 0
 }
 
-// size adds up the files of a directory.
-func size(dir string) (n int64, err error) {
-	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+// size adds up the files of a directory; a file's is its own. Links count as
+// what they lead to: caches of other programs are full of them.
+func size(path string) (n int64, err error) {
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return 0, err
+	}
+	err = filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		info, err := d.Info()
-		if err == nil {
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a link to nowhere
+		}
+		if err == nil && info.Mode().IsRegular() {
 			n += info.Size()
 		}
 		return err

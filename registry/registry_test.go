@@ -309,6 +309,20 @@ func TestFind(t *testing.T) {
 	if _, err := r.Find("nothing"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("nothing: %v", err)
 	}
+	if e, err := At("x", filepath.Join(r.Dir, "org")); err != nil || e.Bytes != 2 || e.Name != "x" {
+		t.Errorf("a directory of two bytes: %+v, %v", e, err)
+	}
+	if e, err := At("x", filepath.Join(r.Dir, "own.gguf")); err != nil || e.Bytes != 1 {
+		t.Errorf("a file of one byte: %+v, %v", e, err)
+	}
+	for link, to := range map[string]string{"link.gguf": "own.gguf", "lost.gguf": "nowhere"} {
+		if err := os.Symlink(filepath.Join(r.Dir, to), filepath.Join(r.Dir, link)); err != nil {
+			t.Skip("no links here:", err)
+		}
+	}
+	if all, err := r.List(); err != nil || len(all) != 5 || all[0].Name != "link" || all[0].Bytes != 1 {
+		t.Errorf("with links: %+v, %v", all, err)
+	}
 	all, err := Registry{Dir: filepath.Join(r.Dir, "none")}.List()
 	if d := cmp.Diff([]Entry(nil), all); err != nil || d != "" {
 		t.Errorf("a directory that is not there: %v, %v", all, err)

@@ -76,11 +76,11 @@ func (a *app) entries(names []string) ([]registry.Entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		info, err := os.Stat(path)
+		e, err := registry.At(n, path)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, registry.Entry{Name: n, Path: path, Bytes: info.Size()})
+		out = append(out, e)
 	}
 	return out, nil
 }
