@@ -54,6 +54,11 @@ func (t *plan) make(workers int, jobs []Job) {
 	for len(t.scratch) < workers {
 		t.scratch = append(t.scratch, scratch{sum: make([]float32, maxRows*panel)})
 	}
+	for i := range jobs {
+		for w := 0; w < workers && jobs[i].Rows != nil; w++ {
+			t.scratch[w].fit(jobs[i].X)
+		}
+	}
 	weights := 0
 	for i := range jobs {
 		j := &jobs[i]
@@ -202,11 +207,15 @@ type scratch struct {
 	sum  []float32 // of a tile in float32
 }
 
-// gather copies a few rows.
-func (s *scratch) gather(x *Activations, rows []int32) (q []int8, meta []float32) {
+// fit makes room for a few rows: now, for a worker may come to them late.
+func (s *scratch) fit(x *Activations) {
 	if len(s.q) < fewRows*x.pitch {
 		s.q, s.meta = make([]int8, fewRows*x.pitch), make([]float32, fewRows*x.metaPitch)
 	}
+}
+
+// gather copies a few rows.
+func (s *scratch) gather(x *Activations, rows []int32) (q []int8, meta []float32) {
 	for i, r := range rows {
 		q, meta := x.row(int(r))
 		copy(s.q[i*x.pitch:], q)

@@ -124,7 +124,7 @@ func compare(t *testing.T, p *par.Pool, typ quant.Type, m, n, k int) {
 // it, on gathering, on the products beside it or on the workers.
 func TestSameBits(t *testing.T) {
 	isa.ForEach(t, func(t *testing.T) {
-		const m, n, k = 17, 200, 288
+		const m, n, k = 29, 200, 288
 		r := rand.New(rand.NewPCG(3, 4))
 		for _, typ := range []quant.Type{quant.Q8_0, quant.Q4_0, quant.Q4_1, quant.Q5_1} {
 			data, _ := stored(r, typ, n, k)
@@ -139,8 +139,13 @@ func TestSameBits(t *testing.T) {
 			Mul(nil, all, n, &x, w, false)
 
 			p := par.New(3)
-			again, picked, single := make([]float32, m*n), make([]float32, 3*n), make([]float32, n)
 			rows := []int32{16, 0, 5}
+			if typ == quant.Q8_0 { // more than go over a panel together
+				for range 27 {
+					rows = append(rows, r.Int32N(m))
+				}
+			}
+			again, picked, single := make([]float32, m*n), make([]float32, len(rows)*n), make([]float32, n)
 			MulMany(p, []Job{{C: again, Ldc: n, X: &x, W: w}, {C: picked, Ldc: n, X: &x, Rows: rows, W: w}})
 			p.Close()
 			for i := range m {
@@ -291,21 +296,48 @@ func TestShapes(t *testing.T) {
 	}
 }
 
-// TestNoAllocations checks that products allocate nothing once warm.
-func TestNoAllocations(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 8))
-	const m, n, k = 4, 128, 256
-	data, _ := stored(r, quant.Q8_0, n, k)
-	w := Pack(nil, nil, quant.Q8_0, data, n, k)
-	a, c := make([]float32, m*k), make([]float32, m*n)
-	var x Activations
+// TestEmpty checks products without rows, columns or anything to add up.
+func TestEmpty(t *testing.T) {
+	t.Parallel()
 	p := par.New(2)
 	defer p.Close()
-	jobs := []Job{{C: c, Ldc: n, X: &x, W: w}, {C: make([]float32, m*n), Ldc: n, X: &x, Rows: []int32{0, 1, 2, 3}, W: w}}
-	if got := testing.AllocsPerRun(20, func() {
-		x.Quantize(p, a, k, m, k)
-		MulMany(p, jobs)
-	}); got > 0 {
-		t.Errorf("%v allocations", got)
+	var x Activations
+	x.Quantize(p, nil, 0, 2, 0)
+	c := []float32{1, 2, 3, 4, 5, 6}
+	w := Pack(p, nil, quant.Q8_0, nil, 2, 0)
+	Mul(p, c, 3, &x, w, true)
+	if c[0] != 1 || c[4] != 5 {
+		t.Errorf("nothing was added, and C became %v", c)
 	}
+	Mul(p, c, 3, &x, w, false)
+	if c[0] != 0 || c[1] != 0 || c[2] != 3 || c[3] != 0 || c[4] != 0 || c[5] != 6 {
+		t.Errorf("sums of nothing are %v", c)
+	}
+	x.Quantize(p, nil, 32, 0, 32)
+	Mul(p, nil, 4, &x, Pack(p, nil, quant.Q8_0, make([]byte, 4*34), 4, 32), false)
+	MulRows(p, nil, 4, &x, []int32{}, Pack(p, nil, quant.Q8_0, make([]byte, 4*34), 4, 32))
+	x.Quantize(p, make([]float32, 32), 32, 1, 32)
+	Mul(p, nil, 0, &x, Pack(p, nil, quant.Q8_0, nil, 0, 32), false)
+	MulMany(p, nil)
+}
+
+// TestNoAllocations checks that products allocate nothing once warm.
+func TestNoAllocations(t *testing.T) {
+	isa.ForEach(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(7, 8))
+		const m, n, k = 4, 128, 256
+		data, _ := stored(r, quant.Q8_0, n, k)
+		w := Pack(nil, nil, quant.Q8_0, data, n, k)
+		a, c := make([]float32, m*k), make([]float32, m*n)
+		var x Activations
+		p := par.New(2)
+		defer p.Close()
+		jobs := []Job{{C: c, Ldc: n, X: &x, W: w}, {C: make([]float32, m*n), Ldc: n, X: &x, Rows: []int32{0, 1, 2, 3}, W: w, Acc: true}}
+		if got := testing.AllocsPerRun(20, func() {
+			x.Quantize(p, a, k, m, k)
+			MulMany(p, jobs)
+		}); got > 0 {
+			t.Errorf("%v allocations", got)
+		}
+	})
 }
