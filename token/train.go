@@ -9,6 +9,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // TrainConfig says what to learn.
@@ -43,7 +44,12 @@ func Train(ctx context.Context, texts iter.Seq[string], c TrainConfig) ([]byte, 
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
-		split(text, func(word string) { counts[word]++ })
+		split(text, func(word string) {
+			if _, seen := counts[word]; !seen {
+				word = strings.Clone(word) // or all texts would be kept
+			}
+			counts[word]++
+		})
 	}
 	t := newTrainer(c.Special, counts)
 	for i := 0; len(t.names) < c.Size; i++ {
