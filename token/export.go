@@ -188,17 +188,22 @@ func jsonSplit(pre string) (map[string]any, error) {
 	sequence := func(steps ...any) map[string]any {
 		return map[string]any{"type": "Sequence", "pretokenizers": steps}
 	}
+	isolate := func(pattern string) map[string]any {
+		return map[string]any{
+			"type": "Split", "pattern": map[string]any{"Regex": pattern}, "behavior": "Isolated", "invert": false,
+		}
+	}
 	switch pre {
-	case "", "default", "gpt-2":
+	case "gpt-2":
 		return bytes(true), nil
+	case "", "default":
+		return sequence(isolate(`[\p{P}$+<=>\^~|]+`), isolate(gpt2Pattern), isolate(`\p{N}+`), isolate(`[0-9][0-9][0-9]`), bytes(false)), nil
 	case "smollm", "starcoder", "refact", "command-r":
 		return sequence(map[string]any{"type": "Digits", "individual_digits": true}, bytes(true)), nil
 	}
 	for pattern, name := range preNames {
 		if name == pre || name == "llama-bpe" && (pre == "llama3" || pre == "llama-v3") || name == "gpt-4o" && pre == "minimax-m2" {
-			return sequence(map[string]any{
-				"type": "Split", "pattern": map[string]any{"Regex": pattern}, "behavior": "Isolated", "invert": false,
-			}, bytes(false)), nil
+			return sequence(isolate(pattern), bytes(false)), nil
 		}
 	}
 	return nil, fmt.Errorf("token: the split %q has no known form in tokenizer.json", pre)

@@ -28,7 +28,8 @@ const (
 
 // preTokenizers are the names that GGUF gives to splits.
 var preTokenizers = map[string]splitter{
-	"gpt-2": gpt2.split, "default": gpt2.split, "olmo": gpt2.split, "phi-2": gpt2.split, "jais": gpt2.split, "": gpt2.split,
+	"": plain, "default": plain,
+	"gpt-2": gpt2.split, "olmo": gpt2.split, "phi-2": gpt2.split, "jais": gpt2.split,
 	"llama-bpe": llama3.split, "llama3": llama3.split, "llama-v3": llama3.split, "dbrx": llama3.split, "smaug-bpe": llama3.split,
 	"qwen2": qwen2.split, "stablelm2": qwen2.split, "deepseek-r1-qwen": qwen2.split, "megrez": qwen2.split,
 	"gpt-4o": o200k.split, "llama4": o200k.split, "minimax-m2": o200k.split,

@@ -269,3 +269,34 @@ func then(first, second splitter) splitter {
 		first(text, func(word string) { second(word, yield) })
 	}
 }
+
+// plain is what llama.cpp does for a file that names no split: punctuation,
+// then gpt2, then numbers, then three digits at a time.
+var plain = then(then(then(runs(isMark), gpt2.split), runs(isNumber)), threes)
+
+// isMark is [\p{P}$+<=>^~|] .
+func isMark(r rune) bool {
+	return unicode.IsPunct(r) || r < utf8.RuneSelf && has("$+<=>^~|", byte(r))
+}
+
+// threes isolates what matches [0-9]{3} .
+func threes(text string, yield func(string)) {
+	digit := func(r rune) bool { return r >= '0' && r <= '9' }
+	from := 0
+	for i := 0; i < len(text); {
+		end := run(text, i, 3, digit)
+		if end-i < 3 {
+			_, size := utf8.DecodeRuneInString(text[i:])
+			i += size
+			continue
+		}
+		if i > from {
+			yield(text[from:i])
+		}
+		yield(text[i:end])
+		i, from = end, end
+	}
+	if from < len(text) {
+		yield(text[from:])
+	}
+}
