@@ -13,7 +13,7 @@ const (
 	groupPanelBytes = 384 << 10
 	// minTaskBytes is the least of weights that is worth a task of its own.
 	minTaskBytes = 48 << 10
-	tasksPerCore = 8
+	tasksPerCore = 4
 	// minTaskRows keeps weights from being read too often for too few rows.
 	minTaskRows = 48
 )
