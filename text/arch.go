@@ -2,6 +2,7 @@ package text
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -28,10 +29,8 @@ var architectures = []*architecture{&minimax, &llama}
 // in GGUF.
 func byModelType(name string) *architecture {
 	for _, a := range architectures {
-		for _, t := range a.modelTypes {
-			if t == name {
-				return a
-			}
+		if slices.Contains(a.modelTypes, name) {
+			return a
 		}
 	}
 	return nil

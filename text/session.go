@@ -196,14 +196,14 @@ func (s *Session) publishDue() bool { return s.at-s.public >= s.at/4 }
 // apart or more: a rewind replays at most half of the way back and then some.
 func thin(marks []mark, end int) []mark {
 	kept := len(marks)
-	for i := len(marks) - 1; i >= 0; i-- {
+	for _, mark := range slices.Backward(marks) {
 		if kept < len(marks) {
-			if next := marks[kept].pos; next-marks[i].pos < (end-next)/2 {
+			if next := marks[kept].pos; next-mark.pos < (end-next)/2 {
 				continue
 			}
 		}
 		kept--
-		marks[kept] = marks[i]
+		marks[kept] = mark
 	}
 	return slices.Delete(marks, 0, kept)
 }

@@ -85,7 +85,7 @@ func TestWritePeer(t *testing.T) {
 // better.
 func scoredKeys(t *Tokenizer) []gguf.Key {
 	texts, types, scores := make([]string, t.Size()), make([]int32, t.Size()), make([]float32, t.Size())
-	b, _ := t.model.(*bpe) //nolint:errcheck // spm is BPE
+	b, _ := t.model.(*bpe)
 	for _, m := range b.merges {
 		if s := float32(-m.rank - 1); scores[m.id] == 0 || s > scores[m.id] {
 			scores[m.id] = s
@@ -105,7 +105,8 @@ func scoredKeys(t *Tokenizer) []gguf.Key {
 		}
 	}
 	return []gguf.Key{
-		{Name: keyModel, Value: "llama"}, {Name: keyPre, Value: "default"},
+		{Name: keyModel, Value: "llama"},
+		{Name: keyPre, Value: "default"},
 		{Name: keyTokens, Value: texts},
 		{Name: keyTypes, Value: types},
 		{Name: keyScores, Value: scores},

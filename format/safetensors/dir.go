@@ -111,8 +111,8 @@ func (d *Dir) Tensor(name string) (Tensor, bool) {
 // the first one counts.
 func (d *Dir) Metadata() map[string]string {
 	all := map[string]string{}
-	for i := len(d.files) - 1; i >= 0; i-- {
-		maps.Copy(all, d.files[i].Metadata)
+	for _, v := range slices.Backward(d.files) {
+		maps.Copy(all, v.Metadata)
 	}
 	return all
 }

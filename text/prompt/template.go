@@ -79,10 +79,16 @@ func Compile(source string, o Options) (*Template, error) {
 			return nil, err
 		}
 	}
-	both := []Message{{Role: "system", Content: probe}, {Role: "user", Content: "x"}}
-	out, refusal := t.render(Input{Messages: both, Generate: true})
-	t.noSystem = refusal != nil || !strings.Contains(out, probe)
+	t.noSystem = !t.takesSystem()
 	return t, nil
+}
+
+// takesSystem says whether a system message comes through; many templates
+// refuse it.
+func (t *Template) takesSystem() bool {
+	both := []Message{{Role: "system", Content: probe}, {Role: "user", Content: "x"}}
+	out, err := t.render(Input{Messages: both, Generate: true})
+	return err == nil && strings.Contains(out, probe)
 }
 
 // compile parses; a panic of the library is the template's error.
