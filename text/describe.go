@@ -1,51 +1,22 @@
 package text
 
-import (
-	"fmt"
-	"os"
-	"path/filepath"
-
-	"kuai/format/gguf"
-)
-
 // Describe reads a model's configuration and the sizes of its tensors, and no
 // weights: what can be said of a model without loading it. StateBytes and
 // KVBytes are those of the usual cache, in half precision.
 func Describe(path string) (Config, error) {
-	info, err := os.Stat(path)
+	s, err := OpenStored(path)
 	if err != nil {
-		return Config{}, fmt.Errorf("text: %w", err)
+		return Config{}, err
 	}
-	var c Config
-	var src source
-	if info.IsDir() {
-		if c, _, err = readHF(filepath.Join(path, "config.json")); err != nil {
-			return Config{}, err
-		}
-		d, err := openDirectory(path)
-		if err != nil {
-			return Config{}, err
-		}
-		src = d
-	} else {
-		f, err := gguf.Open(path)
-		if err != nil {
-			return Config{}, fmt.Errorf("text: %w", err)
-		}
-		src = container{f, path}
-		if c, _, err = readGGUF(f, path); err != nil {
-			_ = src.Close() // was only read
-			return Config{}, err
-		}
-	}
-	defer src.Close() //nolint:errcheck // was only read
-	for _, t := range src.tensors() {
+	defer s.Close() //nolint:errcheck // was only read
+	c := s.Config
+	for _, t := range s.Tensors {
 		n := int64(1)
-		for _, s := range t.shape {
-			n *= int64(s)
+		for _, side := range t.Shape {
+			n *= int64(side)
 		}
 		c.Parameters += n
-		c.WeightBytes += int64(len(t.data))
+		c.WeightBytes += int64(len(t.Data))
 	}
 	const f32, f16, keyAndValue = 4, 2, 2
 	c.LinearLayers = c.linearLayers()

@@ -26,7 +26,8 @@ type Stored struct {
 	src     source
 }
 
-// OpenStored maps a model's files and reads its configuration.
+// OpenStored maps a model's files and reads its configuration; no weight is
+// read.
 func OpenStored(path string) (*Stored, error) {
 	info, err := os.Stat(path)
 	if err != nil {
