@@ -79,6 +79,9 @@ func softmaxRef(s Shape, q, k, v []float64, m Mask) (o, lse []float64) {
 			p := make([]float64, m.seen(s, i, m.keys(s, b)))
 			var sum float64
 			for j := range p {
+				if m.Window > 0 && j <= i+s.M-s.N-m.Window {
+					continue
+				}
 				var x float64
 				for e := range s.D {
 					x += q[qo+i*s.row()+e] * k[ko+j*s.row()+e]

@@ -22,6 +22,7 @@ const (
 type Mask struct {
 	Keys   []int32 // [B]: the first Keys[b] keys of sequence b; nil for all
 	Causal bool    // query i sees keys up to i+M-N
+	Window int     // and of those, with Causal, the last Window; 0 for all
 }
 
 func (m Mask) check(s Shape) {
@@ -37,6 +38,14 @@ func (m Mask) seen(s Shape, i, n int) int {
 		return max(0, min(n, i+1+s.M-s.N))
 	}
 	return n
+}
+
+// first is the first key that query i sees.
+func (m Mask) first(s Shape, i int) int {
+	if m.Causal && m.Window > 0 {
+		return max(0, i+1+s.M-s.N-m.Window)
+	}
+	return 0
 }
 
 // keys is how many keys sequence b has.
@@ -133,15 +142,16 @@ func (f *softmaxHead) queries(i, n int) {
 			clear(o.p[r*o.stride:][:d])
 		}
 	}
-	for j := 0; j < end; j += keyTile {
+	begin := f.m.first(f.s, i)
+	for j := begin; j < end; j += keyTile {
 		w := min(keyTile, end-j)
 		x := rows{f.x, w + pad}
 		product(f.typ, x, n, w, d, f.q.from(i).as(), f.k.from(j).as(), false)
 		f.exponentials(x, i, n, j, w)
-		if j > 0 {
+		if j > begin {
 			vec.ScaleRows(o.p, o.stride, o.p, o.stride, f.fix[:n], d)
 		}
-		product(f.typ, o, n, d, w, x.as(), f.v.from(j).t(), j > 0)
+		product(f.typ, o, n, d, w, x.as(), f.v.from(j).t(), j > begin)
 	}
 	for r := range n {
 		f.fix[r], f.lse[i+r] = 0, float32(math.Inf(1))
@@ -161,18 +171,20 @@ func (f *softmaxHead) exponentials(x rows, i, n, j, w int) {
 	for r := range n {
 		row := x.p[r*x.stride:][:w]
 		seen := min(w, f.m.seen(f.s, i+r, f.keys)-j)
-		if seen <= 0 {
+		from := max(0, f.m.first(f.s, i+r)-j)
+		if seen <= from {
 			clear(row)
 			f.fix[r] = 1
 			continue
 		}
-		top := max(f.top[r], f.c*vec.MaxVal(row[:seen]))
+		top := max(f.top[r], f.c*vec.MaxVal(row[from:seen]))
 		fix := float32(0)
-		if j > 0 {
+		if f.sum[r] > 0 {
 			fix = float32(math.Exp(float64(f.top[r] - top)))
 		}
 		f.fix[r], f.top[r] = fix, top
-		f.sum[r] = f.sum[r]*fix + vec.ExpSum(row[:seen], row[:seen], f.c, top)
+		f.sum[r] = f.sum[r]*fix + vec.ExpSum(row[from:seen], row[from:seen], f.c, top)
+		clear(row[:from])
 		clear(row[seen:])
 	}
 }

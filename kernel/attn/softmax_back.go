@@ -51,7 +51,7 @@ func (g *softmaxGrad) queries(i, n int) {
 	o, do := g.o.from(i), g.do.from(i)
 	vec.DotRows(g.delta[:n], do.p, do.stride, o.p, o.stride, g.s.D)
 	end := g.m.seen(g.s, i+n-1, g.keys)
-	for j := 0; j < end; j += keyTile {
+	for j := g.m.first(g.s, i); j < end; j += keyTile {
 		g.tile(i, n, j, min(keyTile, end-j))
 	}
 }
@@ -66,9 +66,12 @@ func (g *softmaxGrad) tile(i, n, j, w int) {
 	for r := range n {
 		xr, dxr := x.p[r*x.stride:][:w], dx.p[r*dx.stride:][:w]
 		seen := max(0, min(w, g.m.seen(g.s, i+r, g.keys)-j))
-		vec.SoftmaxTile(xr[:seen], dxr[:seen], g.c, g.lse[i+r], g.delta[r])
-		clear(xr[seen:])
-		clear(dxr[seen:])
+		from := min(seen, max(0, g.m.first(g.s, i+r)-j))
+		vec.SoftmaxTile(xr[from:seen], dxr[from:seen], g.c, g.lse[i+r], g.delta[r])
+		for _, row := range [...][]float32{xr, dxr} {
+			clear(row[:from])
+			clear(row[seen:])
+		}
 	}
 	product(g.typ, g.dv.from(j), w, d, n, x.t(), do.t(), true)
 	product(g.typ, g.dk.from(j), w, d, n, dx.t(), q.t(), true)

@@ -24,6 +24,10 @@ func TestSoftmax(t *testing.T) {
 			{Shape{1, 7, 700, 1, 32}, Mask{Causal: true}},
 			{Shape{1, 130, 600, 1, 64}, Mask{Keys: []int32{555}}},
 			{Shape{1, 600, 600, 1, 8}, Mask{Causal: true}},
+			{Shape{1, 13, 13, 2, 32}, Mask{Causal: true, Window: 5}},
+			{Shape{1, 7, 700, 1, 32}, Mask{Causal: true, Window: 600}},
+			{Shape{1, 700, 700, 1, 8}, Mask{Causal: true, Window: 40}},
+			{Shape{1, 1300, 1300, 1, 8}, Mask{Causal: true, Window: 1100}},
 		} {
 			n := c.s.B * c.s.N * c.s.row()
 			q, k, v := random(r, n), random(r, c.s.B*c.s.M*c.s.row()), random(r, c.s.B*c.s.M*c.s.row())
@@ -54,6 +58,7 @@ func TestSoftmaxBack(t *testing.T) {
 		}{
 			{Shape{1, 3, 5, 2, 4}, Mask{}},
 			{Shape{2, 9, 9, 1, 6}, Mask{Causal: true}},
+			{Shape{2, 9, 9, 1, 6}, Mask{Causal: true, Window: 3}},
 			{Shape{3, 4, 7, 2, 4}, Mask{Keys: []int32{5, 0, 7}}},
 		} {
 			n, nk := c.s.B*c.s.N*c.s.row(), c.s.B*c.s.M*c.s.row()
@@ -75,7 +80,7 @@ func TestSoftmaxBack(t *testing.T) {
 func TestSoftmaxTiles(t *testing.T) {
 	everyISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(5, 6))
-		for _, m := range []Mask{{Causal: true}, {Keys: []int32{1030}}} {
+		for _, m := range []Mask{{Causal: true}, {Causal: true, Window: 530}, {Keys: []int32{1030}}} {
 			s := Shape{1, 140, 1100, 1, 16}
 			n, nk := s.N*s.row(), s.M*s.row()
 			q, k, v, do := random(r, n), random(r, nk), random(r, nk), random(r, n)
