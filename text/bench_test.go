@@ -7,12 +7,13 @@ import (
 
 	"kuai/kernel/gemm"
 	"kuai/par"
+	"kuai/text/checkpoint"
 )
 
 // synthetic makes a model with random weights straight in packed form.
 func synthetic(tb testing.TB, c Config, o Options) *Model {
 	tb.Helper()
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		tb.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -36,8 +37,8 @@ func synthetic(tb testing.TB, c Config, o Options) *Model {
 	m := &Model{config: c, pool: o.Pool}
 	e, hd, kv := c.Hidden, c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	for i := range c.Layers {
-		y := layer{mixerNorm: ones(e), mlpNorm: ones(e), out: weight(e, hd), mlp: &feedForward{}, mixerScale: scales{1, 1}, mlpScale: scales{1, 1}}
-		if c.kinds[i] == lightningAttention {
+		y := layer{mixerNorm: ones(e), mlpNorm: ones(e), out: weight(e, hd), mlp: &feedForward{}, mixerScale: checkpoint.Scales{Alpha: 1, Beta: 1}, mlpScale: checkpoint.Scales{Alpha: 1, Beta: 1}}
+		if c.Kinds[i] == checkpoint.Lightning {
 			y.mixer = &lightning{q: weight(hd, e), k: weight(hd, e), v: weight(hd, e), gate: weight(hd, e), norm: ones(hd), decay: ones(c.Heads), heads: c.Heads, d: c.HeadDim}
 		} else {
 			y.mixer = &softmaxMixer{q: weight(hd, e), k: weight(kv, e), v: weight(kv, e), heads: c.Heads, kvHeads: c.KVHeads, d: c.HeadDim, hidden: e, hdd: hd}
@@ -51,9 +52,9 @@ func synthetic(tb testing.TB, c Config, o Options) *Model {
 		m.layers = append(m.layers, y)
 	}
 	m.norm, m.head = ones(e), weight(c.Vocab, e)
-	t := tensor{typ: 0, shape: []int{c.Vocab, e}, data: make([]byte, 4*c.Vocab*e)}
+	t := checkpoint.Tensor{Shape: []int{c.Vocab, e}, Data: make([]byte, 4*c.Vocab*e)} // in float32
 	var err error
-	if m.embedding, err = t.matrix(); err != nil {
+	if m.embedding, err = t.Matrix(); err != nil {
 		tb.Fatal(err)
 	}
 	if err := m.ready(o); err != nil {
@@ -66,9 +67,9 @@ func synthetic(tb testing.TB, c Config, o Options) *Model {
 func small() Config {
 	c := Config{
 		Layers: 2, Hidden: 1024, Heads: 8, KVHeads: 2, HeadDim: 128, RotaryDim: 64, FeedForward: 1024, Vocab: 4096, Context: 1 << 20,
-		Experts: 8, ExpertsUsed: 2, NormEps: 1e-5, RopeBase: 1e7, postNorm: true, kinds: []kind{lightningAttention, fullAttention},
+		Experts: 8, ExpertsUsed: 2, NormEps: 1e-5, RopeBase: 1e7, PostNorm: true, Kinds: []checkpoint.Kind{checkpoint.Lightning, checkpoint.Softmax},
 	}
-	c.plain()
+	c.Plain()
 	return c
 }
 

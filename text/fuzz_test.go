@@ -36,31 +36,6 @@ func FuzzLoadSession(f *testing.F) {
 	})
 }
 
-func FuzzConfig(f *testing.F) {
-	for _, name := range []string{"minimax", "llama", "mixtral"} {
-		data, err := os.ReadFile(filepath.Join("testdata", name, "config.json"))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	dir := f.TempDir()
-	f.Fuzz(func(t *testing.T, data []byte) {
-		path := filepath.Join(dir, "config.json")
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		c, a, err := readHF(path)
-		if err != nil {
-			return
-		}
-		if err := c.check(); err != nil || a == nil {
-			t.Errorf("accepted, but %v", err)
-		}
-		c.frequencies()
-	})
-}
-
 // FuzzGGUF opens files whose keys and tensors are anything.
 func FuzzGGUF(f *testing.F) {
 	for _, name := range []string{"minimax-list.gguf", "llama-moe.gguf"} {

@@ -10,6 +10,7 @@ import (
 	"kuai/kernel/vec"
 	"kuai/mem"
 	"kuai/par"
+	"kuai/text/checkpoint"
 )
 
 const (
@@ -41,19 +42,19 @@ func (h *halves) bytes() int64     { return 2 * int64(len(h.buf)) }
 func halfValues(n, k int) int { return (n + lanes - 1) / lanes * lanes * k }
 
 // packHalves packs rows of half precision.
-func packHalves(p *par.Pool, a *mem.Arena, r rows) *halves {
-	check.True(r.t.typ == quant.F16, "text: packing %v as half precision", r.t.typ)
-	h := &halves{n: r.n, k: r.k, buf: mem.Make[uint16](a, halfValues(r.n, r.k))}
-	p.Do((r.n+lanes-1)/lanes, func(task, _ int) {
+func packHalves(p *par.Pool, a *mem.Arena, r checkpoint.Rows) *halves {
+	check.True(r.Tensor.Type == quant.F16, "text: packing %v as half precision", r.Tensor.Type)
+	h := &halves{n: r.N, k: r.K, buf: mem.Make[uint16](a, halfValues(r.N, r.K))}
+	p.Do((r.N+lanes-1)/lanes, func(task, _ int) {
 		panel := h.buf[task*lanes*h.k:][:lanes*h.k]
 		for c := range lanes {
-			if task*lanes+c >= r.n {
+			if task*lanes+c >= r.N {
 				for k := range h.k {
 					panel[k*lanes+c] = 0
 				}
 				continue
 			}
-			row := r.data[(task*lanes+c)*r.pitch:][:r.pitch]
+			row := r.Data[(task*lanes+c)*r.Pitch:][:r.Pitch]
 			for k := range h.k {
 				panel[k*lanes+c] = binary.LittleEndian.Uint16(row[2*k:])
 			}

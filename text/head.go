@@ -68,8 +68,8 @@ func (p *pass) headBlock(rows []int32, dst [][]float32) {
 		if len(rows) > 1 {
 			copy(d, out[i*v:][:v])
 		}
-		if c.suppress > 0 {
-			for j := c.suppress; j < v; j++ {
+		if c.Suppress > 0 {
+			for j := c.Suppress; j < v; j++ {
 				d[j] = float32(math.Inf(-1))
 			}
 		}

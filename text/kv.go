@@ -7,6 +7,7 @@ import (
 
 	"kuai/kernel/attn"
 	"kuai/kernel/vec"
+	"kuai/text/checkpoint"
 )
 
 const (
@@ -59,8 +60,8 @@ func (t cacheType) String() string { return [...]string{"f16", "f32", "q8"}[t] }
 // side by side, since memory is read fast only in long stretches. In q8 the
 // values of a position are int8 in blocks of 32, with a float32 scale each:
 //
-//	key scales    [KVH][⌈D/32⌉][pageLen]
-//	value scales  [KVH][⌈D/32⌉][pageLen]
+//	key checkpoint.Scales    [KVH][⌈D/32⌉][pageLen]
+//	value checkpoint.Scales  [KVH][⌈D/32⌉][pageLen]
 type layout struct {
 	typ    cacheType
 	layers int // that have a cache
@@ -69,7 +70,7 @@ type layout struct {
 	blocks int // ⌈D/32⌉
 }
 
-// keys, values and scales are how many a head has in a page.
+// keys, values and checkpoint.Scales are how many a head has in a page.
 func (l layout) keys() int   { return pageLen * l.d }
 func (l layout) values() int { return pageLen * lanes * l.blocks }
 func (l layout) scales() int { return pageLen * l.blocks }
@@ -104,7 +105,7 @@ func (l layout) at(p *page, layer, head int) (keys, values []byte) {
 	return b[head*k:][:k], b[l.heads*k+head*v:][:v]
 }
 
-// scalesAt cuts the scales of a head out of a page.
+// scalesAt cuts the checkpoint.Scales of a head out of a page.
 func (l layout) scalesAt(p *page, layer, head int) (keys, values []float32) {
 	b := p.data[layer*l.layer():][:l.layer()]
 	x := as[float32](b[l.heads*l.size(l.keys()+l.values()):])
@@ -126,13 +127,13 @@ func (l layout) store(p *page, layer, head, pos int, k, v []float32) {
 	case cacheF32:
 		scatter(as[float32](keys), as[float32](values), pos, k, v)
 	case cacheF16:
-		var kh, vh [maxHeadDim]uint16
+		var kh, vh [checkpoint.MaxHeadDim]uint16
 		vec.ToF16(kh[:len(k)], k)
 		vec.ToF16(vh[:len(v)], v)
 		scatter(as[uint16](keys), as[uint16](values), pos, kh[:len(k)], vh[:len(v)])
 	case cacheQ8:
 		ks, vs := l.scalesAt(p, layer, head)
-		var kq, vq [maxHeadDim]int8
+		var kq, vq [checkpoint.MaxHeadDim]int8
 		quantise(kq[:len(k)], ks[pos:], k)
 		quantise(vq[:len(v)], vs[pos:], v)
 		scatter(as[int8](keys), as[int8](values), pos, kq[:len(k)], vq[:len(v)])
@@ -150,7 +151,7 @@ func scatter[T any](keys, values []T, pos int, k, v []T) {
 	}
 }
 
-// quantise rounds blocks of 32 to int8; their scales go pageLen apart.
+// quantise rounds blocks of 32 to int8; their checkpoint.Scales go pageLen apart.
 func quantise(q []int8, scale, x []float32) {
 	for i := 0; i < len(x); i += lanes {
 		block := x[i:min(i+lanes, len(x))]

@@ -1,22 +1,19 @@
 package text
 
 import (
-	"fmt"
-
 	"kuai/kernel/attn"
 	"kuai/kernel/gemm"
 	"kuai/kernel/qgemm"
 	"kuai/kernel/quant"
 	"kuai/mem"
+	"kuai/text/checkpoint"
 )
 
 // loader builds a model's layers. Errors are kept: the first one ends Open.
 type loader struct {
 	m      *Model
 	config *Config
-	arch   *architecture
-	src    source
-	gguf   bool // names and order of rows as in GGUF
+	src    *checkpoint.Checkpoint
 	want   string
 
 	tasks []func()
@@ -31,84 +28,9 @@ func (l *loader) fail(err error) {
 	}
 }
 
-// hfNames are the names in safetensors files of what GGUF calls by the key.
-var hfNames = map[string][]string{
-	"token_embd":     {"model.embed_tokens.weight"},
-	"output_norm":    {"model.norm.weight"},
-	"output":         {"lm_head.weight"},
-	"attn_norm":      {"input_layernorm.weight"},
-	"ffn_norm":       {"post_attention_layernorm.weight"},
-	"attn_q":         {"self_attn.q_proj.weight"},
-	"attn_k":         {"self_attn.k_proj.weight"},
-	"attn_v":         {"self_attn.v_proj.weight"},
-	"attn_output":    {"self_attn.o_proj.weight", "self_attn.out_proj.weight"},
-	"attn_qkv":       {"self_attn.qkv_proj.weight"},
-	"attn_gate":      {"self_attn.output_gate.weight"},
-	"attn_norm_2":    {"self_attn.norm.weight"},
-	"ffn_gate":       {"mlp.gate_proj.weight"},
-	"ffn_up":         {"mlp.up_proj.weight"},
-	"ffn_down":       {"mlp.down_proj.weight"},
-	"ffn_gate_inp":   {"block_sparse_moe.gate.weight", "mlp.gate.weight"},
-	"gate_up_exps":   {"mlp.experts.gate_up_proj", "block_sparse_moe.experts.gate_up_proj"},
-	"down_exps":      {"mlp.experts.down_proj", "block_sparse_moe.experts.down_proj"},
-	"ffn_gate_exp_n": {"block_sparse_moe.experts.%d.w1.weight", "mlp.experts.%d.w1.weight", "mlp.experts.%d.gate_proj.weight"},
-	"ffn_up_exp_n":   {"block_sparse_moe.experts.%d.w3.weight", "mlp.experts.%d.w3.weight", "mlp.experts.%d.up_proj.weight"},
-	"ffn_down_exp_n": {"block_sparse_moe.experts.%d.w2.weight", "mlp.experts.%d.w2.weight", "mlp.experts.%d.down_proj.weight"},
-}
-
-// names returns what a part of layer i, or of the whole for -1, may be called;
-// x numbers an expert.
-func (l *loader) names(part string, i, x int) []string {
-	if l.gguf {
-		if i < 0 {
-			return []string{part + ".weight"}
-		}
-		return []string{fmt.Sprintf("blk.%d.%s.weight", i, part)}
-	}
-	var out []string
-	for _, n := range hfNames[part] {
-		if x >= 0 {
-			n = fmt.Sprintf(n, x)
-		}
-		if i >= 0 {
-			n = fmt.Sprintf("model.layers.%d.%s", i, n)
-		}
-		out = append(out, n)
-	}
-	return out
-}
-
-// find looks a tensor up.
-func (l *loader) find(part string, i, x int) (tensor, bool) {
-	for _, n := range l.names(part, i, x) {
-		if t, ok := l.src.tensor(n); ok {
-			return t, true
-		}
-	}
-	return tensor{}, false
-}
-
 // rows returns a tensor as rows and checks its shape.
-func (l *loader) rows(part string, i, x int, shape ...int) rows {
-	t, ok := l.find(part, i, x)
-	if !ok {
-		l.fail(fmt.Errorf("text: %s: tensor %q is missing", l.m.path, l.names(part, i, x)[0]))
-		return rows{}
-	}
-	return l.shaped(t, shape...)
-}
-
-// shaped checks a tensor's shape.
-func (l *loader) shaped(t tensor, shape ...int) rows {
-	same := len(t.shape) == len(shape)
-	for i := 0; same && i < len(shape); i++ {
-		same = t.shape[i] == shape[i]
-	}
-	if !same {
-		l.fail(t.errorf("shape %v, want %v", t.shape, shape))
-		return rows{}
-	}
-	r, err := t.matrix()
+func (l *loader) rows(part string, i, x int, shape ...int) checkpoint.Rows {
+	r, err := l.src.Rows(part, i, x, shape...)
 	if err != nil {
 		l.fail(err)
 	}
@@ -118,28 +40,28 @@ func (l *loader) shaped(t tensor, shape ...int) rows {
 // vector returns a tensor of one dimension as float32.
 func (l *loader) vector(part string, i, n int) []float32 {
 	r := l.rows(part, i, -1, n)
-	if r.data == nil {
+	if r.Data == nil {
 		return make([]float32, n)
 	}
-	return r.all()
+	return r.Floats()
 }
 
 // pack has a matrix made of rows, in the given order unless it is nil.
-func (l *loader) pack(dst *matrix, r rows, order []int) {
-	if r.data == nil {
+func (l *loader) pack(dst *matrix, r checkpoint.Rows, order []int) {
+	if r.Data == nil {
 		return // an error is kept already
 	}
-	l.m.config.Parameters += int64(r.n) * int64(r.k)
+	l.m.config.Parameters += int64(r.N) * int64(r.K)
 	typ, bytes := l.form(r)
 	switch {
 	case bytes:
-		l.arena += qgemm.PackedBytes(typ, r.n, r.k) + mem.Align
+		l.arena += qgemm.PackedBytes(typ, r.N, r.K) + mem.Align
 	case typ == quant.F16:
-		l.arena += 2*halfValues(r.n, r.k) + mem.Align
+		l.arena += 2*halfValues(r.N, r.K) + mem.Align
 	}
 	l.tasks = append(l.tasks, func() {
 		if order != nil {
-			r = r.pick(order)
+			r = r.Pick(order)
 		}
 		switch {
 		case bytes:
@@ -155,8 +77,8 @@ func (l *loader) pack(dst *matrix, r rows, order []int) {
 // form says in which type a matrix is packed, and whether for kernel/qgemm, by
 // the options and its own type. What is float32, bfloat16 or half precision
 // stays that.
-func (l *loader) form(r rows) (typ quant.Type, bytes bool) {
-	typ = r.t.typ
+func (l *loader) form(r checkpoint.Rows) (typ quant.Type, bytes bool) {
+	typ = r.Tensor.Type
 	switch l.want {
 	case "f32":
 		return quant.F32, false
@@ -174,7 +96,7 @@ func (l *loader) form(r rows) (typ quant.Type, bytes bool) {
 	switch {
 	case typ == quant.BF16 || typ == quant.F16:
 		return typ, false
-	case isFloat(typ) || r.k%byteBlock != 0:
+	case isFloat(typ) || r.K%byteBlock != 0:
 		return quant.F32, false
 	}
 	return typ, true
@@ -187,37 +109,37 @@ func isFloat(t quant.Type) bool { return t == quant.F32 || t == quant.F16 || t =
 
 // bytes packs rows for kernel/qgemm, quantised first if they are of another
 // type.
-func (l *loader) bytes(r rows, typ quant.Type) matrix {
-	if r.t.typ != typ {
-		out := make([]byte, typ.Bytes(r.n*r.k))
-		size := typ.Bytes(r.k)
+func (l *loader) bytes(r checkpoint.Rows, typ quant.Type) matrix {
+	if r.Tensor.Type != typ {
+		out := make([]byte, typ.Bytes(r.N*r.K))
+		size := typ.Bytes(r.K)
 		l.eachRow(r, func(i int, x []float32) { quant.Quantize(out[i*size:(i+1)*size], typ, x) })
-		r.data = out
+		r.Data = out
 	}
-	return quantised{qgemm.Pack(l.m.pool, l.m.weights, typ, r.data, r.n, r.k)}
+	return quantised{qgemm.Pack(l.m.pool, l.m.weights, typ, r.Data, r.N, r.K)}
 }
 
 // floats packs rows for kernel/gemm.
-func (l *loader) floats(r rows, typ quant.Type) matrix {
+func (l *loader) floats(r checkpoint.Rows, typ quant.Type) matrix {
 	as := gemm.F32
 	if typ == quant.BF16 {
 		as = gemm.BF16
 	}
-	x, ok := r.view()
+	x, ok := r.View()
 	if !ok {
-		x = make([]float32, r.n*r.k)
-		l.eachRow(r, func(i int, row []float32) { copy(x[i*r.k:], row) })
+		x = make([]float32, r.N*r.K)
+		l.eachRow(r, func(i int, row []float32) { copy(x[i*r.K:], row) })
 	}
-	return floats{gemm.Pack(l.m.pool, as, gemm.View{P: x, Row: r.k, K: 1}, r.n, r.k), as}
+	return floats{gemm.Pack(l.m.pool, as, gemm.View{P: x, Row: r.K, K: 1}, r.N, r.K), as}
 }
 
 // eachRow calls f with every row as float32, from several workers.
-func (l *loader) eachRow(r rows, f func(i int, x []float32)) {
+func (l *loader) eachRow(r checkpoint.Rows, f func(i int, x []float32)) {
 	const block = 64
-	l.m.pool.Do((r.n+block-1)/block, func(task, _ int) {
-		x := make([]float32, r.k)
-		for i := task * block; i < min((task+1)*block, r.n); i++ {
-			r.row(x, i)
+	l.m.pool.Do((r.N+block-1)/block, func(task, _ int) {
+		x := make([]float32, r.K)
+		for i := task * block; i < min((task+1)*block, r.N); i++ {
+			r.Row(x, i)
 			f(i, x)
 		}
 	})
@@ -263,7 +185,7 @@ func (l *loader) softmax(i int) mixer {
 	e, hd, kv := c.Hidden, c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	a := &softmaxMixer{heads: c.Heads, kvHeads: c.KVHeads, d: c.HeadDim, hidden: e, hdd: hd}
 	var orderQ, orderK []int
-	if !l.gguf || !l.arch.neighbours {
+	if !l.src.Neighbours() {
 		orderQ, orderK = turned(c.Heads, c.HeadDim, c.RotaryDim), turned(c.KVHeads, c.HeadDim, c.RotaryDim)
 	}
 	l.pack(&a.q, l.rows("attn_q", i, -1, hd, e), orderQ)
@@ -286,7 +208,7 @@ func (l *loader) lightning(i int) mixer {
 		}
 		l.pack(dst, qkv, order)
 	}
-	if qkv.data != nil {
+	if qkv.Data != nil {
 		l.m.config.Parameters -= 2 * int64(hd) * 3 * int64(e) // counted thrice
 	}
 	l.pack(&a.gate, l.rows("attn_gate", i, -1, hd, e), nil)
@@ -318,30 +240,33 @@ func (l *loader) feedForward(i int) *feedForward {
 // score would choose another expert.
 func (l *loader) router(f *feedForward, i int) {
 	r := l.rows("ffn_gate_inp", i, -1, l.config.Experts, l.config.Hidden)
-	if r.data == nil {
+	if r.Data == nil {
 		return
 	}
-	l.m.config.Parameters += int64(r.n) * int64(r.k)
+	l.m.config.Parameters += int64(r.N) * int64(r.K)
 	f.router = l.floats(r, quant.F32)
 }
 
 // expert returns the three matrices of an expert: stacked in GGUF, fused or
 // apart in safetensors.
-func (l *loader) expert(i, x int) (gate, up, down rows) {
+func (l *loader) expert(i, x int) (gate, up, down checkpoint.Rows) {
 	n, e, f := l.config.Experts, l.config.Hidden, l.config.FeedForward
-	part := func(r rows, from, n int) rows {
-		if r.data == nil {
+	part := func(r checkpoint.Rows, from, n int) checkpoint.Rows {
+		if r.Data == nil {
 			return r
 		}
-		return r.cut(from, n)
+		return r.Cut(from, n)
 	}
-	if l.gguf {
+	if l.src.GGUF {
 		return part(l.rows("ffn_gate_exps", i, -1, n, f, e), x*f, f),
 			part(l.rows("ffn_up_exps", i, -1, n, f, e), x*f, f),
 			part(l.rows("ffn_down_exps", i, -1, n, e, f), x*e, e)
 	}
-	if t, ok := l.find("gate_up_exps", i, -1); ok {
-		both := l.shaped(t, n, 2*f, e)
+	if t, ok := l.src.Part("gate_up_exps", i, -1); ok {
+		both, err := t.Shaped(n, 2*f, e)
+		if err != nil {
+			l.fail(err)
+		}
 		return part(both, 2*x*f, f), part(both, (2*x+1)*f, f), part(l.rows("down_exps", i, -1, n, e, f), x*e, e)
 	}
 	return l.rows("ffn_gate_exp_n", i, x, f, e), l.rows("ffn_up_exp_n", i, x, f, e), l.rows("ffn_down_exp_n", i, x, e, f)

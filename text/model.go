@@ -3,14 +3,12 @@ package text
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 
-	"kuai/format/gguf"
 	"kuai/kernel/gemm"
 	"kuai/mem"
 	"kuai/par"
+	"kuai/text/checkpoint"
 	"kuai/token"
 )
 
@@ -41,7 +39,7 @@ type Options struct {
 type Model struct {
 	path   string
 	config Config
-	src    source
+	src    *checkpoint.Checkpoint
 	pool   *par.Pool
 	hash   [32]byte
 
@@ -49,7 +47,7 @@ type Model struct {
 	template  string
 
 	weights     *mem.Arena // those outside the heap; nil: none
-	embedding   rows
+	embedding   checkpoint.Rows
 	layers      []layer
 	norm        []float32 // [E]
 	head        matrix    // [V, E]
@@ -77,31 +75,24 @@ type layer struct {
 	mlpNorm   []float32 // [E]
 
 	bytes                bool // its weights want their inputs in bytes
-	mixerScale, mlpScale scales
+	mixerScale, mlpScale checkpoint.Scales
 	state                int // where its values begin in a session's state
 }
 
 // Open loads a model: a GGUF file or a directory of Hugging Face, with
 // config.json and safetensors. The source stays mapped until Close.
 func Open(path string, o Options) (*Model, error) {
-	info, err := os.Stat(path)
+	src, err := checkpoint.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("text: %w", err)
+		return nil, err
 	}
-	m := &Model{path: path}
-	var a *architecture
-	if info.IsDir() {
-		a, err = m.openDirectory()
-	} else {
-		a, err = m.openGGUF()
-	}
+	m := &Model{path: path, config: src.Config, src: src}
+	m.tokenizer, m.template, err = src.Vocabulary()
 	if err == nil {
-		err = m.load(&loader{m: m, config: &m.config, arch: a, src: m.src, gguf: !info.IsDir()}, o)
+		err = m.load(&loader{m: m, config: &m.config, src: src}, o)
 	}
 	if err != nil {
-		if m.src != nil {
-			_ = m.src.Close() // was only read
-		}
+		_ = src.Close() // was only read
 		if m.weights != nil {
 			m.weights.Close()
 		}
@@ -110,31 +101,19 @@ func Open(path string, o Options) (*Model, error) {
 	return m, nil
 }
 
-// openDirectory reads a configuration and maps its weights.
-func (m *Model) openDirectory() (a *architecture, err error) {
-	if m.config, a, err = readHF(filepath.Join(m.path, "config.json")); err != nil {
-		return nil, err
-	}
-	d, err := openDirectory(m.path)
-	if err != nil {
-		return nil, err
-	}
-	m.src = d
-	return a, m.hfVocabulary()
-}
+// Config is the shape of a model.
+type Config = checkpoint.Config
 
-// openGGUF maps a file and reads its configuration.
-func (m *Model) openGGUF() (a *architecture, err error) {
-	f, err := gguf.Open(m.path)
-	if err != nil {
-		return nil, fmt.Errorf("text: %w", err)
-	}
-	m.src = container{f, m.path}
-	if m.config, a, err = readGGUF(f, m.path); err != nil {
-		return nil, err
-	}
-	return a, m.ggufVocabulary(f)
-}
+// Describe reads a model's configuration and the sizes of its tensors without
+// loading it.
+func Describe(path string) (Config, error) { return checkpoint.Describe(path) }
+
+// Tokenizer returns the model's tokenizer, nil where its files have none.
+func (m *Model) Tokenizer() *token.Tokenizer { return m.tokenizer }
+
+// ChatTemplate returns the Jinja template that makes a prompt of a
+// conversation, "" where the model's files have none.
+func (m *Model) ChatTemplate() string { return m.template }
 
 // load builds the model from its source.
 func (m *Model) load(l *loader, o Options) error {
@@ -149,13 +128,13 @@ func (m *Model) load(l *loader, o Options) error {
 		return fmt.Errorf("text: weights as %q, want f32, bf16, q8 or q4", o.Weights)
 	}
 	if o.Context > 0 {
-		c.Context = min(o.Context, maxContext)
+		c.Context = min(o.Context, checkpoint.MaxContext)
 	}
 	m.pool = o.Pool
 	if err := m.loadLayers(l); err != nil {
 		return err
 	}
-	m.hash = fingerprint(c.Arch, l.src.tensors())
+	m.hash = l.src.Hash()
 	return m.ready(o)
 }
 
@@ -179,10 +158,10 @@ func (m *Model) ready(o Options) error {
 			m.layout.layers++
 		}
 	}
-	m.frequencies = c.frequencies()
+	m.frequencies = c.Frequencies()
 	m.layout.typ, m.layout.heads, m.layout.d = typ, c.KVHeads, c.HeadDim
 	m.layout.blocks = padded(c.HeadDim) / lanes
-	c.LinearLayers = c.linearLayers()
+	c.LinearLayers = c.CountLinear()
 	c.StateBytes, c.KVBytes = 4*int64(m.stateLen), int64(m.layout.page()/pageLen)
 	m.chunk = defaultChunk
 	if o.Chunk > 0 {
@@ -205,7 +184,7 @@ func (m *Model) loadLayers(l *loader) error {
 	c := l.config
 	m.embedding = l.rows("token_embd", -1, -1, c.Vocab, c.Hidden)
 	m.norm = l.vector("output_norm", -1, c.Hidden)
-	_, untied := l.find("output", -1, -1)
+	_, untied := l.src.Part("output", -1, -1)
 	c.Tied = !untied
 	if untied {
 		c.Parameters += int64(c.Vocab) * int64(c.Hidden) // of the embedding
@@ -217,11 +196,11 @@ func (m *Model) loadLayers(l *loader) error {
 	for i := range m.layers {
 		y := &m.layers[i]
 		y.mixerNorm, y.mlpNorm = l.vector("attn_norm", i, c.Hidden), l.vector("ffn_norm", i, c.Hidden)
-		y.mixer, y.mlp = l.arch.mixer(l, i), l.feedForward(i)
+		y.mixer, y.mlp = l.mixer(i), l.feedForward(i)
 		l.out(&y.out, i)
-		y.mixerScale, y.mlpScale = c.residual[fullBranch], c.residual[mlpBranch]
-		if c.kinds[i] == lightningAttention {
-			y.mixerScale = c.residual[linearBranch]
+		y.mixerScale, y.mlpScale = c.Residual[checkpoint.FullBranch], c.Residual[checkpoint.MLPBranch]
+		if c.Kinds[i] == checkpoint.Lightning {
+			y.mixerScale = c.Residual[checkpoint.LinearBranch]
 		}
 	}
 	if err := l.run(); err != nil {
@@ -262,10 +241,7 @@ func (m *Model) Close() error {
 		m.weights.Close()
 		m.weights = nil
 	}
-	if err := m.src.Close(); err != nil {
-		return fmt.Errorf("text: %s: %w", m.path, err)
-	}
-	return nil
+	return m.src.Close()
 }
 
 // Config returns the model's shape.

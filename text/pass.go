@@ -7,6 +7,7 @@ import (
 	"kuai/kernel/vec"
 	"kuai/mem"
 	"kuai/par"
+	"kuai/text/checkpoint"
 )
 
 // rowsPerTask is how many rows an element-wise task takes: enough to be worth
@@ -201,7 +202,7 @@ func (p *pass) embedRows(task, _ int) {
 	e := p.m.config.Hidden
 	from, to := p.span(task)
 	for i := from; i < to; i++ {
-		p.m.embedding.row(p.x[i*e:][:e], int(p.tokens[i]))
+		p.m.embedding.Row(p.x[i*e:][:e], int(p.tokens[i]))
 	}
 }
 
@@ -227,20 +228,20 @@ func (p *pass) mlpResidual(task, _ int) { p.residual(task, p.layer.mlpScale) }
 
 // residual computes x = alpha r + beta y, where r is the stream or, in a model
 // with post-norm, the branch's input.
-func (p *pass) residual(task int, s scales) {
+func (p *pass) residual(task int, s checkpoint.Scales) {
 	e := p.m.config.Hidden
 	from, to := p.span(task)
 	x, y := p.x[from*e:to*e], p.y[from*e:to*e]
 	switch {
-	case p.m.config.postNorm:
-		vec.Scale(x, p.h[from*e:to*e], s.alpha)
-	case s.alpha != 1:
-		vec.Scale(x, x, s.alpha)
+	case p.m.config.PostNorm:
+		vec.Scale(x, p.h[from*e:to*e], s.Alpha)
+	case s.Alpha != 1:
+		vec.Scale(x, x, s.Alpha)
 	}
-	if s.beta == 1 {
+	if s.Beta == 1 {
 		vec.Acc(x, y)
 	} else {
-		vec.Axpy(x, s.beta, y)
+		vec.Axpy(x, s.Beta, y)
 	}
 }
 

@@ -357,7 +357,7 @@ func TestTogether(t *testing.T) {
 func TestSuppressed(t *testing.T) {
 	m, tokens, want := open(t, "minimax", Options{})
 	v := m.config.Vocab
-	m.config.suppress = 90
+	m.config.Suppress = 90
 	logits := make([]float32, v)
 	step(t, m, Slice{Session: m.NewSession(), Tokens: tokens[:9], Logits: logits})
 	near.Check(t, "logits", logits[:90], want[8*v:][:90], bar)

@@ -13,7 +13,7 @@ import (
 	"kuai/format/gguf"
 	"kuai/kernel/quant"
 	"kuai/par"
-	"kuai/text"
+	"kuai/text/checkpoint"
 	"kuai/token"
 )
 
@@ -24,7 +24,7 @@ func ToGGUF(ctx context.Context, p *par.Pool, dir, out string, t quant.Type, pro
 	if !ok {
 		return fmt.Errorf("convert: %v cannot be written, want one of %s", t, strings.Join(Types(), " "))
 	}
-	s, err := text.OpenStored(dir)
+	s, err := checkpoint.Open(dir)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func ToGGUF(ctx context.Context, p *par.Pool, dir, out string, t quant.Type, pro
 		return err
 	}
 	keys = append(append(keys, words...), gguf.Key{Name: "general.file_type", Value: number}, gguf.Key{Name: "general.quantization_version", Value: uint32(2)})
-	w := &toGGUF{writer: writer{pool: p, progress: progress, layers: s.Config.Layers, stopped: func() error { return context.Cause(ctx) }}, config: s.Config, typ: t, byName: map[string]text.Tensor{}}
+	w := &toGGUF{writer: writer{pool: p, progress: progress, layers: s.Config.Layers, stopped: func() error { return context.Cause(ctx) }}, config: s.Config, typ: t, byName: map[string]checkpoint.Tensor{}}
 	for _, x := range s.Tensors {
 		w.byName[x.Name] = x
 		w.total += int64(len(x.Data))
@@ -54,7 +54,7 @@ func ToGGUF(ctx context.Context, p *par.Pool, dir, out string, t quant.Type, pro
 }
 
 // modelKeys says the shape.
-func modelKeys(c text.Config) ([]gguf.Key, error) {
+func modelKeys(c checkpoint.Config) ([]gguf.Key, error) {
 	keys := []gguf.Key{{Name: "general.architecture", Value: c.Arch}, {Name: "general.name", Value: c.Name}}
 	add := func(name string, v any) { keys = append(keys, gguf.Key{Name: c.Arch + "." + name, Value: v}) }
 	for _, n := range []struct {
@@ -86,7 +86,7 @@ func modelKeys(c text.Config) ([]gguf.Key, error) {
 			return nil, errors.New("convert: the residual has several factors; GGUF knows one for all layers")
 		}
 		add("residual_scale", alpha)
-		add("attention.recurrent_layers", c.Lightning())
+		add("attention.recurrent_layers", c.Linear())
 	}
 	return keys, nil
 }
@@ -116,19 +116,19 @@ func vocabularyKeys(dir string, size int) ([]gguf.Key, error) {
 // toGGUF renames, reorders and stacks tensors.
 type toGGUF struct {
 	writer
-	config text.Config
+	config checkpoint.Config
 	typ    quant.Type
-	byName map[string]text.Tensor
+	byName map[string]checkpoint.Tensor
 	out    []gguf.Source
 }
 
-func (w *toGGUF) find(names ...string) (text.Tensor, bool) {
+func (w *toGGUF) find(names ...string) (checkpoint.Tensor, bool) {
 	for _, n := range names {
 		if t, ok := w.byName[n]; ok {
 			return t, true
 		}
 	}
-	return text.Tensor{}, false
+	return checkpoint.Tensor{}, false
 }
 
 // list makes the tensors of a file.
@@ -153,7 +153,7 @@ func (w *toGGUF) list() ([]gguf.Source, error) {
 			return err
 		}})
 	}
-	for i, linear := range c.Lightning() {
+	for i, linear := range c.Linear() {
 		if err := w.layer(i, linear); err != nil {
 			return nil, err
 		}
@@ -276,7 +276,7 @@ func (w *toGGUF) experts(i int, to func(string) string) error {
 
 // stack joins one matrix [n, k] of each expert.
 func (w *toGGUF) stack(i int, name string, from []string, n, k int) error {
-	all := make([]text.Tensor, w.config.Experts)
+	all := make([]checkpoint.Tensor, w.config.Experts)
 	bytes := int64(0)
 	for x := range all {
 		var names []string

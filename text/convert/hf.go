@@ -15,7 +15,7 @@ import (
 	"kuai/format/safetensors"
 	"kuai/kernel/quant"
 	"kuai/par"
-	"kuai/text"
+	"kuai/text/checkpoint"
 	"kuai/token"
 )
 
@@ -33,7 +33,7 @@ func ToHF(ctx context.Context, p *par.Pool, in, dir string, t quant.Type, progre
 	if !ok {
 		return fmt.Errorf("convert: a directory cannot have %v, want F32, F16 or BF16", t)
 	}
-	s, err := text.OpenStored(in)
+	s, err := checkpoint.Open(in)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func ToHF(ctx context.Context, p *par.Pool, in, dir string, t quant.Type, progre
 // toHF renames, reorders and takes tensors apart.
 type toHF struct {
 	pool     *par.Pool
-	config   text.Config
+	config   checkpoint.Config
 	dtype    safetensors.DType
 	typ      quant.Type
 	progress func(Progress)
@@ -81,7 +81,7 @@ type toHF struct {
 // add makes rows of a tensor a tensor of the directory: from one on, or those
 // that order says, counted from there. They are widened and rounded when their
 // turn comes.
-func (w *toHF) add(name string, shape []int, x text.Tensor, from int, order []int) {
+func (w *toHF) add(name string, shape []int, x checkpoint.Tensor, from int, order []int) {
 	k := x.Shape[len(x.Shape)-1]
 	rows := 1
 	for _, s := range shape[:len(shape)-1] {
@@ -117,7 +117,7 @@ func (w *toHF) add(name string, shape []int, x text.Tensor, from int, order []in
 	}})
 }
 
-func (w *toHF) tensor(x text.Tensor) error {
+func (w *toHF) tensor(x checkpoint.Tensor) error {
 	if x.Name == "rope_freqs.weight" {
 		return errors.New("convert: the file tells its rotary scaling only as factors, which config.json cannot say; use the original directory")
 	}
@@ -187,7 +187,7 @@ func (w *toHF) name(from string) (name, part, layer string) {
 	to, ok := hfParts[p[2]]
 	if p[2] == "attn_output" {
 		to, ok = "self_attn.o_proj", true
-		for i, linear := range w.config.Lightning() {
+		for i, linear := range w.config.Linear() {
 			if linear && p[1] == fmt.Sprint(i) {
 				to = "self_attn.out_proj"
 			}
@@ -223,7 +223,7 @@ func (w *toHF) configFile(dir string) error {
 		model, class = "minimax", "MiniMaxForCausalLM"
 		alpha, _ := c.ResidualScale()
 		var types []string
-		for _, linear := range c.Lightning() {
+		for _, linear := range c.Linear() {
 			types = append(types, map[bool]string{true: "linear_attention", false: "full_attention"}[linear])
 		}
 		out["layer_types"] = types

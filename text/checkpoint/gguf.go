@@ -1,36 +1,10 @@
-package text
+package checkpoint
 
 import (
 	"fmt"
 
 	"kuai/format/gguf"
 )
-
-// container is a model in a GGUF file.
-type container struct {
-	f    *gguf.File
-	path string
-}
-
-func (g container) tensor(name string) (tensor, bool) {
-	t, ok := g.f.Tensor(name)
-	return g.own(t), ok
-}
-
-func (g container) own(t gguf.Tensor) tensor {
-	return tensor{file: g.path, name: t.Name, shape: t.Shape, typ: t.Type, data: t.Data}
-}
-
-func (g container) tensors() []tensor {
-	var all []tensor
-	for _, t := range g.f.Tensors() {
-		all = append(all, g.own(t))
-	}
-	return all
-}
-
-// Close unmaps the file.
-func (g container) Close() error { return g.f.Close() }
 
 // keys reads the keys of an architecture and keeps the first error.
 type keys struct {
@@ -95,7 +69,7 @@ func readGGUF(f *gguf.File, path string) (Config, *architecture, error) {
 	if t, ok := f.Tensor("token_embd.weight"); ok && len(t.Shape) == 2 {
 		c.Vocab = t.Shape[0]
 	}
-	c.plain()
+	c.Plain()
 	err := k.err
 	if v := k.optional("attention.value_length", c.HeadDim); err == nil && v != c.HeadDim {
 		err = fmt.Errorf("keys of width %d and values of %d are not supported", c.HeadDim, v)
@@ -107,7 +81,7 @@ func readGGUF(f *gguf.File, path string) (Config, *architecture, error) {
 		err = a.gguf(k, &c)
 	}
 	if err == nil {
-		err = c.check()
+		err = c.Check()
 	}
 	if err != nil {
 		return Config{}, nil, fmt.Errorf("text: %s: %w", path, err)
@@ -129,15 +103,14 @@ func (k *keys) rope(c *Config) error {
 	if !ok {
 		return nil
 	}
-	own := container{k.f, ""}.own(t)
-	if len(t.Shape) != 1 || t.Shape[0] > maxHeadDim {
+	if len(t.Shape) != 1 || t.Shape[0] > MaxHeadDim {
 		return fmt.Errorf("tensor %q: shape %v, want a vector", t.Name, t.Shape)
 	}
-	r, err := own.matrix()
+	r, err := Tensor{Name: t.Name, Shape: t.Shape, Type: t.Type, Data: t.Data}.Matrix()
 	if err != nil {
 		return err
 	}
-	c.ropeScale.factors = r.all()
+	c.ropeScale.factors = r.Floats()
 	for _, f := range c.ropeScale.factors {
 		if !finite(f) || f <= 0 {
 			return fmt.Errorf("tensor %q: factor %v", t.Name, f)

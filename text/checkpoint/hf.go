@@ -1,78 +1,14 @@
-package text
+package checkpoint
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-
-	"kuai/format/safetensors"
-	"kuai/kernel/quant"
 )
 
-const (
-	maxConfigBytes = 1 << 20
-	maxShards      = 1 << 12
-)
-
-// directory is a model as Hugging Face keeps it: config.json and one or many
-// safetensors files.
-type directory struct {
-	files []*safetensors.File
-	index map[string]tensor
-	order []tensor
-}
-
-// openDirectory maps the weights of a directory.
-func openDirectory(dir string) (*directory, error) {
-	names, err := shards(dir)
-	if err != nil {
-		return nil, err
-	}
-	d := &directory{index: make(map[string]tensor)}
-	for _, name := range names {
-		if err := d.add(filepath.Join(dir, name)); err != nil {
-			_ = d.Close() // was only read
-			return nil, err
-		}
-	}
-	return d, nil
-}
-
-// shards lists a directory's weight files.
-func shards(dir string) ([]string, error) {
-	data, err := readLimited(filepath.Join(dir, "model.safetensors.index.json"), maxConfigBytes<<5)
-	if errors.Is(err, fs.ErrNotExist) {
-		return []string{"model.safetensors"}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var index struct {
-		Map map[string]string `json:"weight_map"`
-	}
-	if err := json.Unmarshal(data, &index); err != nil {
-		return nil, fmt.Errorf("text: %s: model.safetensors.index.json: %w", dir, err)
-	}
-	seen := make(map[string]bool)
-	var names []string
-	for tensor, name := range index.Map {
-		if name != filepath.Base(name) || !strings.HasSuffix(name, ".safetensors") {
-			return nil, fmt.Errorf("text: %s: model.safetensors.index.json: tensor %q in file %q, want a file of the same directory", dir, tensor, name)
-		}
-		if !seen[name] {
-			seen[name] = true
-			names = append(names, name)
-		}
-	}
-	if len(names) == 0 || len(names) > maxShards {
-		return nil, fmt.Errorf("text: %s: model.safetensors.index.json: %d files, want 1 to %d", dir, len(names), maxShards)
-	}
-	return names, nil
-}
+// maxConfigBytes is the largest config.json that is read.
+const maxConfigBytes = 1 << 20
 
 // readLimited reads a small file.
 func readLimited(path string, limit int64) ([]byte, error) {
@@ -88,50 +24,6 @@ func readLimited(path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("text: %w", err)
 	}
 	return data, nil
-}
-
-// add maps a file and lists its tensors.
-func (d *directory) add(path string) error {
-	f, err := safetensors.Open(path)
-	if err != nil {
-		return fmt.Errorf("text: %w", err)
-	}
-	d.files = append(d.files, f)
-	for _, st := range f.Tensors {
-		t := tensor{file: path, name: st.Name, shape: st.Shape, data: st.Data}
-		switch st.DType {
-		case safetensors.F32:
-			t.typ = quant.F32
-		case safetensors.F16:
-			t.typ = quant.F16
-		case safetensors.BF16:
-			t.typ = quant.BF16
-		default:
-			continue // no weight: a mask or a counter
-		}
-		if _, twice := d.index[t.name]; twice {
-			return t.errorf("in two files")
-		}
-		d.index[t.name] = t
-		d.order = append(d.order, t)
-	}
-	return nil
-}
-
-func (d *directory) tensor(name string) (tensor, bool) {
-	t, ok := d.index[name]
-	return t, ok
-}
-
-func (d *directory) tensors() []tensor { return d.order }
-
-// Close unmaps the files.
-func (d *directory) Close() error {
-	var all []error
-	for _, f := range d.files {
-		all = append(all, f.Close())
-	}
-	return errors.Join(all...)
 }
 
 // hfConfig is what is read of config.json.
@@ -223,11 +115,11 @@ func readHF(path string) (Config, *architecture, error) {
 	if h.KVHeads != nil {
 		c.KVHeads = *h.KVHeads
 	}
-	c.plain()
+	c.Plain()
 	h.rope(&c)
 	err = a.hf(&h, &c)
 	if err == nil {
-		err = c.check()
+		err = c.Check()
 	}
 	if err != nil {
 		return Config{}, nil, fmt.Errorf("text: %s: %w", path, err)

@@ -1,4 +1,4 @@
-package text
+package checkpoint
 
 import (
 	"fmt"
@@ -11,10 +11,10 @@ const (
 	maxLayers  = 1 << 10
 	maxWidth   = 1 << 18
 	maxHeads   = 1 << 10
-	maxHeadDim = 1 << 10
+	MaxHeadDim = 1 << 10
 	maxVocab   = 1 << 22
 	maxExperts = 1 << 12
-	maxContext = 1 << 30
+	MaxContext = 1 << 30
 )
 
 // Config is the shape of a model.
@@ -43,31 +43,33 @@ type Config struct {
 	StateBytes  int64 // constant state of a session
 	KVBytes     int64 // cache of a token
 
-	kinds     []kind // of each layer
-	postNorm  bool   // the residual is the normalised input
-	residual  [3]scales
+	Kinds    []Kind    // of each layer
+	PostNorm bool      // the residual is the normalised input
+	Residual [3]Scales // by branch
+	Suppress int       // token ids from here on never come; 0: none
+
 	ropeScale ropeScale
-	suppress  int // token ids from here on never come; 0: none
 }
 
-// kind is what mixes a layer's positions.
-type kind uint8
+// Kind is what mixes a layer's positions.
+type Kind uint8
 
+// The kinds.
 const (
-	fullAttention kind = iota
-	lightningAttention
+	Softmax   Kind = iota // attention over all keys before
+	Lightning             // linear attention with a constant decay
 )
 
 // The branches of a layer, by which its residual is scaled.
 const (
-	fullBranch = iota
-	linearBranch
-	mlpBranch
+	FullBranch = iota
+	LinearBranch
+	MLPBranch
 )
 
-// scales are the factors of a residual: alpha of the stream, beta of the
+// Scales are the factors of a residual: alpha of the stream, beta of the
 // branch.
-type scales struct{ alpha, beta float32 }
+type Scales struct{ Alpha, Beta float32 }
 
 // ropeScale stretches the rotary frequencies. The zero value leaves them.
 type ropeScale struct {
@@ -85,18 +87,18 @@ type between struct {
 	least, top int
 }
 
-// check says what is impossible in a configuration.
-func (c *Config) check() error {
+// Check says what is impossible in a configuration.
+func (c *Config) Check() error {
 	for _, f := range []between{
 		{"layers", c.Layers, 1, maxLayers},
 		{"width", c.Hidden, 1, maxWidth},
 		{"attention heads", c.Heads, 1, maxHeads},
 		{"key-value heads", c.KVHeads, 1, c.Heads},
-		{"width of a head", c.HeadDim, 2, maxHeadDim},
+		{"width of a head", c.HeadDim, 2, MaxHeadDim},
 		{"rotary dimensions", c.RotaryDim, 0, c.HeadDim},
 		{"width of the feed-forward", c.FeedForward, 1, maxWidth},
 		{"vocabulary", c.Vocab, 1, maxVocab},
-		{"context", c.Context, 1, maxContext},
+		{"context", c.Context, 1, MaxContext},
 		{"experts", c.Experts, 0, maxExperts},
 		{"experts used", c.ExpertsUsed, min(c.Experts, 1), c.Experts},
 	} {
@@ -113,12 +115,12 @@ func (c *Config) check() error {
 		return fmt.Errorf("norm epsilon %v, want 0 to 1", c.NormEps)
 	case !(c.RopeBase > 0) || math.IsInf(c.RopeBase, 0):
 		return fmt.Errorf("rope base %v, want a positive number", c.RopeBase)
-	case len(c.kinds) != c.Layers:
-		return fmt.Errorf("kinds of %d layers, want %d", len(c.kinds), c.Layers)
+	case len(c.Kinds) != c.Layers:
+		return fmt.Errorf("kinds of %d layers, want %d", len(c.Kinds), c.Layers)
 	}
-	for _, s := range c.residual {
-		if !finite(s.alpha) || !finite(s.beta) {
-			return fmt.Errorf("residual scales %v, %v", s.alpha, s.beta)
+	for _, s := range c.Residual {
+		if !finite(s.Alpha) || !finite(s.Beta) {
+			return fmt.Errorf("residual scales %v, %v", s.Alpha, s.Beta)
 		}
 	}
 	return c.ropeScale.check(c.RotaryDim)
@@ -145,17 +147,17 @@ func (r ropeScale) check(rotary int) error {
 	return nil
 }
 
-// plain sets the residual scales of an ordinary transformer.
-func (c *Config) plain() {
-	c.residual = [3]scales{{1, 1}, {1, 1}, {1, 1}}
+// Plain sets the residual scales of an ordinary transformer.
+func (c *Config) Plain() {
+	c.Residual = [3]Scales{{1, 1}, {1, 1}, {1, 1}}
 }
 
-// frequencies returns the angle per position of each rotary pair.
+// Frequencies returns the angle per position of each rotary pair.
 //
 // Source of llama3: the Llama 3.1 reference code; the pairs with a long wave
 // are slowed down by the factor, those with a short one are left, between them
 // a straight line.
-func (c *Config) frequencies() []float64 {
+func (c *Config) Frequencies() []float64 {
 	r := c.ropeScale
 	out := make([]float64, c.RotaryDim/2)
 	for i := range out {
@@ -181,13 +183,51 @@ func (c *Config) frequencies() []float64 {
 	return out
 }
 
-// linearLayers counts them.
-func (c *Config) linearLayers() int {
+// Linear says of each layer whether its state has a constant size.
+func (c *Config) Linear() []bool {
+	out := make([]bool, len(c.Kinds))
+	for i, k := range c.Kinds {
+		out[i] = k == Lightning
+	}
+	return out
+}
+
+// CountLinear counts the layers whose state has a constant size.
+func (c *Config) CountLinear() int {
 	n := 0
-	for _, k := range c.kinds {
-		if k == lightningAttention {
+	for _, linear := range c.Linear() {
+		if linear {
 			n++
 		}
 	}
 	return n
+}
+
+// ResidualScale returns the factor of the residual stream, if it is one for
+// all branches and those have none: all that GGUF can say.
+func (c *Config) ResidualScale() (alpha float32, ok bool) {
+	first := c.Residual[0]
+	if first == (Scales{}) {
+		return 1, true
+	}
+	for _, s := range c.Residual {
+		if s.Alpha != first.Alpha || s.Beta != 1 {
+			return 0, false
+		}
+	}
+	return first.Alpha, true
+}
+
+// RopeFactors returns by how much each rotary frequency is slowed down, nil for
+// no scaling.
+func (c *Config) RopeFactors() []float32 {
+	if c.ropeScale.kind == "" {
+		return nil
+	}
+	f := c.Frequencies()
+	out := make([]float32, len(f))
+	for i, v := range f {
+		out[i] = float32(math.Pow(c.RopeBase, -2*float64(i)/float64(c.RotaryDim)) / v)
+	}
+	return out
 }
