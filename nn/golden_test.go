@@ -33,6 +33,9 @@ func goldenCases() []goldenCase {
 		return goldenCase{name, module, one(module.Forward)}
 	}
 	table, rope := NewEmbedding(r, 6, 3), NewRope3(2, 2, 3, 8)
+	head := &struct {
+		W *Param `name:"weight"`
+	}{newParam(5, 6)}
 	return []goldenCase{
 		layer("linear", NewLinear(r, 7, 5, true)),
 		layer("rmsnorm", NewRMSNorm(6)),
@@ -76,6 +79,15 @@ func goldenCases() []goldenCase {
 			return CrossEntropy(t, x, []int32{3, -1, 0, 4})
 		})},
 		{"kl", nil, func(t *grad.Tape, x []*grad.Var, _ []float32) *grad.Var { return KL(t, x[0], x[1]) }},
+		layer("short_conv", NewShortConv(r, 4, 6)),
+		{"rope_text", nil, one(NewRope(5, 8, 1000).Apply)},
+		{"repeat_heads", nil, one(func(t *grad.Tape, x *grad.Var) *grad.Var { return RepeatHeads(t, x, 3) })},
+		{"sigmoid_gate", nil, func(t *grad.Tape, x []*grad.Var, _ []float32) *grad.Var { return SigmoidGate(t, x[0], x[1]) }},
+		{"window_attention", nil, qkv(func(t *grad.Tape, q, k, v *grad.Var) *grad.Var { return WindowAttention(t, q, k, v, 3) })},
+		layer("experts", NewExperts(r, 6, 8, 4, 2)),
+		{"head_loss", head, func(t *grad.Tape, x []*grad.Var, _ []float32) *grad.Var {
+			return HeadLoss(t, x[0], head.W, []int32{4, 0, 1, 2, 1, 3}, []float32{1, 0.3, 0, 1, 0, 2}, 3, nil)
+		}},
 	}
 }
 
@@ -128,7 +140,9 @@ func checkGolden(t *testing.T, c goldenCase) {
 		}
 	}
 	for _, p := range params {
-		near.Check(t, "d."+p.Name, p.P.G, want["d.p."+p.Name].F32, bar)
+		if g, ok := want["d.p."+p.Name]; ok { // a bias that only chooses has none
+			near.Check(t, "d."+p.Name, tape.Grad(&p.P.Var), g.F32, bar)
+		}
 	}
 }
 

@@ -62,6 +62,20 @@ func layerCases(r *rand.Rand) []layerCase {
 	rope := NewRope3(2, 2, 3, 8)
 	clip, shape := []int{2, 3, 4, 5, 3}, []int{2, 3, 4}
 	target := gaussian(r, 2*3*4*5*3)
+	short, line := NewShortConv(r, 4, 6), NewRope(5, 8, 1000)
+	unit, mixed, head := NewFeedForward(r, 6, 8), NewExperts(r, 6, 8, 4, 2), newParam(5, 6).normal(r, 0.5)
+	copy(unit.Down.W.X, gaussian(r, unit.Down.W.Len()))
+	for _, e := range mixed.Experts {
+		copy(e.Down.W.X, gaussian(r, e.Down.W.Len()))
+	}
+	copy(mixed.Bias.X, []float32{10, -10, 0, 10}) // a choice that a small step does not change
+	mixture := &struct {
+		Router *Linear        `name:"router"`
+		Units  []*FeedForward `name:"units"`
+	}{mixed.Router, mixed.Experts}
+	headModule := &struct {
+		W *Param `name:"weight"`
+	}{head}
 	return []layerCase{
 		{"Linear", linear, [][]int{{2, 3, 7}}, one(linear.Forward)},
 		{"Linear without bias", plain, [][]int{{3, 7}}, one(plain.Forward)},
@@ -132,6 +146,24 @@ func layerCases(r *rand.Rand) []layerCase {
 			return CrossEntropy(t, x, []int32{3, -1, 0, 4})
 		})},
 		{"KL", nil, [][]int{shape, shape}, two(KL)},
+		{"ShortConv", short, [][]int{{2, 5, 6}}, one(short.Forward)},
+		{"Rope of a text", nil, [][]int{{2, 5, 2, 8}}, one(line.Apply)},
+		{"RepeatHeads", nil, [][]int{{2, 3, 2, 4}}, one(func(t *grad.Tape, x *grad.Var) *grad.Var { return RepeatHeads(t, x, 3) })},
+		{"ScalePositions", nil, [][]int{{2, 3, 2, 4}}, one(func(t *grad.Tape, x *grad.Var) *grad.Var {
+			return ScalePositions(t, x, []float32{1, -2, 0.5})
+		})},
+		{"SigmoidGate", nil, [][]int{shape, shape}, two(SigmoidGate)},
+		{"WindowAttention", nil, [][]int{{2, 5, 2, 8}, {2, 5, 2, 8}, {2, 5, 2, 8}}, func(t *grad.Tape, x []*grad.Var) *grad.Var {
+			return WindowAttention(t, x[0], x[1], x[2], 3)
+		}},
+		{"FeedForward", unit, [][]int{{2, 3, 6}}, one(unit.Forward)},
+		{"Experts", mixture, [][]int{{2, 3, 6}}, one(mixed.Forward)},
+		{"HeadLoss", headModule, [][]int{{2, 3, 6}}, one(func(t *grad.Tape, x *grad.Var) *grad.Var {
+			return HeadLoss(t, x, head, []int32{4, 0, 1, 2, 1, 3}, []float32{1, 0.3, 0, 1, 0, 2}, 3, nil)
+		})},
+		{"HeadLoss without a limit", headModule, [][]int{{2, 3, 6}}, one(func(t *grad.Tape, x *grad.Var) *grad.Var {
+			return Scale(t, HeadLoss(t, x, head, []int32{4, 0, 1, 2, 1, 3}, []float32{1, 0.3, 0, 1, 0, 2}, 0, nil), 0.5)
+		})},
 		{"Checkpoint", linear, [][]int{{3, 7}}, one(func(t *grad.Tape, x *grad.Var) *grad.Var {
 			return t.Checkpoint(func(t *grad.Tape, x *grad.Var) *grad.Var { return SiLU(t, linear.Forward(t, x)) }, SiLU(t, x))
 		})},

@@ -46,6 +46,23 @@ func NewRope3(frames, rows, cols, headDim int) *Rope {
 	return r
 }
 
+// NewRope returns the table for the positions of a text, whose pairs turn at
+// rates from 1 down to nearly 1/base.
+func NewRope(positions, headDim int, base float64) *Rope {
+	pairs := headDim / 2
+	r := &Rope{n: positions, d: headDim}
+	r.cos, r.sin = make([]float32, r.n*headDim), make([]float32, r.n*headDim)
+	c, s := make([]float32, pairs), make([]float32, pairs)
+	for i := range r.n {
+		for k := range pairs {
+			sin, cos := math.Sincos(float64(i) * math.Pow(base, -float64(k)/float64(pairs)))
+			c[k], s[k] = float32(cos), float32(sin)
+		}
+		vec.RopeTable(r.cos[i*headDim:(i+1)*headDim], r.sin[i*headDim:(i+1)*headDim], c, s)
+	}
+	return r
+}
+
 // Apply rotates the pairs (0, 1), (2, 3), ... of each head of
 // x [B, N, NH, headDim].
 func (r *Rope) Apply(t *grad.Tape, x *grad.Var) *grad.Var {

@@ -46,7 +46,7 @@ def case(name, f, inputs, params=None):
         y = F.mse_loss(y, target)
     y.sum().backward()
     out.update({"d.x%d" % i: x.grad for i, x in enumerate(xs)})
-    out.update({"d.p." + k: p.grad for k, p in ps.items()})
+    out.update({"d.p." + k: p.grad for k, p in ps.items() if p.grad is not None})
     write(name + ".safetensors", out)
 
 
@@ -235,6 +235,65 @@ def muon():
     write("../../optim/testdata/muon.safetensors", out)
 
 
+def short_conv(x, weight):
+    """y_t = sum_j w_j x_{t-j}: a causal depthwise convolution whose last tap is the present."""
+    k, d = weight.shape
+    kernel = weight.flip(0).T.reshape(d, 1, k)
+    return F.conv1d(F.pad(x.transpose(1, 2), (k - 1, 0)), kernel, groups=d).transpose(1, 2)
+
+
+def experts(x, **p):
+    """Four gated units, two a token, chosen by sigmoid score plus bias, weighed by score."""
+    scores = torch.sigmoid(x @ p["gate.weight"].T)
+    chosen = (scores + p["e_score_correction_bias"]).topk(2, dim=-1).indices
+    weight = scores.gather(-1, chosen)
+    weight = weight / weight.sum(-1, keepdim=True)
+    y = torch.zeros_like(x)
+    for e in range(4):
+        gate, up = (x @ p["experts.%d.gate_up_proj.weight" % e].T).chunk(2, dim=-1)
+        out = (F.silu(gate) * up) @ p["experts.%d.down_proj.weight" % e].T
+        y = y + out * (weight * (chosen == e)).sum(-1, keepdim=True)
+    return y
+
+
+def head_loss(x, weight):
+    labels, w = torch.tensor([4, 0, 1, 2, 1, 3]), torch.tensor([1, 0.3, 0, 1, 0, 2])
+    logits = 3 * torch.tanh(x.reshape(6, -1) @ weight.T / 3)
+    return (F.cross_entropy(logits, labels, reduction="none") * w).sum() / w.sum()
+
+
+def rope_text(x):
+    n, hd = x.shape[1], x.shape[3]
+    angle = torch.arange(n)[:, None] * 1000.0 ** (-torch.arange(hd // 2) * 2 / hd)[None, :]
+    c, s = angle.cos()[None, :, None, :], angle.sin()[None, :, None, :]
+    a, b = x[..., 0::2], x[..., 1::2]
+    return torch.stack([a * c - b * s, a * s + b * c], dim=-1).flatten(-2)
+
+
+def window_attention(q, k, v):
+    """Each query sees the last three positions."""
+    q, k, v = (z.transpose(1, 2) for z in (q, k, v))
+    i = torch.arange(q.shape[2])
+    seen = (i[None, :] <= i[:, None]) & (i[None, :] > i[:, None] - 3)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=seen).transpose(1, 2)
+
+
+def text_layers():
+    torch.manual_seed(SEED + 1)
+    case("short_conv", short_conv, [(2, 5, 6)], {"weight": (4, 6)})
+    case("rope_text", rope_text, [(2, 5, 2, 8)])
+    case("repeat_heads", lambda x: x.repeat_interleave(3, dim=2), [(2, 3, 2, 4)])
+    case("sigmoid_gate", lambda x, g: x * torch.sigmoid(g), [(2, 3, 4), (2, 3, 4)])
+    case("window_attention", window_attention, [(2, 5, 2, 8)] * 3)
+    units = {}
+    for e in range(4):
+        units["experts.%d.gate_up_proj.weight" % e] = (16, 6)
+        units["experts.%d.down_proj.weight" % e] = (6, 8)
+    case("experts", experts, [(2, 3, 6)], {"gate.weight": (4, 6), "e_score_correction_bias": (4,), **units})
+    case("head_loss", head_loss, [(2, 3, 6)], {"weight": (5, 6)})
+
+
 layers()
 tiny_model()
 muon()
+text_layers()
