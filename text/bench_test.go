@@ -8,6 +8,7 @@ import (
 	"kuai/kernel/gemm"
 	"kuai/par"
 	"kuai/text/checkpoint"
+	"kuai/text/weight"
 )
 
 // synthetic makes a model with random weights straight in packed form.
@@ -24,8 +25,8 @@ func synthetic(tb testing.TB, c Config, o Options) *Model {
 		}
 		return x
 	}
-	weight := func(n, k int) matrix {
-		return floats{gemm.Pack(nil, gemm.BF16, gemm.View{P: values(n*k, 0.02), Row: k, K: 1}, n, k), gemm.BF16}
+	packed := func(n, k int) weight.Matrix {
+		return weight.FromFloats(nil, gemm.BF16, values(n*k, 0.02), n, k)
 	}
 	ones := func(n int) []float32 {
 		x := make([]float32, n)
@@ -37,21 +38,21 @@ func synthetic(tb testing.TB, c Config, o Options) *Model {
 	m := &Model{config: c, pool: o.Pool}
 	e, hd, kv := c.Hidden, c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	for i := range c.Layers {
-		y := layer{mixerNorm: ones(e), mlpNorm: ones(e), out: weight(e, hd), mlp: &feedForward{}, mixerScale: checkpoint.Scales{Alpha: 1, Beta: 1}, mlpScale: checkpoint.Scales{Alpha: 1, Beta: 1}}
+		y := layer{mixerNorm: ones(e), mlpNorm: ones(e), out: packed(e, hd), mlp: &feedForward{}, mixerScale: checkpoint.Scales{Alpha: 1, Beta: 1}, mlpScale: checkpoint.Scales{Alpha: 1, Beta: 1}}
 		if c.Kinds[i] == checkpoint.Lightning {
-			y.mixer = &lightning{q: weight(hd, e), k: weight(hd, e), v: weight(hd, e), gate: weight(hd, e), norm: ones(hd), decay: ones(c.Heads), heads: c.Heads, d: c.HeadDim}
+			y.mixer = &lightning{q: packed(hd, e), k: packed(hd, e), v: packed(hd, e), gate: packed(hd, e), norm: ones(hd), decay: ones(c.Heads), heads: c.Heads, d: c.HeadDim}
 		} else {
-			y.mixer = &softmaxMixer{q: weight(hd, e), k: weight(kv, e), v: weight(kv, e), heads: c.Heads, kvHeads: c.KVHeads, d: c.HeadDim, hidden: e, hdd: hd}
+			y.mixer = &softmaxMixer{q: packed(hd, e), k: packed(kv, e), v: packed(kv, e), heads: c.Heads, kvHeads: c.KVHeads, d: c.HeadDim, hidden: e, hdd: hd}
 		}
 		if c.Experts > 0 {
-			y.mlp.router = weight(c.Experts, e)
+			y.mlp.router = packed(c.Experts, e)
 		}
 		for range max(1, c.Experts) {
-			y.mlp.gate, y.mlp.up, y.mlp.down = append(y.mlp.gate, weight(c.FeedForward, e)), append(y.mlp.up, weight(c.FeedForward, e)), append(y.mlp.down, weight(e, c.FeedForward))
+			y.mlp.gate, y.mlp.up, y.mlp.down = append(y.mlp.gate, packed(c.FeedForward, e)), append(y.mlp.up, packed(c.FeedForward, e)), append(y.mlp.down, packed(e, c.FeedForward))
 		}
 		m.layers = append(m.layers, y)
 	}
-	m.norm, m.head = ones(e), weight(c.Vocab, e)
+	m.norm, m.head = ones(e), packed(c.Vocab, e)
 	t := checkpoint.Tensor{Shape: []int{c.Vocab, e}, Data: make([]byte, 4*c.Vocab*e)} // in float32
 	var err error
 	if m.embedding, err = t.Matrix(); err != nil {

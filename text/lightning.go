@@ -3,6 +3,7 @@ package text
 import (
 	"kuai/kernel/attn"
 	"kuai/kernel/vec"
+	"kuai/text/weight"
 )
 
 // mixer is the part of a layer that mixes positions. mix reads p.h [N, E] and
@@ -27,7 +28,7 @@ type needs struct {
 //
 // Source: MiniMax-01, arXiv:2501.08313.
 type lightning struct {
-	q, k, v, gate matrix
+	q, k, v, gate weight.Matrix
 	norm          []float32 // [H·D]
 	decay         []float32 // [H]
 	heads, d      int

@@ -2,11 +2,9 @@ package text
 
 import (
 	"kuai/kernel/attn"
-	"kuai/kernel/gemm"
-	"kuai/kernel/qgemm"
-	"kuai/kernel/quant"
 	"kuai/mem"
 	"kuai/text/checkpoint"
+	"kuai/text/weight"
 )
 
 // loader builds a model's layers. Errors are kept: the first one ends Open.
@@ -14,7 +12,7 @@ type loader struct {
 	m      *Model
 	config *Config
 	src    *checkpoint.Checkpoint
-	want   string
+	packer weight.Packer
 
 	tasks []func()
 	arena int // bytes of the weights outside the heap
@@ -47,102 +45,13 @@ func (l *loader) vector(part string, i, n int) []float32 {
 }
 
 // pack has a matrix made of rows, in the given order unless it is nil.
-func (l *loader) pack(dst *matrix, r checkpoint.Rows, order []int) {
+func (l *loader) pack(dst *weight.Matrix, r checkpoint.Rows, order []int) {
 	if r.Data == nil {
 		return // an error is kept already
 	}
 	l.m.config.Parameters += int64(r.N) * int64(r.K)
-	typ, bytes := l.form(r)
-	switch {
-	case bytes:
-		l.arena += qgemm.PackedBytes(typ, r.N, r.K) + mem.Align
-	case typ == quant.F16:
-		l.arena += 2*halfValues(r.N, r.K) + mem.Align
-	}
-	l.tasks = append(l.tasks, func() {
-		if order != nil {
-			r = r.Pick(order)
-		}
-		switch {
-		case bytes:
-			*dst = l.bytes(r, typ)
-		case typ == quant.F16:
-			*dst = packHalves(l.m.pool, l.m.weights, r)
-		default:
-			*dst = l.floats(r, typ)
-		}
-	})
-}
-
-// form says in which type a matrix is packed, and whether for kernel/qgemm, by
-// the options and its own type. What is float32, bfloat16 or half precision
-// stays that.
-func (l *loader) form(r checkpoint.Rows) (typ quant.Type, bytes bool) {
-	typ = r.Tensor.Type
-	switch l.want {
-	case "f32":
-		return quant.F32, false
-	case "bf16":
-		return quant.BF16, false
-	case "q8":
-		if isFloat(typ) {
-			typ = quant.Q8_0
-		}
-	case "q4":
-		if _, size := typ.Block(); isFloat(typ) || typ.Bytes(256) > quant.Q4_1.Bytes(256) && size > 0 {
-			typ = quant.Q4_0
-		}
-	}
-	switch {
-	case typ == quant.BF16 || typ == quant.F16:
-		return typ, false
-	case isFloat(typ) || r.K%byteBlock != 0:
-		return quant.F32, false
-	}
-	return typ, true
-}
-
-// byteBlock is the values of k that kernel/qgemm takes at a time.
-const byteBlock = 32
-
-func isFloat(t quant.Type) bool { return t == quant.F32 || t == quant.F16 || t == quant.BF16 }
-
-// bytes packs rows for kernel/qgemm, quantised first if they are of another
-// type.
-func (l *loader) bytes(r checkpoint.Rows, typ quant.Type) matrix {
-	if r.Tensor.Type != typ {
-		out := make([]byte, typ.Bytes(r.N*r.K))
-		size := typ.Bytes(r.K)
-		l.eachRow(r, func(i int, x []float32) { quant.Quantize(out[i*size:(i+1)*size], typ, x) })
-		r.Data = out
-	}
-	return quantised{qgemm.Pack(l.m.pool, l.m.weights, typ, r.Data, r.N, r.K)}
-}
-
-// floats packs rows for kernel/gemm.
-func (l *loader) floats(r checkpoint.Rows, typ quant.Type) matrix {
-	as := gemm.F32
-	if typ == quant.BF16 {
-		as = gemm.BF16
-	}
-	x, ok := r.View()
-	if !ok {
-		x = make([]float32, r.N*r.K)
-		l.eachRow(r, func(i int, row []float32) { copy(x[i*r.K:], row) })
-	}
-	return floats{gemm.Pack(l.m.pool, as, gemm.View{P: x, Row: r.K, K: 1}, r.N, r.K), as}
-}
-
-// eachRow calls f with every row as float32, from several workers.
-func (l *loader) eachRow(r checkpoint.Rows, f func(i int, x []float32)) {
-	const block = 64
-	l.m.pool.Do((r.N+block-1)/block, func(task, _ int) {
-		x := make([]float32, r.K)
-		for i := task * block; i < min((task+1)*block, r.N); i++ {
-			r.Row(x, i)
-			f(i, x)
-		}
-	})
+	l.arena += l.packer.Room(r)
+	l.tasks = append(l.tasks, func() { *dst = l.packer.Pack(r, order) })
 }
 
 // run packs everything, one matrix after the other by all workers.
@@ -152,6 +61,7 @@ func (l *loader) run() error {
 	}
 	if l.arena > 0 {
 		l.m.weights = mem.NewArena(l.arena)
+		l.packer.Arena = l.m.weights
 	}
 	for i, f := range l.tasks {
 		f()
@@ -175,7 +85,7 @@ func turned(heads, d, rotary int) []int {
 }
 
 // out loads what projects a mixer's output back.
-func (l *loader) out(dst *matrix, i int) {
+func (l *loader) out(dst *weight.Matrix, i int) {
 	l.pack(dst, l.rows("attn_output", i, -1, l.config.Hidden, l.config.Heads*l.config.HeadDim), nil)
 }
 
@@ -201,7 +111,7 @@ func (l *loader) lightning(i int) mixer {
 	e, hd, d := c.Hidden, c.Heads*c.HeadDim, c.HeadDim
 	a := &lightning{heads: c.Heads, d: d, decay: attn.Decays(c.Heads, i, c.Layers), norm: l.vector("attn_norm_2", i, hd)}
 	qkv := l.rows("attn_qkv", i, -1, 3*hd, e)
-	for n, dst := range []*matrix{&a.q, &a.k, &a.v} {
+	for n, dst := range []*weight.Matrix{&a.q, &a.k, &a.v} {
 		order := make([]int, hd)
 		for r := range order {
 			order[r] = (r/d*3+n)*d + r%d
@@ -219,7 +129,7 @@ func (l *loader) lightning(i int) mixer {
 func (l *loader) feedForward(i int) *feedForward {
 	c := l.config
 	n := max(c.Experts, 1)
-	f := &feedForward{gate: make([]matrix, n), up: make([]matrix, n), down: make([]matrix, n)}
+	f := &feedForward{gate: make([]weight.Matrix, n), up: make([]weight.Matrix, n), down: make([]weight.Matrix, n)}
 	if c.Experts == 0 {
 		l.pack(&f.gate[0], l.rows("ffn_gate", i, -1, c.FeedForward, c.Hidden), nil)
 		l.pack(&f.up[0], l.rows("ffn_up", i, -1, c.FeedForward, c.Hidden), nil)
@@ -244,7 +154,7 @@ func (l *loader) router(f *feedForward, i int) {
 		return
 	}
 	l.m.config.Parameters += int64(r.N) * int64(r.K)
-	f.router = l.floats(r, quant.F32)
+	f.router = weight.Floats(l.m.pool, r)
 }
 
 // expert returns the three matrices of an expert: stacked in GGUF, fused or

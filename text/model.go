@@ -2,13 +2,13 @@ package text
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 
 	"kuai/kernel/gemm"
 	"kuai/mem"
 	"kuai/par"
 	"kuai/text/checkpoint"
+	"kuai/text/weight"
 	"kuai/token"
 )
 
@@ -49,8 +49,8 @@ type Model struct {
 	weights     *mem.Arena // those outside the heap; nil: none
 	embedding   checkpoint.Rows
 	layers      []layer
-	norm        []float32 // [E]
-	head        matrix    // [V, E]
+	norm        []float32     // [E]
+	head        weight.Matrix // [V, E]
 	frequencies []float64
 
 	layout     layout
@@ -69,7 +69,7 @@ type Model struct {
 // layer is a row of the model's table.
 type layer struct {
 	mixer     mixer
-	out       matrix // [E, H·D]
+	out       weight.Matrix // [E, H·D]
 	mlp       *feedForward
 	mixerNorm []float32 // [E]
 	mlpNorm   []float32 // [E]
@@ -121,11 +121,9 @@ func (m *Model) load(l *loader, o Options) error {
 	if _, err := parseCache(o.KV); err != nil {
 		return err // before the weights are read
 	}
-	switch o.Weights {
-	case "", "f32", "bf16", "q8", "q4":
-		l.want = o.Weights
-	default:
-		return fmt.Errorf("text: weights as %q, want f32, bf16, q8 or q4", o.Weights)
+	var err error
+	if l.packer, err = weight.NewPacker(o.Pool, o.Weights); err != nil {
+		return err
 	}
 	if o.Context > 0 {
 		c.Context = min(o.Context, checkpoint.MaxContext)
@@ -147,7 +145,7 @@ func (m *Model) ready(o Options) error {
 	}
 	for i := range m.layers {
 		y := &m.layers[i]
-		_, y.bytes = y.out.(quantised)
+		y.bytes = weight.InBytes(y.out)
 		y.state = m.stateLen
 		n := y.mixer.needs()
 		m.stateLen += n.state
@@ -175,7 +173,7 @@ func (m *Model) ready(o Options) error {
 	if m.pass, err = newPass(m, m.rows); err != nil {
 		return err
 	}
-	m.pass.attn.rounded = gemm.BF16.Native() && !m.layers[0].out.exact()
+	m.pass.attn.rounded = gemm.BF16.Native() && !m.layers[0].out.Exact()
 	return nil
 }
 
@@ -213,14 +211,14 @@ func (m *Model) loadLayers(l *loader) error {
 // count fills in the configuration's totals.
 func (m *Model) count() {
 	c := &m.config
-	c.WeightBytes = m.head.bytes()
+	c.WeightBytes = m.head.Bytes()
 	c.Active = c.Parameters
 	for i := range m.layers {
 		f := m.layers[i].mlp
-		for _, all := range [][]matrix{f.gate, f.up, f.down} {
+		for _, all := range [][]weight.Matrix{f.gate, f.up, f.down} {
 			for _, w := range all {
-				n, k := w.size()
-				c.WeightBytes += w.bytes()
+				n, k := w.Size()
+				c.WeightBytes += w.Bytes()
 				if f.router != nil {
 					c.Active -= int64(n) * int64(k) * int64(c.Experts-c.ExpertsUsed) / int64(c.Experts)
 				}

@@ -2,14 +2,15 @@ package text
 
 import (
 	"kuai/kernel/vec"
+	"kuai/text/weight"
 )
 
 // feedForward is the gated unit of a layer, W_down(SiLU(W_gate x) * W_up x),
 // or a mixture of them: a router chooses ExpertsUsed experts for each token
 // and weighs them by its probabilities, made to sum to one.
 type feedForward struct {
-	router         matrix // nil: one expert that all tokens go to
-	gate, up, down []matrix
+	router         weight.Matrix // nil: one expert that all tokens go to
+	gate, up, down []weight.Matrix
 }
 
 // experts is the memory of the feed-forwards.
@@ -72,11 +73,11 @@ func (f *feedForward) run(p *pass) {
 }
 
 // wantExperts collects the products of all experts that have rows.
-func (f *feedForward) wantExperts(p *pass, w []matrix, c []float32, ldc int, rows []int32) {
+func (f *feedForward) wantExperts(p *pass, w []weight.Matrix, c []float32, ldc int, rows []int32) {
 	for x := range w {
 		from, to := p.moe.begin[x], p.moe.begin[x+1]
 		if from < to {
-			p.products = append(p.products, product{c: c[int(from)*ldc:], ldc: ldc, rows: rows[from:to], w: w[x]})
+			p.products = append(p.products, weight.Product{C: c[int(from)*ldc:], Ldc: ldc, Rows: rows[from:to], W: w[x]})
 		}
 	}
 }

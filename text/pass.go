@@ -8,6 +8,7 @@ import (
 	"kuai/mem"
 	"kuai/par"
 	"kuai/text/checkpoint"
+	"kuai/text/weight"
 )
 
 // rowsPerTask is how many rows an element-wise task takes: enough to be worth
@@ -53,8 +54,8 @@ type pass struct {
 
 	moe      experts
 	attn     attention
-	in       input
-	products []product
+	in       weight.Input
+	products []weight.Product
 	head     heads
 }
 
@@ -86,7 +87,8 @@ func newPass(m *Model, rows int) (*pass, error) {
 
 // begin empties the pass, of what a panic may have left as well.
 func (p *pass) begin() {
-	p.products, p.in.half.jobs, p.in.ready = p.products[:0], p.in.half.jobs[:0], nil
+	p.products = p.products[:0]
+	p.in.Reset()
 	p.parts, p.tokens, p.single, p.n = p.parts[:0], p.tokens[:0], p.single[:0], 0
 }
 
@@ -122,14 +124,14 @@ func (p *pass) span(task int) (from, to int) {
 
 // multiply computes the collected products of n rows of x and forgets them.
 func (p *pass) multiply(x []float32, m, k int) {
-	p.in.multiply(p.pool, x, m, k, p.products)
+	p.in.Multiply(p.pool, x, m, k, p.products)
 	clear(p.products)
 	p.products = p.products[:0]
 }
 
 // want collects a product.
-func (p *pass) want(c []float32, ldc int, w matrix) {
-	p.products = append(p.products, product{c: c, ldc: ldc, w: w})
+func (p *pass) want(c []float32, ldc int, w weight.Matrix) {
+	p.products = append(p.products, weight.Product{C: c, Ldc: ldc, W: w})
 }
 
 // run computes the pass: states, caches and the wanted logits.
@@ -174,7 +176,7 @@ func (p *pass) narrow() bool {
 			rows[i] = int32(i)
 		}
 		p.n = len(rows)
-		p.in.ready = nil
+		p.in.Forget()
 	}
 	return p.n > 0
 }
@@ -182,19 +184,15 @@ func (p *pass) narrow() bool {
 // expect has the next stage leave its rows in bytes too, with setRow, where the
 // present layer's weights want them so.
 func (p *pass) expect(x []float32, m, k int) {
-	p.in.ready = nil
-	if p.layer.bytes && k%byteBlock == 0 {
-		p.in.expect(x, m, k)
+	p.in.Forget()
+	if p.layer.bytes && k%weight.Block == 0 {
+		p.in.Expect(x, m, k)
 	}
 }
 
 // setRows leaves rows in bytes, as expect has announced.
 func (p *pass) setRows(x []float32, from, to, k int) {
-	if p.in.ready == &x[0] {
-		for i := from; i < to; i++ {
-			p.in.q.SetRow(i, x[i*k:][:k])
-		}
-	}
+	p.in.SetRows(x, from, to, k)
 }
 
 // embedRows looks the tokens up.

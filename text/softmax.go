@@ -6,6 +6,7 @@ import (
 
 	"kuai/kernel/gemm"
 	"kuai/kernel/vec"
+	"kuai/text/weight"
 )
 
 const (
@@ -33,7 +34,7 @@ const roundedRows = 24
 // The rows of W_q and W_k are in the order in which pairs that turn together
 // are neighbours.
 type softmaxMixer struct {
-	q, k, v           matrix
+	q, k, v           weight.Matrix
 	heads, kvHeads, d int
 	cache             int // index among the layers with a cache
 	hidden, hdd       int // E, H·D

@@ -1,4 +1,4 @@
-package text
+package weight
 
 import (
 	"encoding/binary"
@@ -14,6 +14,8 @@ import (
 )
 
 const (
+	// lanes is the width of a panel, as kernel/gemm's tiles want it.
+	lanes = 32
 	// halfRows is how many rows are multiplied without turning weights into
 	// float32 in memory first.
 	halfRows = 24
@@ -34,9 +36,9 @@ type halves struct {
 	buf  []uint16
 }
 
-func (h *halves) size() (n, k int) { return h.n, h.k }
-func (h *halves) exact() bool      { return true }
-func (h *halves) bytes() int64     { return 2 * int64(len(h.buf)) }
+func (h *halves) Size() (n, k int) { return h.n, h.k }
+func (h *halves) Exact() bool      { return true }
+func (h *halves) Bytes() int64     { return 2 * int64(len(h.buf)) }
 
 // halfValues is the values that a packed matrix has.
 func halfValues(n, k int) int { return (n + lanes - 1) / lanes * lanes * k }
@@ -65,8 +67,8 @@ func packHalves(p *par.Pool, a *mem.Arena, r checkpoint.Rows) *halves {
 
 // halfJobs are the products of one input with matrices of halves.
 type halfJobs struct {
-	in      *input
-	jobs    []product
+	in      *Input
+	jobs    []Product
 	last    []int // tasks of the jobs up to each
 	run     func(task, worker int)
 	scratch []halfScratch
@@ -80,7 +82,7 @@ type halfScratch struct {
 }
 
 // multiply computes the jobs that were collected and forgets them.
-func (t *halfJobs) multiply(p *par.Pool, in *input) {
+func (t *halfJobs) multiply(p *par.Pool, in *Input) {
 	if t.run == nil {
 		t.run = t.compute
 		t.scratch = make([]halfScratch, p.Workers())
@@ -88,7 +90,7 @@ func (t *halfJobs) multiply(p *par.Pool, in *input) {
 	t.in, t.last = in, t.last[:0]
 	tasks := 0
 	for i := range t.jobs {
-		n, _ := t.jobs[i].w.size()
+		n, _ := t.jobs[i].W.Size()
 		tasks += (n + lanes*halfPanels - 1) / (lanes * halfPanels)
 		t.last = append(t.last, tasks)
 	}
@@ -107,16 +109,16 @@ func (t *halfJobs) compute(task, worker int) {
 		task -= t.last[i-1]
 	}
 	j := &t.jobs[i]
-	w, _ := j.w.(*halves)
+	w, _ := j.W.(*halves)
 	m := t.in.m
-	if j.rows != nil {
-		m = len(j.rows)
+	if j.Rows != nil {
+		m = len(j.Rows)
 	}
 	from := task * lanes * halfPanels
 	to := min(from+lanes*halfPanels, w.n)
 	s := &t.scratch[worker]
 	block := halfGather
-	if j.rows == nil {
+	if j.Rows == nil {
 		block = max(m, 1)
 	}
 	for r := 0; r < m; r += block {
@@ -125,19 +127,19 @@ func (t *halfJobs) compute(task, worker int) {
 			depth := min(halfDepth, w.k-k)
 			a, lda := t.rows(s, j, r, n, k, depth)
 			for col := from; col < to; col += lanes {
-				s.panel(j.c[r*j.ldc+col:], j.ldc, a, lda, w.buf[col*w.k+k*lanes:][:depth*lanes], n, depth, min(lanes, to-col), k > 0, m >= halfRows)
+				s.panel(j.C[r*j.Ldc+col:], j.Ldc, a, lda, w.buf[col*w.k+k*lanes:][:depth*lanes], n, depth, min(lanes, to-col), k > 0, m >= halfRows)
 			}
 		}
 	}
 }
 
 // rows returns a part of k of n rows of the input, gathered if they must be.
-func (t *halfJobs) rows(s *halfScratch, j *product, r, n, k, depth int) (a []float32, lda int) {
+func (t *halfJobs) rows(s *halfScratch, j *Product, r, n, k, depth int) (a []float32, lda int) {
 	width := t.in.k
-	if j.rows == nil {
+	if j.Rows == nil {
 		return t.in.x[r*width+k:], width
 	}
-	for i, row := range j.rows[r : r+n] {
+	for i, row := range j.Rows[r : r+n] {
 		copy(s.a[i*depth:][:depth], t.in.x[int(row)*width+k:])
 	}
 	return s.a[:], depth
