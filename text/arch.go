@@ -1,8 +1,6 @@
 package text
 
-import (
-	"kuai/text/checkpoint"
-)
+import "kuai/text/checkpoint"
 
 // mixer makes what mixes a layer's positions, by the layer's kind. The table of
 // architectures, with the names of what they store, is text/checkpoint's.

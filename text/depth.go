@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"kuai/internal/check"
+	"kuai/text/attention"
 )
 
 // AtDepth returns a session as if n tokens had gone through it, with random
@@ -18,23 +19,23 @@ func (m *Model) AtDepth(n int) *Session {
 	for i := range s.state {
 		s.state[i] = float32(r.NormFloat64()) * 0.1
 	}
-	if m.layout.layers == 0 {
+	if m.layout.Layers == 0 {
 		return s
 	}
 	k, v := make([]float32, m.config.HeadDim), make([]float32, m.config.HeadDim)
-	for i := range (n + pageLen - 1) / pageLen {
+	for i := range (n + attention.PageLen - 1) / attention.PageLen {
 		p := m.newPage()
 		s.pages = append(s.pages, p)
 		if i > 0 {
-			copy(p.data, s.pages[0].data)
+			copy(p.Data, s.pages[0].Data)
 			continue
 		}
-		for at := range m.layout.layers * m.layout.heads * pageLen {
+		for at := range m.layout.Layers * m.layout.Heads * attention.PageLen {
 			for j := range k {
 				k[j], v[j] = float32(r.NormFloat64())*0.1, float32(r.NormFloat64())*0.1
 			}
-			pos, rest := at%pageLen, at/pageLen
-			m.layout.store(p, rest/m.layout.heads, rest%m.layout.heads, pos, k, v)
+			pos, rest := at%attention.PageLen, at/attention.PageLen
+			m.layout.Store(p, rest/m.layout.Heads, rest%m.layout.Heads, pos, k, v)
 		}
 	}
 	return s

@@ -51,7 +51,7 @@ func (l *lightning) mix(p *pass) {
 		}
 		from, to := pt.row*hd, (pt.row+pt.n)*hd
 		s := attn.Shape{B: 1, N: pt.n, M: pt.n, NH: l.heads, D: l.d}
-		attn.Lightning(p.pool, p.attn.typ(), s, p.o[from:to], p.q[from:to], p.k[from:to], p.v[from:to], l.decay, p.state(pt, hd*l.d))
+		attn.Lightning(p.pool, p.typ(), s, p.o[from:to], p.q[from:to], p.k[from:to], p.v[from:to], l.decay, p.state(pt, hd*l.d))
 	}
 	p.do(len(p.single)*l.heads, (*pass).lightningStep)
 	p.expect(p.o, p.n, hd)

@@ -7,6 +7,7 @@ import (
 	"kuai/kernel/gemm"
 	"kuai/mem"
 	"kuai/par"
+	"kuai/text/attention"
 	"kuai/text/checkpoint"
 	"kuai/text/weight"
 	"kuai/token"
@@ -21,6 +22,9 @@ const (
 	// defaultPrefixBytes is the room of the prefix cache.
 	defaultPrefixBytes = 512 << 20
 )
+
+// What a configuration may have, attention must take.
+const _ = uint(attention.MaxD - checkpoint.MaxHeadDim)
 
 // ErrContext is returned for tokens past the end of a session's context.
 var ErrContext = errors.New("context is full")
@@ -53,7 +57,7 @@ type Model struct {
 	head        weight.Matrix // [V, E]
 	frequencies []float64
 
-	layout     layout
+	layout     attention.Layout
 	stateLen   int // values of constant-size state of a session
 	chunk      int
 	rows       int // of a pass at most
@@ -62,7 +66,7 @@ type Model struct {
 	pass       *pass
 	todo       []progress
 	mu         sync.Mutex // guards the free lists
-	freePages  []*page
+	freePages  []*attention.Page
 	freeStates [][]float32
 }
 
@@ -118,7 +122,7 @@ func (m *Model) ChatTemplate() string { return m.template }
 // load builds the model from its source.
 func (m *Model) load(l *loader, o Options) error {
 	c := &m.config
-	if _, err := parseCache(o.KV); err != nil {
+	if _, err := attention.ParseType(o.KV); err != nil {
 		return err // before the weights are read
 	}
 	var err error
@@ -139,10 +143,11 @@ func (m *Model) load(l *loader, o Options) error {
 // ready makes what a model with its layers needs to run.
 func (m *Model) ready(o Options) error {
 	c := &m.config
-	typ, err := parseCache(o.KV)
+	typ, err := attention.ParseType(o.KV)
 	if err != nil {
 		return err
 	}
+	m.layout = attention.NewLayout(typ, c.KVHeads, c.HeadDim)
 	for i := range m.layers {
 		y := &m.layers[i]
 		y.bytes = weight.InBytes(y.out)
@@ -150,17 +155,15 @@ func (m *Model) ready(o Options) error {
 		n := y.mixer.needs()
 		m.stateLen += n.state
 		if a, ok := y.mixer.(*softmaxMixer); ok {
-			a.cache = m.layout.layers
+			a.cache = m.layout.Layers
 		}
 		if n.cache {
-			m.layout.layers++
+			m.layout.Layers++
 		}
 	}
 	m.frequencies = c.Frequencies()
-	m.layout.typ, m.layout.heads, m.layout.d = typ, c.KVHeads, c.HeadDim
-	m.layout.blocks = padded(c.HeadDim) / lanes
 	c.LinearLayers = c.CountLinear()
-	c.StateBytes, c.KVBytes = 4*int64(m.stateLen), int64(m.layout.page()/pageLen)
+	c.StateBytes, c.KVBytes = 4*int64(m.stateLen), int64(m.layout.Bytes()/attention.PageLen)
 	m.chunk = defaultChunk
 	if o.Chunk > 0 {
 		m.chunk = min(o.Chunk, 1<<14)
@@ -173,7 +176,8 @@ func (m *Model) ready(o Options) error {
 	if m.pass, err = newPass(m, m.rows); err != nil {
 		return err
 	}
-	m.pass.attn.rounded = gemm.BF16.Native() && !m.layers[0].out.Exact()
+	m.pass.rounded = gemm.BF16.Native() && !m.layers[0].out.Exact()
+	m.pass.attn.Rounded = m.pass.rounded
 	return nil
 }
 
@@ -277,24 +281,24 @@ func (m *Model) recycle(s []float32) {
 }
 
 // newPage returns a page of zeros with one owner.
-func (m *Model) newPage() *page {
+func (m *Model) newPage() *attention.Page {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var p *page
+	var p *attention.Page
 	if n := len(m.freePages); n > 0 {
 		p = m.freePages[n-1]
 		m.freePages = m.freePages[:n-1]
-		clear(p.data) // another text must not show in a saved session
+		clear(p.Data) // another text must not show in a saved session
 	} else {
-		p = &page{data: make([]byte, m.layout.page())}
+		p = &attention.Page{Data: make([]byte, m.layout.Bytes())}
 	}
-	p.refs.Store(1)
+	p.Refs.Store(1)
 	return p
 }
 
 // drop gives up a share of a page.
-func (m *Model) drop(p *page) {
-	if p.refs.Add(-1) > 0 {
+func (m *Model) drop(p *attention.Page) {
+	if p.Refs.Add(-1) > 0 {
 		return
 	}
 	m.mu.Lock()

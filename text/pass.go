@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"math"
 
+	"kuai/kernel/gemm"
 	"kuai/kernel/vec"
 	"kuai/mem"
 	"kuai/par"
+	"kuai/text/attention"
 	"kuai/text/checkpoint"
 	"kuai/text/weight"
 )
@@ -53,10 +55,14 @@ type pass struct {
 	logits     []float32 // [headRows, V]
 
 	moe      experts
-	attn     attention
+	attn     *attention.Attention
 	in       weight.Input
 	products []weight.Product
 	head     heads
+
+	// rounded has the products of prompts within mixers round to bfloat16, at
+	// twice the speed: for models whose weights are coarser still.
+	rounded bool
 }
 
 // newPass reserves the memory for passes of at most rows rows.
@@ -79,7 +85,7 @@ func newPass(m *Model, rows int) (*pass, error) {
 	p.moe.gu, p.moe.act = get(routed*2*c.FeedForward), get(routed*c.FeedForward)
 	p.moe.out, p.moe.scores = get(routed*c.Hidden), get(rows*c.Experts)
 	p.moe.reserve(c, rows)
-	p.attn.reserve(c, p.pool.Workers())
+	p.attn = attention.New(p.pool, &m.layout, c.Heads)
 	p.tokens = make([]int32, 0, rows)
 	p.call = func(task, worker int) { p.task(p, task, worker) }
 	return p, nil
@@ -137,9 +143,14 @@ func (p *pass) want(c []float32, ldc int, w weight.Matrix) {
 // run computes the pass: states, caches and the wanted logits.
 func (p *pass) run() {
 	p.each((*pass).embedRows)
-	if p.m.layout.layers > 0 {
+	if p.m.layout.Layers > 0 {
 		p.rotary()
-		p.attn.plan(p)
+		p.attn.Begin()
+		for i := range p.parts {
+			pt := &p.parts[i]
+			p.attn.Add(attention.Part{Row: pt.row, N: pt.n, Pos: pt.pos, Pages: pt.s.pages})
+		}
+		p.attn.Plan()
 	}
 	p.wanted()
 	c := &p.m.config
@@ -159,6 +170,7 @@ func (p *pass) run() {
 		p.each((*pass).mlpResidual)
 	}
 	p.layer = nil
+	p.attn.Begin() // its pages belong to the sessions
 	p.outputs()
 }
 
@@ -241,6 +253,14 @@ func (p *pass) residual(task int, s checkpoint.Scales) {
 	} else {
 		vec.Axpy(x, s.Beta, y)
 	}
+}
+
+// typ is how the products of prompts within mixers round.
+func (p *pass) typ() gemm.Type {
+	if p.rounded {
+		return gemm.BF16
+	}
+	return gemm.F32
 }
 
 // rotary makes the table of the rows' positions. Angles are taken in float64:

@@ -3,6 +3,8 @@ package text
 import (
 	"slices"
 	"sync"
+
+	"kuai/text/attention"
 )
 
 // prefixes remembers what sessions have computed, so that a session that
@@ -31,7 +33,7 @@ type node struct {
 // snapshot is all that a session of depth tokens needs.
 type snapshot struct {
 	state []float32
-	pages []*page
+	pages []*attention.Page
 	used  uint64
 }
 
@@ -78,9 +80,9 @@ func (x *prefixes) take(s *Session, sn *snapshot, tokens []int32) {
 	s.tokens = append(s.tokens, tokens...)
 	s.at, s.public = len(tokens), len(tokens)
 	copy(s.state, sn.state)
-	s.pages = append(s.pages, sn.pages[:min(len(sn.pages), (len(tokens)+pageLen-1)/pageLen)]...)
+	s.pages = append(s.pages, sn.pages[:min(len(sn.pages), (len(tokens)+attention.PageLen-1)/attention.PageLen)]...)
 	for _, p := range s.pages {
-		p.refs.Add(1)
+		p.Refs.Add(1)
 	}
 	if len(sn.state) > 0 {
 		s.marks = append(s.marks, mark{s.at, sn.state})
@@ -151,14 +153,14 @@ func (x *prefixes) add(s *Session, n int, state []float32) {
 		state = slices.Clone(state)
 	}
 	sn := &snapshot{state: state, used: x.clock}
-	if x.m.layout.layers > 0 {
-		sn.pages = slices.Clone(s.pages[:(n+pageLen-1)/pageLen])
+	if x.m.layout.Layers > 0 {
+		sn.pages = slices.Clone(s.pages[:(n+attention.PageLen-1)/attention.PageLen])
 	}
 	x.bytes += 4 * int64(len(state))
 	for _, p := range sn.pages {
-		p.refs.Add(1)
-		if p.cached++; p.cached == 1 {
-			x.bytes += int64(len(p.data))
+		p.Refs.Add(1)
+		if p.Cached++; p.Cached == 1 {
+			x.bytes += int64(len(p.Data))
 		}
 	}
 	at.snap = sn
@@ -209,8 +211,8 @@ func (x *prefixes) forgetOldest() {
 	})
 	x.bytes -= 4 * int64(len(oldest.snap.state))
 	for _, p := range oldest.snap.pages {
-		if p.cached--; p.cached == 0 {
-			x.bytes -= int64(len(p.data))
+		if p.Cached--; p.Cached == 0 {
+			x.bytes -= int64(len(p.Data))
 		}
 		x.m.drop(p)
 	}

@@ -10,6 +10,8 @@ import (
 	"hash"
 	"io"
 	"unsafe"
+
+	"kuai/text/attention"
 )
 
 // A saved session, all numbers little endian:
@@ -63,9 +65,9 @@ func (s *Session) Save(w io.Writer) error {
 	b := bufio.NewWriterSize(w, 1<<16)
 	out := &saver{w: b, sum: sum}
 	h := saveHeader{
-		Magic: [8]byte([]byte(saveMagic)), Version: saveVersion, Cache: uint32(s.m.layout.typ), Model: s.m.hash,
+		Magic: [8]byte([]byte(saveMagic)), Version: saveVersion, Cache: uint32(s.m.layout.Type), Model: s.m.hash,
 		Tokens: uint64(len(s.tokens)), At: uint64(s.at), State: uint64(len(s.state)), Marks: uint64(len(s.marks)),
-		PageBytes: uint64(s.m.layout.page()), Pages: uint64(len(s.pages)),
+		PageBytes: uint64(s.m.layout.Bytes()), Pages: uint64(len(s.pages)),
 	}
 	out.number(h)
 	out.bytes(bytesOf(s.tokens))
@@ -75,7 +77,7 @@ func (s *Session) Save(w io.Writer) error {
 		out.bytes(bytesOf(k.state))
 	}
 	for _, p := range s.pages {
-		out.bytes(p.data)
+		out.bytes(p.Data)
 	}
 	out.bytes(sum.Sum(nil))
 	if out.err == nil {
@@ -164,8 +166,8 @@ func (in *restorer) header(m *Model) (saveHeader, error) {
 		return h, damage("header: %v", err)
 	}
 	pages := uint64(0)
-	if m.layout.layers > 0 {
-		pages = (h.Tokens + pageLen - 1) / pageLen
+	if m.layout.Layers > 0 {
+		pages = (h.Tokens + attention.PageLen - 1) / attention.PageLen
 	}
 	switch {
 	case string(h.Magic[:]) != saveMagic:
@@ -174,14 +176,14 @@ func (in *restorer) header(m *Model) (saveHeader, error) {
 		return h, damage("version %d, want %d", h.Version, saveVersion)
 	case h.Model != m.hash:
 		return h, ErrOtherModel
-	case h.Cache != uint32(m.layout.typ):
-		return h, fmt.Errorf("%w: KV cache of type %d, want %v", ErrOtherModel, h.Cache, m.layout.typ)
+	case h.Cache != uint32(m.layout.Type):
+		return h, fmt.Errorf("%w: KV cache of type %d, want %v", ErrOtherModel, h.Cache, m.layout.Type)
 	case h.Tokens > uint64(m.config.Context):
 		return h, fmt.Errorf("%d tokens: %w of %d", h.Tokens, ErrContext, m.config.Context)
 	case h.At > h.Tokens || h.State != uint64(m.stateLen) || h.Marks > maxMarks:
 		return h, damage("%d of %d tokens, state of %d values, %d checkpoints", h.At, h.Tokens, h.State, h.Marks)
-	case h.PageBytes != uint64(m.layout.page()) || h.Pages != pages:
-		return h, damage("%d pages of %d bytes, want %d of %d", h.Pages, h.PageBytes, pages, m.layout.page())
+	case h.PageBytes != uint64(m.layout.Bytes()) || h.Pages != pages:
+		return h, damage("%d pages of %d bytes, want %d of %d", h.Pages, h.PageBytes, pages, m.layout.Bytes())
 	}
 	return h, nil
 }
@@ -215,7 +217,7 @@ func (in *restorer) session(s *Session) error {
 	}
 	for range h.Pages {
 		s.pages = append(s.pages, m.newPage())
-		if err := in.bytes("cache", s.pages[len(s.pages)-1].data); err != nil {
+		if err := in.bytes("cache", s.pages[len(s.pages)-1].Data); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"kuai/text/attention"
 )
 
 const (
@@ -30,7 +32,7 @@ type Session struct {
 	tokens []int32
 	at     int       // tokens that the state has seen; the rest is replayed
 	state  []float32 // of all layers, one after the other
-	pages  []*page
+	pages  []*attention.Page
 	marks  []mark // earlier states, oldest first
 	public int    // last point that the prefix cache was given
 	branch int    // where others have diverged before: worth a checkpoint
@@ -63,7 +65,7 @@ func (s *Session) Bytes() (state, kv int64) {
 	for _, k := range s.marks {
 		n += len(k.state)
 	}
-	return 4 * int64(n), int64(len(s.pages)) * int64(s.m.layout.page())
+	return 4 * int64(n), int64(len(s.pages)) * int64(s.m.layout.Bytes())
 }
 
 // Fork returns a second session with the same past. The KV cache is shared
@@ -75,7 +77,7 @@ func (s *Session) Fork() *Session {
 	}
 	copy(f.state, s.state)
 	for _, p := range f.pages {
-		p.refs.Add(1)
+		p.Refs.Add(1)
 	}
 	return f
 }
@@ -94,7 +96,7 @@ func (s *Session) Rewind(n int) error {
 	}
 	s.tokens = s.tokens[:n]
 	s.public = min(s.public, n)
-	keep := (n + pageLen - 1) / pageLen
+	keep := (n + attention.PageLen - 1) / attention.PageLen
 	for _, p := range s.pages[keep:] {
 		s.m.drop(p)
 	}
@@ -219,17 +221,17 @@ func (s *Session) lastMark() int {
 // reserve makes the cache's pages for n tokens after those that are there, the
 // session's own where they will be written to.
 func (s *Session) reserve(n int) {
-	if s.m.layout.layers == 0 {
+	if s.m.layout.Layers == 0 {
 		return
 	}
 	from := len(s.tokens)
-	if i := from / pageLen; from%pageLen != 0 && s.pages[i].refs.Load() > 1 {
+	if i := from / attention.PageLen; from%attention.PageLen != 0 && s.pages[i].Refs.Load() > 1 {
 		own := s.m.newPage()
-		copy(own.data, s.pages[i].data)
+		copy(own.Data, s.pages[i].Data)
 		s.m.drop(s.pages[i])
 		s.pages[i] = own
 	}
-	for len(s.pages)*pageLen < from+n {
+	for len(s.pages)*attention.PageLen < from+n {
 		s.pages = append(s.pages, s.m.newPage())
 	}
 }

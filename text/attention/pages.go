@@ -1,4 +1,4 @@
-package text
+package attention
 
 import (
 	"fmt"
@@ -7,110 +7,117 @@ import (
 
 	"kuai/kernel/attn"
 	"kuai/kernel/vec"
-	"kuai/text/checkpoint"
 )
 
 const (
-	// pageLen is the positions of a page: what a fork copies when it writes on.
-	pageLen = 64
+	// PageLen is the positions of a page: what a fork copies when it writes on.
+	PageLen = 64
+	// MaxD is the greatest width of a head.
+	MaxD = 1 << 10
 	// lanes is the width of a panel, as kernel/gemm's tiles want it.
 	lanes = 32
 )
 
-// page holds the keys and values of pageLen positions in all layers that have
+// Page holds the keys and values of PageLen positions in all layers that have
 // a cache. Sessions share it while they only read it.
-type page struct {
-	refs atomic.Int32
-	data []byte
+type Page struct {
+	Data []byte
+	Refs atomic.Int32 // owners: who writes must be the only one
 
-	cached int // snapshots of the prefix cache that hold it; guarded by its lock
+	Cached int // snapshots of a prefix cache that hold it; guarded by its lock
 }
 
-// cacheType is how keys and values are kept.
-type cacheType uint8
+// Type is how keys and values are kept.
+type Type uint8
 
+// The types.
 const (
-	cacheF16 cacheType = iota
-	cacheF32
-	cacheQ8
+	F16 Type = iota // half precision
+	F32
+	Q8 // int8 in blocks of 32 with a scale
 )
 
-// parseCache reads Options.KV.
-func parseCache(name string) (cacheType, error) {
+// ParseType reads the name of a type, "" for the usual one.
+func ParseType(name string) (Type, error) {
 	switch name {
 	case "", "f16":
-		return cacheF16, nil
+		return F16, nil
 	case "f32":
-		return cacheF32, nil
+		return F32, nil
 	case "q8":
-		return cacheQ8, nil
+		return Q8, nil
 	}
 	return 0, fmt.Errorf("text: KV cache of type %q, want f16, f32 or q8", name)
 }
 
 // String returns the option's name.
-func (t cacheType) String() string { return [...]string{"f16", "f32", "q8"}[t] }
+func (t Type) String() string { return [...]string{"f16", "f32", "q8"}[t] }
 
-// layout says where keys and values lie in a page: for each layer with a cache
+// Layout says where keys and values lie in a page: for each layer with a cache
 //
-//	keys    [KVH][pageLen/32][D][32]    panels of 32 positions
-//	values  [KVH][⌈D/32⌉][pageLen][32]  panels of 32 columns
+//	keys    [KVH][PageLen/32][D][32]    panels of 32 positions
+//	values  [KVH][⌈D/32⌉][PageLen][32]  panels of 32 columns
 //
 // both ready to be the right side of a tile's product, and the heads of a layer
 // side by side, since memory is read fast only in long stretches. In q8 the
 // values of a position are int8 in blocks of 32, with a float32 scale each:
 //
-//	key checkpoint.Scales    [KVH][⌈D/32⌉][pageLen]
-//	value checkpoint.Scales  [KVH][⌈D/32⌉][pageLen]
-type layout struct {
-	typ    cacheType
-	layers int // that have a cache
-	heads  int // KVH
-	d      int // D
+//	key scales    [KVH][⌈D/32⌉][PageLen]
+//	value scales  [KVH][⌈D/32⌉][PageLen]
+type Layout struct {
+	Type   Type
+	Layers int // that have a cache
+	Heads  int // KVH
+	D      int
 	blocks int // ⌈D/32⌉
 }
 
-// keys, values and checkpoint.Scales are how many a head has in a page.
-func (l layout) keys() int   { return pageLen * l.d }
-func (l layout) values() int { return pageLen * lanes * l.blocks }
-func (l layout) scales() int { return pageLen * l.blocks }
+// NewLayout returns the layout of a cache for no layers yet.
+func NewLayout(t Type, heads, d int) Layout {
+	return Layout{Type: t, Heads: heads, D: d, blocks: padded(d) / lanes}
+}
+
+// keys, values and scales are how many a head has in a page.
+func (l Layout) keys() int   { return PageLen * l.D }
+func (l Layout) values() int { return PageLen * lanes * l.blocks }
+func (l Layout) scales() int { return PageLen * l.blocks }
 
 // size returns the bytes of n keys or values.
-func (l layout) size(n int) int {
-	switch l.typ {
-	case cacheF32:
+func (l Layout) size(n int) int {
+	switch l.Type {
+	case F32:
 		return 4 * n
-	case cacheF16:
+	case F16:
 		return 2 * n
 	}
 	return n
 }
 
 // layer returns the bytes of a layer in a page.
-func (l layout) layer() int {
+func (l Layout) layer() int {
 	n := l.size(l.keys() + l.values())
-	if l.typ == cacheQ8 {
+	if l.Type == Q8 {
 		n += 4 * 2 * l.scales()
 	}
-	return l.heads * n
+	return l.Heads * n
 }
 
-// page returns the bytes of a page.
-func (l layout) page() int { return l.layers * l.layer() }
+// Bytes returns the bytes of a page.
+func (l Layout) Bytes() int { return l.Layers * l.layer() }
 
 // at cuts the keys and the values of a head out of a page.
-func (l layout) at(p *page, layer, head int) (keys, values []byte) {
-	b := p.data[layer*l.layer():][:l.layer()]
+func (l Layout) at(p *Page, layer, head int) (keys, values []byte) {
+	b := p.Data[layer*l.layer():][:l.layer()]
 	k, v := l.size(l.keys()), l.size(l.values())
-	return b[head*k:][:k], b[l.heads*k+head*v:][:v]
+	return b[head*k:][:k], b[l.Heads*k+head*v:][:v]
 }
 
-// scalesAt cuts the checkpoint.Scales of a head out of a page.
-func (l layout) scalesAt(p *page, layer, head int) (keys, values []float32) {
-	b := p.data[layer*l.layer():][:l.layer()]
-	x := as[float32](b[l.heads*l.size(l.keys()+l.values()):])
+// scalesAt cuts the scales of a head out of a page.
+func (l Layout) scalesAt(p *Page, layer, head int) (keys, values []float32) {
+	b := p.Data[layer*l.layer():][:l.layer()]
+	x := as[float32](b[l.Heads*l.size(l.keys()+l.values()):])
 	n := l.scales()
-	return x[head*n:][:n], x[(l.heads+head)*n:][:n]
+	return x[head*n:][:n], x[(l.Heads+head)*n:][:n]
 }
 
 // as views bytes as values. Pages are aligned, and so is every part of them:
@@ -120,20 +127,20 @@ func as[T float32 | uint16 | int8](b []byte) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(zero)))
 }
 
-// store writes the key and the value of a position, [D] each.
-func (l layout) store(p *page, layer, head, pos int, k, v []float32) {
+// Store writes the key and the value of a position, [D] each.
+func (l Layout) Store(p *Page, layer, head, pos int, k, v []float32) {
 	keys, values := l.at(p, layer, head)
-	switch l.typ {
-	case cacheF32:
+	switch l.Type {
+	case F32:
 		scatter(as[float32](keys), as[float32](values), pos, k, v)
-	case cacheF16:
-		var kh, vh [checkpoint.MaxHeadDim]uint16
+	case F16:
+		var kh, vh [MaxD]uint16
 		vec.ToF16(kh[:len(k)], k)
 		vec.ToF16(vh[:len(v)], v)
 		scatter(as[uint16](keys), as[uint16](values), pos, kh[:len(k)], vh[:len(v)])
-	case cacheQ8:
+	case Q8:
 		ks, vs := l.scalesAt(p, layer, head)
-		var kq, vq [checkpoint.MaxHeadDim]int8
+		var kq, vq [MaxD]int8
 		quantise(kq[:len(k)], ks[pos:], k)
 		quantise(vq[:len(v)], vs[pos:], v)
 		scatter(as[int8](keys), as[int8](values), pos, kq[:len(k)], vq[:len(v)])
@@ -147,11 +154,11 @@ func scatter[T any](keys, values []T, pos int, k, v []T) {
 		panel[i*lanes] = x
 	}
 	for i := 0; i < len(v); i += lanes {
-		copy(values[(i/lanes*pageLen+pos)*lanes:][:lanes], v[i:])
+		copy(values[(i/lanes*PageLen+pos)*lanes:][:lanes], v[i:])
 	}
 }
 
-// quantise rounds blocks of 32 to int8; their checkpoint.Scales go pageLen apart.
+// quantise rounds blocks of 32 to int8; their scales go PageLen apart.
 func quantise(q []int8, scale, x []float32) {
 	for i := 0; i < len(x); i += lanes {
 		block := x[i:min(i+lanes, len(x))]
@@ -159,7 +166,7 @@ func quantise(q []int8, scale, x []float32) {
 		for _, v := range block {
 			top = max(top, v, -v)
 		}
-		scale[i/lanes*pageLen] = top / 127
+		scale[i/lanes*PageLen] = top / 127
 		var inv float32
 		if top > 0 {
 			inv = 127 / top
@@ -177,13 +184,13 @@ func quantise(q []int8, scale, x []float32) {
 
 // loadKeys returns the key panels of the first n positions as float32, in tmp
 // unless they are that already.
-func (l layout) loadKeys(tmp []float32, p *page, layer, head, n int) []float32 {
-	size := (n + lanes - 1) / lanes * lanes * l.d
+func (l Layout) loadKeys(tmp []float32, p *Page, layer, head, n int) []float32 {
+	size := (n + lanes - 1) / lanes * lanes * l.D
 	keys, _ := l.at(p, layer, head)
-	switch l.typ {
-	case cacheF32:
+	switch l.Type {
+	case F32:
 		return as[float32](keys)[:size]
-	case cacheF16:
+	case F16:
 		vec.FromF16(tmp[:size], as[uint16](keys)[:size])
 		return tmp[:size]
 	}
@@ -191,24 +198,24 @@ func (l layout) loadKeys(tmp []float32, p *page, layer, head, n int) []float32 {
 	s, _ := l.scalesAt(p, layer, head)
 	attn.Widen(tmp[:size], q[:size])
 	for i := range size / lanes { // a row of 32 positions
-		panel, d := i/l.d, i%l.d
+		panel, d := i/l.D, i%l.D
 		out := tmp[i*lanes:][:lanes]
-		vec.Mul(out, out, s[d/lanes*pageLen+panel*lanes:][:lanes])
+		vec.Mul(out, out, s[d/lanes*PageLen+panel*lanes:][:lanes])
 	}
 	return tmp[:size]
 }
 
-// loadValues is loadKeys for the value panels; each has pageLen rows, of which
+// loadValues is loadKeys for the value panels; each has PageLen rows, of which
 // the first n are meaningful.
-func (l layout) loadValues(tmp []float32, p *page, layer, head, n int) []float32 {
+func (l Layout) loadValues(tmp []float32, p *Page, layer, head, n int) []float32 {
 	_, values := l.at(p, layer, head)
-	switch l.typ {
-	case cacheF32:
+	switch l.Type {
+	case F32:
 		return as[float32](values)
-	case cacheF16:
+	case F16:
 		src := as[uint16](values)
 		for i := range l.blocks {
-			from := i * pageLen * lanes
+			from := i * PageLen * lanes
 			vec.FromF16(tmp[from:][:n*lanes], src[from:][:n*lanes])
 		}
 		return tmp[:l.values()]
@@ -216,10 +223,10 @@ func (l layout) loadValues(tmp []float32, p *page, layer, head, n int) []float32
 	q := as[int8](values)
 	_, s := l.scalesAt(p, layer, head)
 	for i := range l.blocks {
-		at := i * pageLen * lanes
+		at := i * PageLen * lanes
 		out := tmp[at:][:n*lanes]
 		attn.Widen(out, q[at:][:n*lanes])
-		vec.ScaleRows(out, lanes, out, lanes, s[i*pageLen:][:n], lanes)
+		vec.ScaleRows(out, lanes, out, lanes, s[i*PageLen:][:n], lanes)
 	}
 	return tmp[:l.values()]
 }
