@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"kuai/token/merge"
 )
 
 // newTokenizer returns a tokenizer of pieces without a model.
@@ -79,8 +81,8 @@ func (t *Tokenizer) byteTokens() (to [256]int32) {
 }
 
 // readMerges turns the lines of a file, pairs of pieces, into merges.
-func (t *Tokenizer) readMerges(n int, at func(i int) (left, right string, ok bool)) (map[pair]merge, error) {
-	out := make(map[pair]merge, n)
+func (t *Tokenizer) readMerges(n int, at func(i int) (left, right string, ok bool)) (map[merge.Pair]merge.Merge, error) {
+	out := make(map[merge.Pair]merge.Merge, n)
 	for i := range n {
 		left, right, ok := at(i)
 		if !ok {
@@ -92,9 +94,9 @@ func (t *Tokenizer) readMerges(n int, at func(i int) (left, right string, ok boo
 		if !okL || !okR || !okB {
 			continue // llama.cpp's files have some that lead nowhere
 		}
-		p := pair{l, r}
+		p := merge.Pair{Left: l, Right: r}
 		if _, twice := out[p]; !twice {
-			out[p] = merge{int32(i), id}
+			out[p] = merge.Merge{Rank: int32(i), ID: id}
 		}
 	}
 	return out, nil

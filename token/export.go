@@ -7,11 +7,12 @@ import (
 	"strings"
 
 	"kuai/format/gguf"
+	"kuai/token/split"
 )
 
 // preNames are GGUF's names of the splits that are matched by hand.
 var preNames = map[string]string{
-	gpt2Pattern: "gpt-2", llama3Pattern: "llama-bpe", qwen2Pattern: "qwen2", o200kPattern: "gpt-4o",
+	split.GPT2: "gpt-2", split.Llama3: "llama-bpe", split.Qwen2: "qwen2", split.O200k: "gpt-4o",
 }
 
 // pre finds GGUF's name of what a pre-tokenizer does.
@@ -121,7 +122,7 @@ func ToJSON(f *gguf.File) (data, conf []byte, err error) {
 		return nil, nil, fmt.Errorf("token: a %q vocabulary cannot become tokenizer.json, only byte-level BPE", model)
 	}
 	pre, _ := f.String(keyPre)
-	split, err := jsonSplit(pre)
+	words, err := jsonSplit(pre)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -142,7 +143,7 @@ func ToJSON(f *gguf.File) (data, conf []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	data, err = json.MarshalIndent(document(split, special, vocab, merges, pre == "llama-bpe"), "", " ")
+	data, err = json.MarshalIndent(document(words, special, vocab, merges, pre == "llama-bpe"), "", " ")
 	if err != nil {
 		return nil, nil, fmt.Errorf("token: %w", err)
 	}
@@ -166,13 +167,13 @@ func addedToken(id int, text string, special bool) map[string]any {
 }
 
 // document is a tokenizer.json of byte-level BPE.
-func document(split map[string]any, special []map[string]any, vocab map[string]int, merges [][2]string, whole bool) map[string]any {
+func document(words map[string]any, special []map[string]any, vocab map[string]int, merges [][2]string, whole bool) map[string]any {
 	bytes := func(trim bool) map[string]any {
 		return map[string]any{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": trim, "use_regex": true}
 	}
 	return map[string]any{
 		"version": "1.0", "truncation": nil, "padding": nil, "added_tokens": special, "normalizer": nil,
-		"pre_tokenizer": split, "post_processor": bytes(false), "decoder": bytes(true),
+		"pre_tokenizer": words, "post_processor": bytes(false), "decoder": bytes(true),
 		"model": map[string]any{
 			"type": "BPE", "dropout": nil, "unk_token": nil, "continuing_subword_prefix": nil, "end_of_word_suffix": nil,
 			"fuse_unk": false, "byte_fallback": false, "ignore_merges": whole, "vocab": vocab, "merges": merges,
@@ -197,7 +198,7 @@ func jsonSplit(pre string) (map[string]any, error) {
 	case "gpt-2":
 		return bytes(true), nil
 	case "", "default":
-		return sequence(isolate(`[\p{P}$+<=>\^~|]+`), isolate(gpt2Pattern), isolate(`\p{N}+`), isolate(`[0-9][0-9][0-9]`), bytes(false)), nil
+		return sequence(isolate(`[\p{P}$+<=>\^~|]+`), isolate(split.GPT2), isolate(`\p{N}+`), isolate(`[0-9][0-9][0-9]`), bytes(false)), nil
 	case "smollm", "starcoder", "refact", "command-r":
 		return sequence(map[string]any{"type": "Digits", "individual_digits": true}, bytes(true)), nil
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"kuai/format/gguf"
+	"kuai/token/merge"
+	"kuai/token/split"
 )
 
 // Keys of GGUF files.
@@ -25,17 +27,6 @@ const (
 	keyUNK    = "tokenizer.ggml.unknown_token_id"
 	keyAddBOS = "tokenizer.ggml.add_bos_token"
 )
-
-// preTokenizers are the names that GGUF gives to splits.
-var preTokenizers = map[string]splitter{
-	"": plain, "default": plain,
-	"gpt-2": gpt2.split, "olmo": gpt2.split, "phi-2": gpt2.split, "jais": gpt2.split,
-	"llama-bpe": llama3.split, "llama3": llama3.split, "llama-v3": llama3.split, "dbrx": llama3.split, "smaug-bpe": llama3.split,
-	"qwen2": qwen2.split, "stablelm2": qwen2.split, "deepseek-r1-qwen": qwen2.split, "megrez": qwen2.split,
-	"gpt-4o": o200k.split, "llama4": o200k.split, "minimax-m2": o200k.split,
-	"smollm": then(singleDigits, gpt2.split), "starcoder": then(singleDigits, gpt2.split),
-	"refact": then(singleDigits, gpt2.split), "command-r": then(singleDigits, gpt2.split),
-}
 
 // types of tokens in GGUF files, from 1.
 var ggufKinds = [...]kind{1: normal, 2: unknown, 3: control, 4: added, 5: unused, 6: raw}
@@ -101,11 +92,11 @@ func ggufPieces(f *gguf.File, texts []string, byteLevel bool) ([]piece, error) {
 
 func (t *Tokenizer) ggufBPE(f *gguf.File) error {
 	pre, _ := f.String(keyPre)
-	split, ok := preTokenizers[pre]
+	words, ok := split.ByName(pre)
 	if !ok {
 		return fmt.Errorf("token: %s is %q, which is not known; use the model's tokenizer.json", keyPre, pre)
 	}
-	t.split = split
+	t.split = words
 	lines, _ := f.Strings(keyMerges)
 	merges, err := t.readMerges(len(lines), func(i int) (left, right string, ok bool) {
 		at := strings.IndexByte(lines[i], ' ')
@@ -117,9 +108,9 @@ func (t *Tokenizer) ggufBPE(f *gguf.File) error {
 	if err != nil {
 		return err
 	}
-	b := &bpe{merges: merges, bytes: t.byteTokens(), unknown: -1, cache: newCache()}
+	b := &merge.BPE{Merges: merges, Bytes: t.byteTokens(), Unknown: -1}
 	if pre == "llama-bpe" || pre == "llama3" || pre == "llama-v3" {
-		b.whole = t.byteWords()
+		b.Whole = t.byteWords()
 	}
 	t.model = b
 	return nil
@@ -168,14 +159,14 @@ func (t *Tokenizer) ggufScored(f *gguf.File) error {
 	if err != nil {
 		return err
 	}
-	m := &scored{ids: t.textIDs(), raw: t.rawBytes(), unknown: t.token(f, keyUNK), cache: newCache()}
+	m := &merge.Scored{IDs: t.textIDs(), Raw: t.rawBytes(), Unknown: t.token(f, keyUNK)}
 	for _, s := range scores {
-		m.scores = append(m.scores, float32(s))
+		m.Scores = append(m.Scores, float32(s))
 	}
 	prefix, ok := f.Bool(keyPrefix)
 	t.trim = prefix || !ok
 	t.normalize, t.model = spaces(t.trim), m
-	t.byWords(m.ids)
+	t.byWords(m.IDs)
 	return nil
 }
 
@@ -194,16 +185,8 @@ func (t *Tokenizer) ggufUnigram(f *gguf.File) error {
 }
 
 // newUnigram makes the model of all normal pieces.
-func (t *Tokenizer) newUnigram(scores []float64, unknown int32, bytes bool) *unigram {
-	m := &unigram{ids: t.textIDs(), scores: scores, raw: t.rawBytes(), unknown: unknown, bytes: bytes, fuse: true, cache: newCache()}
-	for text, id := range m.ids {
-		m.longest = max(m.longest, len(text))
-		m.lowest = min(m.lowest, scores[id])
-	}
-	for _, id := range m.raw {
-		m.bytes = m.bytes && id >= 0
-	}
-	return m
+func (t *Tokenizer) newUnigram(scores []float64, unknown int32, bytes bool) *merge.Unigram {
+	return merge.NewUnigram(&merge.Unigram{IDs: t.textIDs(), Scores: scores, Raw: t.rawBytes(), Unknown: unknown, Bytes: bytes, Fuse: true})
 }
 
 // textIDs maps the pieces that text may be cut into to their numbers.

@@ -210,16 +210,3 @@ func FuzzStream(f *testing.F) {
 		}
 	})
 }
-
-// TestPlain checks the split of files that name none, as llama.cpp has it.
-func TestPlain(t *testing.T) {
-	t.Parallel()
-	var got []string
-	plain("don't 1234567 $5+3 <=> x٣45, 快。", func(word string) { got = append(got, word) })
-	want := []string{
-		"don", "'", "t", " ", "123", "456", "7", " ", "$", "5", "+", "3", " ", "<=>", " x", "٣45", ",", " 快", "。",
-	}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
-	}
-}

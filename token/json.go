@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"kuai/token/merge"
 )
 
 // maxJSON bounds the bytes of a tokenizer.json.
@@ -279,27 +281,27 @@ func (f *file) model(t *Tokenizer, byteLevel bool, scores []float64) error {
 	if err != nil {
 		return err
 	}
-	b := &bpe{merges: merges, unknown: unknownID, fuse: f.Model.FuseUnknown, cache: newCache()}
+	b := &merge.BPE{Merges: merges, Unknown: unknownID, Fuse: f.Model.FuseUnknown}
 	if byteLevel {
-		b.bytes = t.byteTokens()
+		b.Bytes = t.byteTokens()
 	} else {
-		b.runes, b.raw, b.fallback = t.textIDs(), t.rawBytes(), f.Model.ByteFallback
+		b.Runes, b.Raw, b.Fallback = t.textIDs(), t.rawBytes(), f.Model.ByteFallback
 	}
 	if f.Model.IgnoreMerges {
-		b.whole = t.textIDs()
+		b.Whole = t.textIDs()
 		if byteLevel {
-			b.whole = t.byteWords()
+			b.Whole = t.byteWords()
 		}
 	}
 	t.model = b
-	if !byteLevel && b.whole == nil {
-		t.byWords(b.runes)
+	if !byteLevel && b.Whole == nil {
+		t.byWords(b.Runes)
 	}
 	return nil
 }
 
 // merges reads both forms: "a b" and ["a", "b"].
-func (f *file) merges(t *Tokenizer) (map[pair]merge, error) {
+func (f *file) merges(t *Tokenizer) (map[merge.Pair]merge.Merge, error) {
 	if f.Model.Merges == nil {
 		return nil, errors.New("the model has no merges")
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"kuai/format/gguf"
+	"kuai/token/merge"
 )
 
 // TestPeer compares with llama.cpp on lines and vocabularies of a directory
@@ -85,10 +86,10 @@ func TestWritePeer(t *testing.T) {
 // better.
 func scoredKeys(t *Tokenizer) []gguf.Key {
 	texts, types, scores := make([]string, t.Size()), make([]int32, t.Size()), make([]float32, t.Size())
-	b, _ := t.model.(*bpe)
-	for _, m := range b.merges {
-		if s := float32(-m.rank - 1); scores[m.id] == 0 || s > scores[m.id] {
-			scores[m.id] = s
+	b, _ := t.model.(*merge.BPE)
+	for _, m := range b.Merges {
+		if s := float32(-m.Rank - 1); scores[m.ID] == 0 || s > scores[m.ID] {
+			scores[m.ID] = s
 		}
 	}
 	for i, p := range t.pieces {

@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/dlclark/regexp2"
 	"golang.org/x/text/unicode/norm"
+
+	"kuai/token/split"
 )
 
 // maxGrowth bounds how many times longer normalisers may make a text.
@@ -110,7 +111,7 @@ func (s *stage) replacer() (func(string) string, error) {
 		}
 		return func(text string) string { return strings.ReplaceAll(text, s.Pattern.String, s.Content) }, nil
 	}
-	match, err := matcher(s.Pattern.Regex)
+	match, err := split.Compile(s.Pattern.Regex)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +128,7 @@ func (s *stage) replacer() (func(string) string, error) {
 }
 
 // splitter returns what a pre-tokenizer does, nil for nothing.
-func (s *stage) splitter() (splitter, error) {
+func (s *stage) splitter() (split.Func, error) {
 	if s == nil {
 		return nil, nil
 	}
@@ -138,25 +139,25 @@ func (s *stage) splitter() (splitter, error) {
 		return s.splits()
 	case "Digits":
 		if s.Individual {
-			return singleDigits, nil
+			return split.SingleDigits, nil
 		}
-		return runs(isNumber), nil
+		return split.Runs(split.IsNumber), nil
 	case "Whitespace":
-		return words, nil
+		return split.Words, nil
 	case "WhitespaceSplit":
-		return fields, nil
+		return split.Fields, nil
 	case "Punctuation":
 		if s.Behavior == "" {
-			return punctuation, nil
+			return split.Punctuation, nil
 		}
-		return s.behave(marks)
+		return s.behave(split.Marks)
 	case "Metaspace":
 		if s.Replacement != "" && s.Replacement != spacePiece {
 			return nil, fmt.Errorf("a Metaspace that writes spaces as %.20q cannot be read", s.Replacement)
 		}
 		return s.metaspace(), nil
 	case "Sequence":
-		var all splitter
+		var all split.Func
 		for i := range s.PreTokenizers {
 			next, err := s.PreTokenizers[i].splitter()
 			if err != nil {
@@ -167,7 +168,7 @@ func (s *stage) splitter() (splitter, error) {
 			case all == nil:
 				all = next
 			default:
-				all = then(all, next)
+				all = split.Then(all, next)
 			}
 		}
 		return all, nil
@@ -175,13 +176,13 @@ func (s *stage) splitter() (splitter, error) {
 	return nil, fmt.Errorf("a pre_tokenizer of type %q cannot be read", s.Type)
 }
 
-func (s *stage) byteLevel() splitter {
-	var split splitter
+func (s *stage) byteLevel() split.Func {
+	var words split.Func
 	if s.UseRegex == nil || *s.UseRegex {
-		split = gpt2.split
+		words, _ = split.ByExpression(split.GPT2)
 	}
 	if s.AddPrefix != nil && *s.AddPrefix {
-		rest := split
+		rest := words
 		return func(text string, yield func(string)) {
 			if !strings.HasPrefix(text, " ") {
 				text = " " + text
@@ -193,7 +194,7 @@ func (s *stage) byteLevel() splitter {
 			rest(text, yield)
 		}
 	}
-	return split
+	return words
 }
 
 // prepends returns when a space is put before a text: always, first or never.
@@ -230,7 +231,7 @@ func (s *stage) lead() (string, error) {
 }
 
 // metaspace writes spaces as the replacement, which then begins words.
-func (s *stage) metaspace() splitter {
+func (s *stage) metaspace() split.Func {
 	const mark = spacePiece
 	prefix := s.prepends() == "always"
 	cut := s.Split == nil || *s.Split
@@ -261,18 +262,18 @@ func (s *stage) metaspace() splitter {
 }
 
 // splits is a Split by a regular expression or a text.
-func (s *stage) splits() (splitter, error) {
-	if known, ok := knownPatterns[s.Pattern.Regex]; ok && s.Behavior == "Isolated" && !s.Invert {
+func (s *stage) splits() (split.Func, error) {
+	if known, ok := split.ByExpression(s.Pattern.Regex); ok && s.Behavior == "Isolated" && !s.Invert {
 		return known, nil
 	}
-	if known, ok := knownPatterns[s.Pattern.Regex]; ok && s.Behavior == "Removed" && s.Invert {
+	if known, ok := split.ByExpression(s.Pattern.Regex); ok && s.Behavior == "Removed" && s.Invert {
 		return known, nil // all matches, and everything matches
 	}
 	expr := s.Pattern.Regex
 	if expr == "" {
 		expr = regexp2.Escape(s.Pattern.String)
 	}
-	match, err := matcher(expr)
+	match, err := split.Compile(expr)
 	if err != nil {
 		return nil, err
 	}
@@ -280,7 +281,7 @@ func (s *stage) splits() (splitter, error) {
 }
 
 // behave says what happens to the pieces between matches.
-func (s *stage) behave(match func(string, func(string, bool))) (splitter, error) {
+func (s *stage) behave(match func(string, func(string, bool))) (split.Func, error) {
 	switch s.Behavior {
 	case "Isolated":
 		return func(text string, yield func(string)) { match(text, func(p string, _ bool) { yield(p) }) }, nil
@@ -338,130 +339,4 @@ func (s *stage) behave(match func(string, func(string, bool))) (splitter, error)
 		}, nil
 	}
 	return nil, fmt.Errorf("a Split with behavior %q cannot be read", s.Behavior)
-}
-
-// The expressions that are matched by hand.
-const (
-	gpt2Pattern   = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
-	llama3Pattern = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-	qwen2Pattern  = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-	o200kPattern  = `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-)
-
-var knownPatterns = map[string]splitter{
-	gpt2Pattern: gpt2.split, llama3Pattern: llama3.split, qwen2Pattern: qwen2.split, o200kPattern: o200k.split,
-}
-
-// matchTimeout bounds expressions that backtrack without end, which only a
-// hostile file has.
-const matchTimeout = 10 * time.Second
-
-// wordClass writes \w out: the reference counts all marks and numbers in it.
-func wordClass(expr string) string {
-	const class = `\p{L}\p{M}\p{N}\p{Pc}`
-	var b strings.Builder
-	inside := false
-	for i := 0; i < len(expr); i++ {
-		c := expr[i]
-		switch {
-		case c == '\\' && i+1 < len(expr):
-			i++
-			switch {
-			case expr[i] == 'w' && inside:
-				b.WriteString(class)
-			case expr[i] == 'w':
-				b.WriteString("[" + class + "]")
-			case expr[i] == 'W' && !inside:
-				b.WriteString("[^" + class + "]")
-			default:
-				b.WriteString(expr[i-1 : i+1])
-			}
-			continue
-		case c == '[':
-			inside = true
-		case c == ']':
-			inside = false
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
-}
-
-// matcher compiles an expression that is not known; the function cuts a text
-// into what matches and what does not.
-func matcher(expr string) (func(text string, yield func(piece string, hit bool)), error) {
-	re, err := regexp2.Compile(wordClass(expr), regexp2.Unicode)
-	if err != nil {
-		return nil, fmt.Errorf("the regular expression %.60q: %w", expr, err)
-	}
-	re.MatchTimeout = matchTimeout
-	return func(text string, yield func(string, bool)) {
-		chars := []rune(text)
-		last := 0
-		m, err := re.FindRunesMatch(chars)
-		for err == nil && m != nil {
-			if m.Index > last {
-				yield(string(chars[last:m.Index]), false)
-			}
-			if m.Length > 0 {
-				yield(string(chars[m.Index:m.Index+m.Length]), true)
-			}
-			last = m.Index + m.Length
-			m, err = re.FindNextMatch(m)
-		}
-		if last < len(chars) {
-			yield(string(chars[last:]), false)
-		}
-	}, nil
-}
-
-// runs splits where f begins or ends to hold.
-func runs(f func(rune) bool) splitter {
-	return func(text string, yield func(string)) {
-		for i := 0; i < len(text); {
-			end := run(text, i, 0, f)
-			if end == i {
-				end = run(text, i, 0, func(r rune) bool { return !f(r) })
-			}
-			yield(text[i:end])
-			i = end
-		}
-	}
-}
-
-// words is \w+|[^\w\s]+ .
-func words(text string, yield func(string)) {
-	word := func(r rune) bool {
-		return r == '_' || unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc,
-			unicode.Other_Alphabetic, unicode.Join_Control)
-	}
-	fields(text, func(field string) { runs(word)(field, yield) })
-}
-
-// fields drops white space.
-func fields(text string, yield func(string)) {
-	for f := range strings.FieldsSeq(text) {
-		yield(f)
-	}
-}
-
-// punctuation isolates each mark.
-func punctuation(text string, yield func(string)) {
-	marks(text, func(p string, _ bool) { yield(p) })
-}
-
-// marks cuts a text into punctuation, each mark by itself, and what is none.
-func marks(text string, yield func(piece string, hit bool)) {
-	mark := func(r rune) bool {
-		return unicode.IsPunct(r) || r < utf8.RuneSelf && unicode.IsSymbol(r)
-	}
-	for i := 0; i < len(text); {
-		end := run(text, i, 1, mark)
-		hit := end > i
-		if !hit {
-			end = run(text, i, 0, func(r rune) bool { return !mark(r) })
-		}
-		yield(text[i:end], hit)
-		i = end
-	}
 }

@@ -8,6 +8,8 @@ package token
 
 import (
 	"strings"
+
+	"kuai/token/split"
 )
 
 // Limits of what is read.
@@ -35,12 +37,9 @@ type piece struct {
 	kind  kind
 }
 
-// splitter cuts a text into words and gives them away in order.
-type splitter func(text string, yield func(word string))
-
 // merger turns a word into tokens.
 type merger interface {
-	encode(dst []int32, word string) []int32
+	Encode(dst []int32, word string) []int32
 }
 
 // Tokenizer turns text into tokens and back. It may be used by several
@@ -53,7 +52,7 @@ type Tokenizer struct {
 
 	normalize func(text string) string
 	lead      string // put before a text that nothing stands before
-	split     splitter
+	split     split.Func
 	model     merger
 	trim      bool // decoded text begins with a space that no text had
 
@@ -159,11 +158,11 @@ func (t *Tokenizer) encode(dst []int32, text string, first bool) []int32 {
 		text = t.lead + text
 	}
 	if t.split == nil {
-		return t.model.encode(dst, text)
+		return t.model.Encode(dst, text)
 	}
 	t.split(text, func(word string) {
 		if word != "" {
-			dst = t.model.encode(dst, word)
+			dst = t.model.Encode(dst, word)
 		}
 	})
 	return dst

@@ -10,6 +10,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"kuai/token/merge"
+	"kuai/token/split"
 )
 
 // TrainConfig says what to learn.
@@ -32,7 +35,7 @@ type TrainConfig struct {
 //
 // Source: Sennrich et al., arXiv:1508.07909.
 func Train(ctx context.Context, texts iter.Seq[string], c TrainConfig) ([]byte, error) {
-	split, ok := preTokenizers[c.Split]
+	words, ok := split.ByName(c.Split)
 	if !ok {
 		return nil, fmt.Errorf("token: the split %q is not known", c.Split)
 	}
@@ -44,7 +47,7 @@ func Train(ctx context.Context, texts iter.Seq[string], c TrainConfig) ([]byte, 
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
-		split(text, func(word string) {
+		words(text, func(word string) {
 			if _, seen := counts[word]; !seen {
 				word = strings.Clone(word) // or all texts would be kept
 			}
@@ -76,7 +79,7 @@ type counted struct {
 
 // frequent is a pair and how often it occurred when it was put on the heap.
 type frequent struct {
-	pair
+	merge.Pair
 	count int64
 }
 
@@ -87,7 +90,7 @@ func (f frequents) Less(i, j int) bool {
 	if f[i].count != f[j].count {
 		return f[i].count > f[j].count
 	}
-	return cmp.Or(cmp.Compare(f[i].left, f[j].left), cmp.Compare(f[i].right, f[j].right)) < 0
+	return cmp.Or(cmp.Compare(f[i].Left, f[j].Left), cmp.Compare(f[i].Right, f[j].Right)) < 0
 }
 func (f frequents) Swap(i, j int) { f[i], f[j] = f[j], f[i] }
 func (f *frequents) Push(x any)   { *f = append(*f, x.(frequent)) } //nolint:forcetypeassert // only those are pushed
@@ -101,14 +104,14 @@ func (f *frequents) Pop() any {
 type trainer struct {
 	names  []string // of all tokens, in the characters of byte-level vocabularies
 	words  []counted
-	pairs  map[pair]int64
-	where  map[pair][]int32 // words that had the pair at some time
+	pairs  map[merge.Pair]int64
+	where  map[merge.Pair][]int32 // words that had the pair at some time
 	queue  frequents
 	merges [][2]string
 }
 
 func newTrainer(special []string, counts map[string]int64) *trainer {
-	t := &trainer{names: slices.Clone(special), pairs: map[pair]int64{}, where: map[pair][]int32{}}
+	t := &trainer{names: slices.Clone(special), pairs: map[merge.Pair]int64{}, where: map[merge.Pair][]int32{}}
 	letters := slices.Sorted(slices.Values(byteRunes[:]))
 	var ids [256]int32
 	for _, r := range letters {
@@ -124,7 +127,7 @@ func newTrainer(special []string, counts map[string]int64) *trainer {
 	}
 	for i, w := range t.words {
 		for j := 1; j < len(w.ids); j++ {
-			t.add(pair{w.ids[j-1], w.ids[j]}, w.count, int32(i))
+			t.add(merge.Pair{Left: w.ids[j-1], Right: w.ids[j]}, w.count, int32(i))
 		}
 	}
 	for p, n := range t.pairs {
@@ -135,7 +138,7 @@ func newTrainer(special []string, counts map[string]int64) *trainer {
 }
 
 // add counts a pair in a word; words are given in order.
-func (t *trainer) add(p pair, n int64, word int32) {
+func (t *trainer) add(p merge.Pair, n int64, word int32) {
 	t.pairs[p] += n
 	list := t.where[p]
 	if n > 0 && (len(list) == 0 || list[len(list)-1] != word) {
@@ -148,31 +151,31 @@ func (t *trainer) add(p pair, n int64, word int32) {
 func (t *trainer) merge(least int64) bool {
 	for len(t.queue) > 0 {
 		top := heap.Pop(&t.queue).(frequent) //nolint:forcetypeassert // only those are pushed
-		if now := t.pairs[top.pair]; now != top.count {
+		if now := t.pairs[top.Pair]; now != top.count {
 			if now > 0 {
-				heap.Push(&t.queue, frequent{top.pair, now})
+				heap.Push(&t.queue, frequent{top.Pair, now})
 			}
 			continue
 		}
 		if top.count < least {
 			return false
 		}
-		t.apply(top.pair)
+		t.apply(top.Pair)
 		return true
 	}
 	return false
 }
 
 // apply replaces a pair by a new token in all words.
-func (t *trainer) apply(p pair) {
+func (t *trainer) apply(p merge.Pair) {
 	id := int32(len(t.names))
-	left, right := t.names[p.left], t.names[p.right]
+	left, right := t.names[p.Left], t.names[p.Right]
 	t.names = append(t.names, left+right)
 	t.merges = append(t.merges, [2]string{left, right})
 	list := t.where[p]
 	delete(t.where, p)
 	slices.Sort(list)
-	changed := map[pair]bool{}
+	changed := map[merge.Pair]bool{}
 	for k, i := range list {
 		if k > 0 && list[k-1] == i {
 			continue
@@ -188,25 +191,25 @@ func (t *trainer) apply(p pair) {
 }
 
 // replace rewrites a word and the counts of the pairs at the places.
-func (t *trainer) replace(i int32, p pair, id int32, changed map[pair]bool) {
+func (t *trainer) replace(i int32, p merge.Pair, id int32, changed map[merge.Pair]bool) {
 	w := &t.words[i]
 	out := w.ids[:0]
 	for j := 0; j < len(w.ids); j++ {
-		if j+1 >= len(w.ids) || w.ids[j] != p.left || w.ids[j+1] != p.right {
+		if j+1 >= len(w.ids) || w.ids[j] != p.Left || w.ids[j+1] != p.Right {
 			out = append(out, w.ids[j])
 			continue
 		}
 		if len(out) > 0 {
 			before := out[len(out)-1]
-			t.add(pair{before, p.left}, -w.count, i)
-			t.add(pair{before, id}, w.count, i)
-			changed[pair{before, id}] = true
+			t.add(merge.Pair{Left: before, Right: p.Left}, -w.count, i)
+			t.add(merge.Pair{Left: before, Right: id}, w.count, i)
+			changed[merge.Pair{Left: before, Right: id}] = true
 		}
 		if j+2 < len(w.ids) {
 			after := w.ids[j+2]
-			t.add(pair{p.right, after}, -w.count, i)
-			t.add(pair{id, after}, w.count, i)
-			changed[pair{id, after}] = true
+			t.add(merge.Pair{Left: p.Right, Right: after}, -w.count, i)
+			t.add(merge.Pair{Left: id, Right: after}, w.count, i)
+			changed[merge.Pair{Left: id, Right: after}] = true
 		}
 		out = append(out, id)
 		j++
@@ -216,7 +219,7 @@ func (t *trainer) replace(i int32, p pair, id int32, changed map[pair]bool) {
 
 // json writes tokenizer.json.
 func (t *trainer) json(c TrainConfig) ([]byte, error) {
-	split, err := jsonSplit(c.Split)
+	pre, err := jsonSplit(c.Split)
 	if err != nil {
 		return nil, err
 	}
@@ -232,5 +235,5 @@ func (t *trainer) json(c TrainConfig) ([]byte, error) {
 	if merges == nil {
 		merges = [][2]string{}
 	}
-	return json.MarshalIndent(document(split, special, vocab, merges, c.Split == "llama-bpe"), "", " ")
+	return json.MarshalIndent(document(pre, special, vocab, merges, c.Split == "llama-bpe"), "", " ")
 }

@@ -1,4 +1,4 @@
-package token
+package merge
 
 import (
 	"container/heap"
@@ -7,16 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// scored merges as SentencePiece's BPE does: characters first, then the pair
+// Scored merges as SentencePiece's BPE does: characters first, then the pair
 // whose joined piece has the highest score, of those the leftmost. Characters
 // that are no piece become their bytes.
 //
 // Source: github.com/google/sentencepiece, src/bpe_model.cc.
-type scored struct {
-	ids     map[string]int32
-	scores  []float32
-	raw     [256]int32
-	unknown int32
+type Scored struct {
+	IDs     map[string]int32
+	Scores  []float32
+	Raw     [256]int32 // tokens of bytes, -1 where there is none
+	Unknown int32      // -1: none
 	cache   cache
 }
 
@@ -46,7 +46,8 @@ func (o *offers) Pop() any {
 	return last
 }
 
-func (m *scored) encode(dst []int32, word string) []int32 {
+// Encode appends the tokens of a word.
+func (m *Scored) Encode(dst []int32, word string) []int32 {
 	if out, ok := m.cache.get(word); ok {
 		return append(dst, out...)
 	}
@@ -57,7 +58,7 @@ func (m *scored) encode(dst []int32, word string) []int32 {
 }
 
 // merge appends the tokens of a word.
-func (m *scored) merge(dst []int32, word string) []int32 {
+func (m *Scored) merge(dst []int32, word string) []int32 {
 	var s []segment
 	for i := 0; i < len(word); {
 		_, n := utf8.DecodeRuneInString(word[i:])
@@ -74,8 +75,8 @@ func (m *scored) merge(dst []int32, word string) []int32 {
 			return
 		}
 		joined := word[s[left].from:s[right].to]
-		if id, ok := m.ids[joined]; ok {
-			heap.Push(&queue, offer{m.scores[id], left, right, len(joined)})
+		if id, ok := m.IDs[joined]; ok {
+			heap.Push(&queue, offer{m.Scores[id], left, right, len(joined)})
 		}
 	}
 	for i := 1; i < len(s); i++ {
@@ -102,41 +103,57 @@ func (m *scored) merge(dst []int32, word string) []int32 {
 }
 
 // piece appends the token of a run, or those of its bytes.
-func (m *scored) piece(dst []int32, text string) []int32 {
-	if id, ok := m.ids[text]; ok {
+func (m *Scored) piece(dst []int32, text string) []int32 {
+	if id, ok := m.IDs[text]; ok {
 		return append(dst, id)
 	}
 	for i := range len(text) {
-		if id := m.raw[text[i]]; id >= 0 {
+		if id := m.Raw[text[i]]; id >= 0 {
 			dst = append(dst, id)
-		} else if m.unknown >= 0 {
-			return append(dst, m.unknown)
+		} else if m.Unknown >= 0 {
+			return append(dst, m.Unknown)
 		}
 	}
 	return dst
 }
 
-// unigram finds the likeliest cut of a word into pieces.
+// Unigram finds the likeliest cut of a word into pieces.
 //
 // Source: Kudo, arXiv:1804.10959; github.com/google/sentencepiece,
 // src/unigram_model.cc.
-type unigram struct {
-	ids     map[string]int32
-	scores  []float64
+//
+// It is made by NewUnigram.
+type Unigram struct {
+	IDs     map[string]int32
+	Scores  []float64
+	Raw     [256]int32 // tokens of bytes, -1 where there is none
+	Bytes   bool       // unknown characters become their bytes
+	Unknown int32      // -1: none
+	Fuse    bool       // unknown ones beside each other are one
+
 	longest int // bytes of a piece
 	lowest  float64
-	raw     [256]int32
-	bytes   bool // unknown characters become their bytes
-	unknown int32
-	fuse    bool
 	cache   cache
+}
+
+// NewUnigram completes a model.
+func NewUnigram(m *Unigram) *Unigram {
+	for text, id := range m.IDs {
+		m.longest = max(m.longest, len(text))
+		m.lowest = min(m.lowest, m.Scores[id])
+	}
+	for _, id := range m.Raw {
+		m.Bytes = m.Bytes && id >= 0
+	}
+	return m
 }
 
 // unknownPenalty is how much worse than the worst piece an unknown character
 // is.
 const unknownPenalty = 10
 
-func (m *unigram) encode(dst []int32, word string) []int32 {
+// Encode appends the tokens of a word.
+func (m *Unigram) Encode(dst []int32, word string) []int32 {
 	if out, ok := m.cache.get(word); ok {
 		return append(dst, out...)
 	}
@@ -147,7 +164,7 @@ func (m *unigram) encode(dst []int32, word string) []int32 {
 }
 
 // likeliest appends the tokens of a word.
-func (m *unigram) likeliest(dst []int32, word string) []int32 {
+func (m *Unigram) likeliest(dst []int32, word string) []int32 {
 	begin := len(dst)
 	type node struct {
 		score float64
@@ -163,8 +180,8 @@ func (m *unigram) likeliest(dst []int32, word string) []int32 {
 		_, size := utf8.DecodeRuneInString(word[i:])
 		single := false
 		for j := i + size; j <= len(word) && j-i <= m.longest; {
-			if id, ok := m.ids[word[i:j]]; ok {
-				if s := best[i].score + m.scores[id]; s > best[j].score {
+			if id, ok := m.IDs[word[i:j]]; ok {
+				if s := best[i].score + m.Scores[id]; s > best[j].score {
 					best[j] = node{s, i, id}
 				}
 				single = single || j == i+size
@@ -199,15 +216,15 @@ func (m *unigram) likeliest(dst []int32, word string) []int32 {
 
 // missing appends what stands for a character without a piece to the tokens of
 // the word so far, dst[from:].
-func (m *unigram) missing(dst []int32, from int, c string) []int32 {
-	if m.bytes {
+func (m *Unigram) missing(dst []int32, from int, c string) []int32 {
+	if m.Bytes {
 		for i := range len(c) {
-			dst = append(dst, m.raw[c[i]])
+			dst = append(dst, m.Raw[c[i]])
 		}
 		return dst
 	}
-	if m.unknown < 0 || m.fuse && len(dst) > from && dst[len(dst)-1] == m.unknown {
+	if m.Unknown < 0 || m.Fuse && len(dst) > from && dst[len(dst)-1] == m.Unknown {
 		return dst
 	}
-	return append(dst, m.unknown)
+	return append(dst, m.Unknown)
 }

@@ -1,41 +1,41 @@
-package token
+// Package merge turns words into tokens: byte pair encoding by ranks, and
+// SentencePiece's two models, by scores and by likelihood.
+package merge
 
 import (
 	"container/heap"
-	"hash/maphash"
 	"math"
-	"sync"
 	"unicode/utf8"
 )
 
-// pair is two tokens side by side.
-type pair struct{ left, right int32 }
+// Pair is two tokens side by side.
+type Pair struct{ Left, Right int32 }
 
-// merge is what a pair becomes, and how early.
-type merge struct{ rank, id int32 }
+// Merge is what a pair becomes, and how early.
+type Merge struct{ Rank, ID int32 }
 
-// bpe merges the symbols of a word, the pair of the lowest rank first and of
+// BPE merges the symbols of a word, the pair of the lowest rank first and of
 // those the leftmost.
 //
 // Source: Sennrich et al., arXiv:1508.07909.
-type bpe struct {
-	merges map[pair]merge
-	bytes  [256]int32       // byte-level: the token of each byte; -1 where there is none
-	runes  map[string]int32 // otherwise: the vocabulary, by which characters are looked up
-	whole  map[string]int32 // ignore_merges: words that are tokens already
-	// fallback turns characters that are no token into their bytes; unknown is
+type BPE struct {
+	Merges map[Pair]Merge
+	Bytes  [256]int32       // byte-level: the token of each byte; -1 where there is none
+	Runes  map[string]int32 // otherwise: the vocabulary, by which characters are looked up
+	Whole  map[string]int32 // ignore_merges: words that are tokens already
+	// Fallback turns characters that are no token into their bytes; Unknown is
 	// the token for them otherwise, -1 drops them.
-	fallback bool
-	raw      [256]int32
-	unknown  int32
-	fuse     bool // unknown ones beside each other are one
+	Fallback bool
+	Raw      [256]int32
+	Unknown  int32
+	Fuse     bool // unknown ones beside each other are one
 
 	cache cache
 }
 
-// encode appends the tokens of a word.
-func (b *bpe) encode(dst []int32, word string) []int32 {
-	if id, ok := b.whole[word]; ok {
+// Encode appends the tokens of a word.
+func (b *BPE) Encode(dst []int32, word string) []int32 {
+	if id, ok := b.Whole[word]; ok {
 		return append(dst, id)
 	}
 	if out, ok := b.cache.get(word); ok {
@@ -54,10 +54,10 @@ func (b *bpe) encode(dst []int32, word string) []int32 {
 }
 
 // symbols appends the tokens that merging begins with.
-func (b *bpe) symbols(dst []int32, word string) []int32 {
-	if b.runes == nil {
+func (b *BPE) symbols(dst []int32, word string) []int32 {
+	if b.Runes == nil {
 		for i := range len(word) {
-			if id := b.bytes[word[i]]; id >= 0 {
+			if id := b.Bytes[word[i]]; id >= 0 {
 				dst = append(dst, id)
 			}
 		}
@@ -74,26 +74,26 @@ func (b *bpe) symbols(dst []int32, word string) []int32 {
 
 // character appends the token of a character, or what stands for it, to those
 // of the word so far, dst[from:].
-func (b *bpe) character(dst []int32, from int, c string) []int32 {
-	if id, ok := b.runes[c]; ok {
+func (b *BPE) character(dst []int32, from int, c string) []int32 {
+	if id, ok := b.Runes[c]; ok {
 		return append(dst, id)
 	}
-	if b.fallback {
+	if b.Fallback {
 		all := true
 		for i := range len(c) {
-			all = all && b.raw[c[i]] >= 0
+			all = all && b.Raw[c[i]] >= 0
 		}
 		if all {
 			for i := range len(c) {
-				dst = append(dst, b.raw[c[i]])
+				dst = append(dst, b.Raw[c[i]])
 			}
 			return dst
 		}
 	}
-	if b.unknown < 0 || b.fuse && len(dst) > from && dst[len(dst)-1] == b.unknown {
+	if b.Unknown < 0 || b.Fuse && len(dst) > from && dst[len(dst)-1] == b.Unknown {
 		return dst
 	}
-	return append(dst, b.unknown)
+	return append(dst, b.Unknown)
 }
 
 // longWord is how many symbols are merged by looking at all pairs each time;
@@ -101,12 +101,12 @@ func (b *bpe) character(dst []int32, from int, c string) []int32 {
 const longWord = 48
 
 // short merges in place.
-func (b *bpe) short(s []int32) []int32 {
-	var ranks [longWord]merge
-	none := merge{rank: math.MaxInt32}
-	look := func(i int) merge {
+func (b *BPE) short(s []int32) []int32 {
+	var ranks [longWord]Merge
+	none := Merge{Rank: math.MaxInt32}
+	look := func(i int) Merge {
 		if i+1 < len(s) {
-			if m, ok := b.merges[pair{s[i], s[i+1]}]; ok {
+			if m, ok := b.Merges[Pair{s[i], s[i+1]}]; ok {
 				return m
 			}
 		}
@@ -118,14 +118,14 @@ func (b *bpe) short(s []int32) []int32 {
 	for len(s) > 1 {
 		best := 0
 		for i := 1; i < len(s)-1; i++ {
-			if ranks[i].rank < ranks[best].rank {
+			if ranks[i].Rank < ranks[best].Rank {
 				best = i
 			}
 		}
-		if ranks[best].rank == math.MaxInt32 {
+		if ranks[best].Rank == math.MaxInt32 {
 			break
 		}
-		s[best] = ranks[best].id
+		s[best] = ranks[best].ID
 		copy(s[best+1:], s[best+2:])
 		copy(ranks[best+1:], ranks[best+2:len(s)])
 		s = s[:len(s)-1]
@@ -140,7 +140,7 @@ func (b *bpe) short(s []int32) []int32 {
 // candidate is a pair that may be merged: still valid while both symbols are
 // what they were.
 type candidate struct {
-	merge
+	Merge
 	at          int32
 	left, right int32 // the tokens
 }
@@ -149,8 +149,8 @@ type candidates []candidate
 
 func (c candidates) Len() int { return len(c) }
 func (c candidates) Less(i, j int) bool {
-	if c[i].rank != c[j].rank {
-		return c[i].rank < c[j].rank
+	if c[i].Rank != c[j].Rank {
+		return c[i].Rank < c[j].Rank
 	}
 	return c[i].at < c[j].at
 }
@@ -163,7 +163,7 @@ func (c *candidates) Pop() any {
 }
 
 // long merges in place with a heap and a list.
-func (b *bpe) long(s []int32) []int32 {
+func (b *BPE) long(s []int32) []int32 {
 	n := int32(len(s))
 	next, before := make([]int32, n), make([]int32, n)
 	var c candidates
@@ -172,7 +172,7 @@ func (b *bpe) long(s []int32) []int32 {
 			return
 		}
 		l, r := s[i], s[next[i]]
-		if m, ok := b.merges[pair{l, r}]; ok {
+		if m, ok := b.Merges[Pair{l, r}]; ok {
 			heap.Push(&c, candidate{m, i, l, r})
 		}
 	}
@@ -189,7 +189,7 @@ func (b *bpe) long(s []int32) []int32 {
 			continue
 		}
 		gone := next[i]
-		s[i], s[gone] = m.id, -1
+		s[i], s[gone] = m.ID, -1
 		next[i] = next[gone]
 		if next[i] < n {
 			before[next[i]] = i
@@ -202,45 +202,4 @@ func (b *bpe) long(s []int32) []int32 {
 		out = append(out, s[i])
 	}
 	return out
-}
-
-const (
-	cacheShards = 16
-	cacheWords  = 4096 // of a shard; it is emptied when full
-	cacheLength = 64   // bytes of a word that is kept
-)
-
-// cache remembers words.
-type cache struct {
-	seed   maphash.Seed
-	shards [cacheShards]struct {
-		sync.RWMutex
-		words map[string][]int32
-	}
-}
-
-func newCache() cache { return cache{seed: maphash.MakeSeed()} }
-
-func (c *cache) get(word string) ([]int32, bool) {
-	if len(word) > cacheLength {
-		return nil, false
-	}
-	s := &c.shards[maphash.String(c.seed, word)%cacheShards]
-	s.RLock()
-	defer s.RUnlock()
-	out, ok := s.words[word]
-	return out, ok
-}
-
-func (c *cache) put(word string, ids []int32) {
-	if len(word) > cacheLength {
-		return
-	}
-	s := &c.shards[maphash.String(c.seed, word)%cacheShards]
-	s.Lock()
-	defer s.Unlock()
-	if s.words == nil || len(s.words) >= cacheWords {
-		s.words = make(map[string][]int32, cacheWords)
-	}
-	s.words[string([]byte(word))] = append([]int32(nil), ids...)
 }

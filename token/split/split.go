@@ -1,9 +1,14 @@
-package token
+// Package split cuts text into the words that tokenizers merge, by the regular
+// expressions of the known vocabularies, matched by hand, and by any other.
+package split
 
 import (
 	"unicode"
 	"unicode/utf8"
 )
+
+// Func cuts a text into words and gives them away in order.
+type Func func(text string, yield func(word string))
 
 // pattern is one of the regular expressions by which byte-level vocabularies
 // split text, matched by hand: Go's regexp has no look-ahead, and words are
@@ -53,9 +58,11 @@ func (p pattern) split(text string, yield func(string)) {
 	}
 }
 
+// IsNumber is \p{N}.
+func IsNumber(r rune) bool { return unicode.IsNumber(r) }
+
 func isLetter(r rune) bool { return unicode.IsLetter(r) }
-func isNumber(r rune) bool { return unicode.IsNumber(r) }
-func isOther(r rune) bool  { return !unicode.IsSpace(r) && !isLetter(r) && !isNumber(r) }
+func isOther(r rune) bool  { return !unicode.IsSpace(r) && !isLetter(r) && !IsNumber(r) }
 
 // run returns where the run of characters that f accepts ends, of at most
 // limit characters unless that is 0.
@@ -91,7 +98,7 @@ func (p pattern) word(text string, i int) int {
 	if p.digits == 0 {
 		from = after
 	}
-	if end := run(text, from, p.digits, isNumber); end > from {
+	if end := run(text, from, p.digits, IsNumber); end > from {
 		return end
 	}
 	if end := run(text, after, 0, isOther); end > after {
@@ -126,7 +133,7 @@ func (p pattern) lettersAt(text string, i int) int {
 		return i
 	default:
 		r, size := utf8.DecodeRuneInString(text[i:])
-		if r != '\r' && r != '\n' && !isLetter(r) && !isNumber(r) {
+		if r != '\r' && r != '\n' && !isLetter(r) && !IsNumber(r) {
 			from += size
 		}
 		if p.letters == cased {
@@ -247,15 +254,15 @@ func (p pattern) space(text string, i int) int {
 	return end
 }
 
-// singleDigits splits off each digit.
-func singleDigits(text string, yield func(string)) {
+// SingleDigits splits off each digit.
+func SingleDigits(text string, yield func(string)) {
 	for i := 0; i < len(text); {
-		end := run(text, i, 0, func(r rune) bool { return !isNumber(r) })
+		end := run(text, i, 0, func(r rune) bool { return !IsNumber(r) })
 		if end > i {
 			yield(text[i:end])
 		}
 		for i = end; i < len(text); i = end {
-			if end = run(text, i, 1, isNumber); end == i {
+			if end = run(text, i, 1, IsNumber); end == i {
 				break
 			}
 			yield(text[i:end])
@@ -263,8 +270,8 @@ func singleDigits(text string, yield func(string)) {
 	}
 }
 
-// then splits the words of one splitter by another.
-func then(first, second splitter) splitter {
+// Then splits the words of one splitter by another.
+func Then(first, second Func) Func {
 	return func(text string, yield func(string)) {
 		first(text, func(word string) { second(word, yield) })
 	}
@@ -272,7 +279,7 @@ func then(first, second splitter) splitter {
 
 // plain is what llama.cpp does for a file that names no split: punctuation,
 // then gpt2, then numbers, then three digits at a time.
-var plain = then(then(then(runs(isMark), gpt2.split), runs(isNumber)), threes)
+var plain = Then(Then(Then(Runs(isMark), gpt2.split), Runs(IsNumber)), threes)
 
 // isMark is [\p{P}$+<=>^~|] .
 func isMark(r rune) bool {
