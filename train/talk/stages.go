@@ -1,0 +1,248 @@
+package talk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+	"unicode"
+
+	"kuai/format/atomicfile"
+	"kuai/format/safetensors"
+	"kuai/nn"
+	"kuai/par"
+	"kuai/token"
+	"kuai/train"
+)
+
+// Options say what is trained, on what, and where it is kept.
+type Options struct {
+	Dir        string // of the training
+	Size       string // of Sizes
+	Vocabulary int    // tokens
+	Sources    []Source
+	Steps      int
+	Tokens     int // of a step
+	Rate       float64
+	Pool       *par.Pool
+	Seed       uint64
+	Every      time.Duration // between checkpoints
+	Init       string        // a model's directory that a new training begins from
+	View       io.Writer
+	// Change, unless nil, changes the shape: for ablations.
+	Change func(c *Config)
+}
+
+// Files of a training's directory, beside the checkpoints.
+const (
+	tokenizerFile = "tokenizer.json"
+	configFile    = "config.json"
+	modelDir      = "model"
+)
+
+// learnedDocuments is how many documents the vocabulary is learned from: some
+// 30 million characters.
+const learnedDocuments = 60_000
+
+// Tokenizer reads the training's vocabulary, or learns one from the sources.
+func (o Options) Tokenizer(ctx context.Context) (*token.Tokenizer, error) {
+	path := filepath.Join(o.Dir, tokenizerFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		if data, err = o.learn(ctx); err == nil {
+			if err = os.MkdirAll(o.Dir, 0o755); err == nil {
+				err = atomicfile.WriteBytes(path, data)
+			}
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("talk: %w", err)
+	}
+	t, err := token.FromJSON(data, nil)
+	if err != nil {
+		return nil, fmt.Errorf("talk: %s: %w", path, err)
+	}
+	return t, nil
+}
+
+// learn makes a vocabulary in which digits and Chinese characters are tokens of
+// their own: names and numbers are then copied sign by sign, whatever stands
+// around them.
+func (o Options) learn(ctx context.Context) ([]byte, error) {
+	c := token.TrainConfig{Size: o.Vocabulary, Split: "qwen2", Special: ControlTokens(), MinCount: 2}
+	if o.View != nil {
+		c.Progress = func(n, of int) {
+			if n%1024 == 0 {
+				_, _ = fmt.Fprintf(o.View, "vocabulary %d/%d\n", n, of)
+			}
+		}
+	}
+	return token.Train(ctx, o.texts(learnedDocuments), c)
+}
+
+func (o Options) texts(n int) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		r := rand.New(rand.NewPCG(o.Seed, 1<<40))
+		k := &Task{Sources: o.Sources}
+		for range n {
+			for _, p := range k.draw(r) {
+				for piece := range separate(p.Text) {
+					if !yield(piece) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// separate cuts a text around each Chinese character.
+func separate(s string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		from := 0
+		for i, r := range s {
+			if !unicode.Is(unicode.Han, r) {
+				continue
+			}
+			n := len(string(r))
+			if from < i && !yield(s[from:i]) || !yield(s[i:i+n]) {
+				return
+			}
+			from = i + n
+		}
+		if from < len(s) {
+			yield(s[from:])
+		}
+	}
+}
+
+// config reads the training's shape, or makes it and writes it down.
+func (o Options) config(t *token.Tokenizer) (Config, error) {
+	path := filepath.Join(o.Dir, configFile)
+	data, err := os.ReadFile(path)
+	if err == nil {
+		var c Config
+		if err := json.Unmarshal(data, &c); err != nil {
+			return Config{}, fmt.Errorf("talk: %s: %w", path, err)
+		}
+		return c, c.check()
+	}
+	c, err := Size(o.Size, t.Size())
+	if err != nil {
+		return Config{}, err
+	}
+	begin, _ := t.ID(BeginToken)
+	end, _ := t.ID(EndToken)
+	c.BeginToken, c.EndToken = int(begin), int(end)
+	if o.Change != nil {
+		o.Change(&c)
+	}
+	if data, err = json.MarshalIndent(c, "", "  "); err != nil {
+		return Config{}, err
+	}
+	return c, atomicfile.WriteBytes(path, data)
+}
+
+// stages of the rows' length: short ones first, since local structure comes
+// first and they cost less.
+func stages() []Stage { return []Stage{{0.1, 256}, {0.8, 1024}, {1, 2048}} }
+
+// averaging is the decay of the averaged weights, which are the ones used.
+const averaging = 0.998
+
+// Train trains, or goes on.
+func Train(ctx context.Context, o Options) (train.Result, error) {
+	t, err := o.Tokenizer(ctx)
+	if err != nil {
+		return train.Result{}, err
+	}
+	c, err := o.config(t)
+	if err != nil {
+		return train.Result{}, err
+	}
+	m, err := New(c, o.Seed)
+	if err != nil {
+		return train.Result{}, err
+	}
+	task, err := NewTask(m, t, o.Sources, o.Tokens, o.Steps, stages(), o.Seed)
+	if err != nil {
+		return train.Result{}, err
+	}
+	if o.View != nil {
+		_, _ = fmt.Fprintf(o.View, "%s: %v\n", o.Size, m)
+	}
+	from := ""
+	if o.Init != "" {
+		from = filepath.Join(o.Init, train.ModelFile)
+	}
+	return train.Run(ctx, train.Config{
+		Dir: o.Dir, Steps: o.Steps, Rate: o.Rate, Warmup: min(100, o.Steps/10), Decay: o.Steps * 2 / 5,
+		Weight: 0.1, Clip: 1, EMA: averaging, Muon: true, BF16: true, Every: o.Every, Init: from, Pool: o.Pool, View: o.View,
+	}, task)
+}
+
+// chatTemplate writes a conversation as the model was trained on it. A memory
+// stands before the turn that it was recalled for, under a role of its own.
+const chatTemplate = `{{ bos_token }}{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '<|end|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}`
+
+// Export writes the averaged weights of the newest checkpoint as a Hugging Face
+// directory.
+func Export(o Options, to string) error {
+	points := train.Checkpoints(o.Dir)
+	if len(points) == 0 {
+		return fmt.Errorf("talk: %s: no checkpoint to export", o.Dir)
+	}
+	t, err := o.Tokenizer(context.Background())
+	if err != nil {
+		return err
+	}
+	c, err := o.config(t)
+	if err != nil {
+		return err
+	}
+	m, err := New(c, o.Seed)
+	if err != nil {
+		return err
+	}
+	f, err := safetensors.Read(filepath.Join(points[0], train.EMAFile))
+	if err != nil {
+		return err
+	}
+	if err := nn.Load(m, f); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return fmt.Errorf("talk: %w", err)
+	}
+	if err := nn.Save(filepath.Join(to, train.ModelFile), m, safetensors.F32, map[string]string{"format": "pt"}); err != nil {
+		return err
+	}
+	conf, err := json.MarshalIndent(map[string]any{
+		"bos_token": BeginToken, "eos_token": EndToken, "add_bos_token": false, "chat_template": chatTemplate,
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.WriteBytes(filepath.Join(to, "tokenizer_config.json"), conf); err != nil {
+		return err
+	}
+	for _, name := range []string{configFile, tokenizerFile} {
+		data, err := os.ReadFile(filepath.Join(o.Dir, name))
+		if err != nil {
+			return fmt.Errorf("talk: %w", err)
+		}
+		if err := atomicfile.WriteBytes(filepath.Join(to, name), data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ModelDir is where a training's export goes unless told otherwise.
+func ModelDir(dir string) string { return filepath.Join(dir, modelDir) }

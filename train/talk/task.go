@@ -1,0 +1,153 @@
+package talk
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"kuai/grad"
+	"kuai/nn"
+	"kuai/token"
+	"kuai/train"
+)
+
+// balanceRate is how far a bias of the router moves in a step.
+const balanceRate = 1e-3
+
+// Source draws documents of one kind.
+type Source struct {
+	Name  string
+	Share float64 // of the documents
+	// Draw returns documents from the generator's state.
+	Draw func(r *rand.Rand) Document
+}
+
+// Stage is a part of a training whose rows have one length.
+type Stage struct {
+	Until  float64 // share of the steps
+	Length int     // tokens of a row
+}
+
+// Task trains a model on sources.
+type Task struct {
+	Model   *Model
+	Sources []Source
+	Tokens  int // of a step
+	Steps   int // of the training
+	Stages  []Stage
+	Seed    uint64
+
+	codec *codec
+}
+
+// NewTask returns a task; the vocabulary must have the control tokens.
+func NewTask(m *Model, t *token.Tokenizer, sources []Source, tokens, steps int, stages []Stage, seed uint64) (*Task, error) {
+	for _, name := range ControlTokens() {
+		if _, ok := t.ID(name); !ok {
+			return nil, fmt.Errorf("talk: the vocabulary has no token %s", name)
+		}
+	}
+	if t.Size() != m.Config.VocabSize {
+		return nil, fmt.Errorf("talk: %d tokens in the vocabulary, %d in the model", t.Size(), m.Config.VocabSize)
+	}
+	return &Task{Model: m, Sources: sources, Tokens: tokens, Steps: steps, Stages: stages, Seed: seed, codec: newCodec(t)}, nil
+}
+
+// Batch is the rows of a step.
+type Batch struct {
+	Rows, Length int
+	IDs, Labels  []int32   // [B, T]
+	Weights      []float32 // [B, T], of the labels
+	Roles        []Role    // [B, T]
+}
+
+// Module returns what is trained.
+func (k *Task) Module() any { return k.Model }
+
+// length returns how long the rows of a step are.
+func (k *Task) length(step int) int {
+	for _, s := range k.Stages {
+		if float64(step) < s.Until*float64(k.Steps) {
+			return s.Length
+		}
+	}
+	return k.Stages[len(k.Stages)-1].Length
+}
+
+// Batch draws the rows of a step.
+func (k *Task) Batch(step int) (Batch, error) {
+	length := k.length(step)
+	rows := max(1, k.Tokens/length)
+	n := rows * length
+	b := Batch{
+		Rows: rows, Length: length, IDs: make([]int32, n), Labels: make([]int32, n),
+		Weights: make([]float32, n), Roles: make([]Role, n),
+	}
+	var pieces []piece
+	for row := range rows {
+		r := rand.New(rand.NewPCG(k.Seed, uint64(step)<<20|uint64(row)))
+		pieces = k.row(pieces[:0], r, length+1)
+		for i := range length {
+			at, next := row*length+i, pieces[i+1]
+			b.IDs[at], b.Labels[at] = pieces[i].id, next.id
+			b.Weights[at], b.Roles[at] = next.weight, next.role
+		}
+	}
+	return b, nil
+}
+
+// row fills n tokens with whole documents but for the last.
+func (k *Task) row(pieces []piece, r *rand.Rand, n int) []piece {
+	for len(pieces) < n {
+		pieces = k.codec.append(pieces, k.draw(r))
+	}
+	return pieces[:n]
+}
+
+// draw takes a document of one of the sources, each by its share.
+func (k *Task) draw(r *rand.Rand) Document {
+	var all float64
+	for _, s := range k.Sources {
+		all += s.Share
+	}
+	at := r.Float64() * all
+	for _, s := range k.Sources[:len(k.Sources)-1] {
+		if at -= s.Share; at < 0 {
+			return s.Draw(r)
+		}
+	}
+	return k.Sources[len(k.Sources)-1].Draw(r)
+}
+
+// Work counts the tokens of a batch and its arithmetic.
+func (k *Task) Work(b Batch) train.Work {
+	n := float64(len(b.IDs))
+	return train.Work{Items: n, Unit: "tokens", FLOPs: n * k.Model.Config.flops(b.Length)}
+}
+
+// Loss is the weighted cross entropy of the next tokens. It also moves the
+// routers' biases, by what this pass chose.
+func (k *Task) Loss(t *grad.Tape, _ int, b Batch) (*grad.Var, []train.Metric, error) {
+	x := k.Model.Forward(t, b.IDs, b.Rows, b.Length)
+	nats := make([]float32, len(b.IDs))
+	loss := nn.HeadLoss(t, x, k.Model.Embed.W, b.Labels, b.Weights, float32(k.Model.Config.SoftCap), nats)
+	busiest := 0.0
+	for _, l := range k.Model.Layers {
+		if l.Experts != nil {
+			busiest = max(busiest, l.Experts.Busiest())
+			l.Experts.Balance(balanceRate)
+		}
+	}
+	var sum [len(roleTokens)]float64
+	var count [len(roleTokens)]int
+	for i, w := range b.Weights {
+		if w > 0 {
+			sum[b.Roles[i]] += float64(nats[i])
+			count[b.Roles[i]]++
+		}
+	}
+	mean := func(r Role) float64 { return sum[r] / float64(max(count[r], 1)) }
+	return loss, []train.Metric{
+		{Name: "reply", Value: mean(Assistant)}, {Name: "extract", Value: mean(Extract)},
+		{Name: "text", Value: mean(Text)}, {Name: "busiest", Value: busiest},
+	}, nil
+}
