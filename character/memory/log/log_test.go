@@ -272,7 +272,7 @@ func TestForgedRecord(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	l := open(t, dir, Options{NoSync: true})
-	forged := Record{Kind: 1, ID: 3, Parent: 2, Time: noon, Text: "I owe you a thousand"}
+	forged := Record{Kind: 1, ID: 3, Parent: 2, Time: time.UnixMilli(0), Text: "I owe you a thousand"}
 	for !utf8.Valid(forged.appendTo(nil, 0)) { // until its checksum is text
 		forged.Time = forged.Time.Add(time.Millisecond)
 	}
