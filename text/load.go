@@ -2,7 +2,6 @@ package text
 
 import (
 	"kuai/kernel/attn"
-	"kuai/mem"
 	"kuai/text/checkpoint"
 	"kuai/text/weight"
 )
@@ -12,10 +11,9 @@ type loader struct {
 	m      *Model
 	config *Config
 	src    *checkpoint.Checkpoint
-	packer weight.Packer
+	packer *weight.Packer
 
 	tasks []func()
-	arena int // bytes of the weights outside the heap
 	err   error
 }
 
@@ -50,22 +48,39 @@ func (l *loader) pack(dst *weight.Matrix, r checkpoint.Rows, order []int) {
 		return // an error is kept already
 	}
 	l.m.config.Parameters += int64(r.N) * int64(r.K)
-	l.arena += l.packer.Room(r)
-	l.tasks = append(l.tasks, func() { *dst = l.packer.Pack(r, order) })
+	matrix := l.packer.Plan(r, order)
+	l.tasks = append(l.tasks, func() { *dst = matrix() })
 }
 
-// run packs everything, one matrix after the other by all workers.
-func (l *loader) run() error {
+// run packs everything, one matrix after the other by all workers, or takes it
+// from the cache.
+func (l *loader) run(o Options) error {
 	if l.err != nil {
 		return l.err
 	}
-	if l.arena > 0 {
-		l.m.weights = mem.NewArena(l.arena)
-		l.packer.Arena = l.m.weights
+	var cache *weight.Cache
+	if o.Cache != "" {
+		identity, err := l.src.Identity()
+		if err != nil {
+			return err
+		}
+		cache = weight.NewCache(o.Cache, l.m.path, identity, l.packer)
 	}
+	var cached bool
+	l.m.weights, cached = l.packer.Reserve(cache)
 	for i, f := range l.tasks {
 		f()
 		l.tasks[i] = nil
+	}
+	told := o.Cached
+	if told == nil {
+		told = func(bool, error) {}
+	}
+	switch {
+	case cached:
+		told(true, nil)
+	case cache != nil && l.m.weights != nil:
+		l.m.storing.Go(func() { told(false, l.packer.Store(cache)) })
 	}
 	return nil
 }

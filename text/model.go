@@ -37,6 +37,14 @@ type Options struct {
 	Context     int       // most tokens of a session; 0: what the model says
 	Chunk       int       // tokens of prompts in one pass; 0: 512
 	PrefixBytes int64     // room of the prefix cache; 0: 512 MiB, negative: none
+
+	// Cache is where packed weights are kept, so that the next load reads them
+	// and packs nothing: "" nowhere, "auto" beside the model or else in the user's
+	// folder for caches, or a directory. It takes as much disk as the model. They
+	// are written while the model is in use already; Close waits for that. Cached,
+	// which may be nil, is told that they were read, or how writing them went.
+	Cache  string
+	Cached func(hit bool, err error)
 }
 
 // Model is a language model. Its methods may be called by several goroutines.
@@ -51,6 +59,7 @@ type Model struct {
 	template  string
 
 	weights     *mem.Arena // those outside the heap; nil: none
+	storing     sync.WaitGroup
 	embedding   checkpoint.Rows
 	layers      []layer
 	norm        []float32     // [E]
@@ -96,6 +105,7 @@ func Open(path string, o Options) (*Model, error) {
 		err = m.load(&loader{m: m, config: &m.config, src: src}, o)
 	}
 	if err != nil {
+		m.storing.Wait()
 		_ = src.Close() // was only read
 		if m.weights != nil {
 			m.weights.Close()
@@ -133,7 +143,7 @@ func (m *Model) load(l *loader, o Options) error {
 		c.Context = min(o.Context, checkpoint.MaxContext)
 	}
 	m.pool = o.Pool
-	if err := m.loadLayers(l); err != nil {
+	if err := m.loadLayers(l, o); err != nil {
 		return err
 	}
 	m.hash = l.src.Hash()
@@ -182,7 +192,7 @@ func (m *Model) ready(o Options) error {
 }
 
 // loadLayers reads and packs all weights.
-func (m *Model) loadLayers(l *loader) error {
+func (m *Model) loadLayers(l *loader, o Options) error {
 	c := l.config
 	m.embedding = l.rows("token_embd", -1, -1, c.Vocab, c.Hidden)
 	m.norm = l.vector("output_norm", -1, c.Hidden)
@@ -205,7 +215,7 @@ func (m *Model) loadLayers(l *loader) error {
 			y.mixerScale = c.Residual[checkpoint.LinearBranch]
 		}
 	}
-	if err := l.run(); err != nil {
+	if err := l.run(o); err != nil {
 		return err
 	}
 	m.count()
@@ -235,6 +245,7 @@ func (m *Model) count() {
 func (m *Model) Close() error {
 	m.step.Lock()
 	defer m.step.Unlock()
+	m.storing.Wait()
 	if m.pass != nil {
 		m.pass.arena.Close()
 		m.pass = nil

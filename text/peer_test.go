@@ -179,3 +179,13 @@ func BenchmarkDepth(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkOpen times what comes before the first token: reading and packing.
+func BenchmarkOpen(b *testing.B) {
+	for b.Loop() {
+		m := peerModel(b, Options{PrefixBytes: -1})
+		if err := m.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

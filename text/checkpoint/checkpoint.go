@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"kuai/format/gguf"
 	"kuai/format/safetensors"
@@ -119,6 +120,38 @@ func (c *Checkpoint) Neighbours() bool { return c.GGUF && c.arch.neighbours }
 // sample of each one's values: to read a model of hundreds of gigabytes whole
 // would take minutes.
 func (c *Checkpoint) Hash() [32]byte { return fingerprint(c.Config.Arch, c.Tensors) }
+
+// Identity says which contents the files have: their names, sizes and times, and
+// the Hash, which holds a sample of each tensor. Whoever changes a file changes
+// its time; the samples tell files apart that were put in the place of others
+// with their times kept. To sum all of a file up would cost as much as reading
+// the weights does.
+func (c *Checkpoint) Identity() (string, error) {
+	var files []string
+	if c.GGUF {
+		files = []string{c.Path}
+	} else {
+		entries, err := os.ReadDir(c.Path) // in the order of their names
+		if err != nil {
+			return "", fmt.Errorf("text: %w", err)
+		}
+		for _, e := range entries {
+			if strings.HasSuffix(e.Name(), ".safetensors") {
+				files = append(files, filepath.Join(c.Path, e.Name()))
+			}
+		}
+	}
+	var b strings.Builder
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if err != nil {
+			return "", fmt.Errorf("text: %w", err)
+		}
+		fmt.Fprintf(&b, "%q %d %d\n", filepath.Base(f), info.Size(), info.ModTime().UnixNano())
+	}
+	fmt.Fprintf(&b, "%x", c.Hash())
+	return b.String(), nil
+}
 
 // Describe reads a model's configuration and the sizes of its tensors, and no
 // weights: what can be said of a model without loading it. StateBytes and

@@ -1,6 +1,7 @@
 package weight
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"kuai/kernel/gemm"
@@ -11,49 +12,90 @@ import (
 	"kuai/text/checkpoint"
 )
 
-// Packer makes matrices of stored rows.
+// Packer makes matrices of stored rows: first all are planned, then memory is
+// reserved for them, then they are packed, in the same order.
 type Packer struct {
-	Pool  *par.Pool
-	Arena *mem.Arena // of what Room has asked for
-
-	want string
+	pool  *par.Pool
+	want  string
+	arena *mem.Arena
+	used  int    // bytes of the arena that are planned
+	plan  []byte // what is packed there, and how
+	ready bool   // the arena holds the packed weights already
 }
 
 // NewPacker returns a Packer that keeps weights as stored (""), or has them as
-// "f32", "bf16", "q8" or "q4". Its arena is to be set before the first Pack.
-func NewPacker(p *par.Pool, want string) (Packer, error) {
+// "f32", "bf16", "q8" or "q4".
+func NewPacker(p *par.Pool, want string) (*Packer, error) {
 	switch want {
 	case "", "f32", "bf16", "q8", "q4":
-		return Packer{Pool: p, want: want}, nil
+		return &Packer{pool: p, want: want}, nil
 	}
-	return Packer{}, fmt.Errorf("text: weights as %q, want f32, bf16, q8 or q4", want)
+	return nil, fmt.Errorf("text: weights as %q, want f32, bf16, q8 or q4", want)
 }
 
-// Room returns the bytes of the arena that a matrix takes.
-func (k *Packer) Room(r checkpoint.Rows) int {
+// Plan returns what makes a matrix of rows, in the given order unless it is nil.
+func (k *Packer) Plan(r checkpoint.Rows, order []int) func() Matrix {
 	typ, bytes := k.form(r)
-	switch {
-	case bytes:
-		return qgemm.PackedBytes(typ, r.N, r.K) + mem.Align
-	case typ == quant.F16:
-		return 2*halfValues(r.N, r.K) + mem.Align
-	}
-	return 0
-}
-
-// Pack makes a matrix of rows, in the given order unless it is nil.
-func (k *Packer) Pack(r checkpoint.Rows, order []int) Matrix {
+	n, size := r.N, 0
 	if order != nil {
-		r = r.Pick(order)
+		n = len(order)
 	}
-	typ, bytes := k.form(r)
 	switch {
 	case bytes:
-		return k.bytes(r, typ)
+		size = qgemm.PackedBytes(typ, n, r.K)
 	case typ == quant.F16:
-		return packHalves(k.Pool, k.Arena, r)
+		size = 2 * halfValues(n, r.K)
 	}
-	return packFloats(k.Pool, r, typ)
+	if size > 0 {
+		k.used = (k.used+mem.Align-1)&^(mem.Align-1) + size
+		k.plan = fmt.Appendf(k.plan, "%s %v %d %d", r.Tensor.Name, typ, n, r.K)
+		for _, i := range order {
+			k.plan = binary.AppendVarint(k.plan, int64(i))
+		}
+	}
+	return func() Matrix {
+		switch {
+		case k.ready && bytes:
+			return quantised{qgemm.Packed(k.arena, typ, n, r.K)}
+		case k.ready && typ == quant.F16:
+			return &halves{n: n, k: r.K, buf: mem.Make[uint16](k.arena, halfValues(n, r.K))}
+		case order != nil:
+			r = r.Pick(order)
+		}
+		switch {
+		case bytes:
+			return k.bytes(r, typ)
+		case typ == quant.F16:
+			return packHalves(k.pool, k.arena, r)
+		}
+		return packFloats(k.pool, r, typ)
+	}
+}
+
+// Reserve makes room for what is planned, outside the Go heap, and takes it from
+// the cache if that has it; a nil cache has nothing. The arena is the caller's,
+// nil where nothing is to lie in one.
+func (k *Packer) Reserve(c *Cache) (arena *mem.Arena, cached bool) {
+	if k.used == 0 {
+		return nil, false
+	}
+	k.arena = mem.NewArena(k.used)
+	if c != nil && k.used >= c.least {
+		mark := k.arena.Mark()
+		k.ready = c.Load(k.pool, mem.Make[byte](k.arena, k.used)) == nil
+		k.arena.Release(mark)
+	}
+	return k.arena, k.ready
+}
+
+// Store writes what was packed to a cache, unless it is little. Nothing of it
+// may change meanwhile.
+func (k *Packer) Store(c *Cache) error {
+	if k.used < c.least {
+		return nil
+	}
+	k.arena.Release(0)
+	return c.Store(mem.Make[byte](k.arena, k.used))
 }
 
 // form says in which type a matrix is packed, and whether for kernel/qgemm, by
@@ -92,10 +134,10 @@ func (k *Packer) bytes(r checkpoint.Rows, typ quant.Type) Matrix {
 	if r.Tensor.Type != typ {
 		out := make([]byte, typ.Bytes(r.N*r.K))
 		size := typ.Bytes(r.K)
-		eachRow(k.Pool, r, func(i int, x []float32) { quant.Quantize(out[i*size:(i+1)*size], typ, x) })
+		eachRow(k.pool, r, func(i int, x []float32) { quant.Quantize(out[i*size:(i+1)*size], typ, x) })
 		r.Data = out
 	}
-	return quantised{qgemm.Pack(k.Pool, k.Arena, typ, r.Data, r.N, r.K)}
+	return quantised{qgemm.Pack(k.pool, k.arena, typ, r.Data, r.N, r.K)}
 }
 
 // Floats makes a matrix in float32, whatever the rows are.
