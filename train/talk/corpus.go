@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"kuai/companion"
 )
 
 const (
@@ -131,11 +133,13 @@ func (c *Corpus) split(lines []string) {
 }
 
 // Document draws a document of the training part.
-func (c *Corpus) Document(r *rand.Rand) Document { return c.document(c.train, r.IntN(len(c.train)), r) }
+func (c *Corpus) Document(r *rand.Rand) companion.Sample {
+	return c.document(c.train, r.IntN(len(c.train)), r)
+}
 
 // Held returns the i-th document of the part held out, and whether there is
 // one.
-func (c *Corpus) Held(i int) (Document, bool) {
+func (c *Corpus) Held(i int) (companion.Sample, bool) {
 	each := 1
 	if c.kind != dialogues {
 		each = proseLines
@@ -146,7 +150,7 @@ func (c *Corpus) Held(i int) (Document, bool) {
 	return c.document(c.test, i*each, nil), true
 }
 
-func (c *Corpus) document(from []string, at int, r *rand.Rand) Document {
+func (c *Corpus) document(from []string, at int, r *rand.Rand) companion.Sample {
 	switch c.kind {
 	case dialogues:
 		return dialogue(from[at], r)
@@ -163,29 +167,29 @@ func (c *Corpus) document(from []string, at int, r *rand.Rand) Document {
 			}
 			b.WriteString(left + "\n" + right + "\n")
 		}
-		return Document{{Text, b.String(), 1}}
+		return companion.Sample{{companion.Text, b.String(), 1}}
 	default:
-		return Document{{Text, strings.Join(from[at:min(at+proseLines, len(from))], "\n"), 1}}
+		return companion.Sample{{companion.Text, strings.Join(from[at:min(at+proseLines, len(from))], "\n"), 1}}
 	}
 }
 
 // dialogue gives the turns to user and companion alternately; who begins is
 // drawn.
-func dialogue(text string, r *rand.Rand) Document {
+func dialogue(text string, r *rand.Rand) companion.Sample {
 	lines := strings.Split(text, "\n")
 	if r != nil && len(lines) > 4 && r.IntN(2) == 0 {
 		lines = lines[1:]
 	}
-	var d Document
+	var d companion.Sample
 	for i, l := range lines[:min(len(lines), maxTurns)] {
 		for _, speaker := range [...]string{"User 1: ", "User 2: "} {
 			l = strings.TrimPrefix(l, speaker)
 		}
-		role := User
+		role := companion.User
 		if i%2 == 1 {
-			role = Assistant
+			role = companion.Assistant
 		}
-		d = append(d, Part{role, l, 1})
+		d = append(d, companion.Part{role, l, 1})
 	}
 	return d
 }

@@ -1,21 +1,9 @@
 package talk
 
 import (
+	"kuai/companion"
 	"kuai/internal/check"
 	"kuai/token"
-)
-
-// Role is who speaks a part of a document.
-type Role uint8
-
-// Roles. Each has a control token.
-const (
-	System Role = iota
-	Memory
-	User
-	Assistant
-	Extract
-	Text
 )
 
 // Control tokens: the beginning of a document, the end of a part, and what
@@ -25,23 +13,13 @@ const (
 	EndToken   = "<|end|>"
 )
 
-var roleTokens = [...]string{"<|system|>", "<|memory|>", "<|user|>", "<|assistant|>", "<|extract|>", "<|text|>"}
-
-// Token is the control token that begins a part.
-func (r Role) Token() string { return roleTokens[r] }
+var roleTokens = [...]string{
+	companion.System: "<|system|>", companion.Memory: "<|memory|>", companion.User: "<|user|>",
+	companion.Assistant: "<|assistant|>", companion.Extract: "<|extract|>", companion.Text: "<|text|>",
+}
 
 // ControlTokens lists all of them, in the order of their numbers.
 func ControlTokens() []string { return append([]string{BeginToken, EndToken}, roleTokens[:]...) }
-
-// Part is what one speaker says, and how much its tokens count in the loss.
-type Part struct {
-	Role   Role
-	Text   string
-	Weight float32
-}
-
-// Document is a training document.
-type Document []Part
 
 // codec turns documents into tokens.
 type codec struct {
@@ -68,11 +46,11 @@ func newCodec(t *token.Tokenizer) *codec {
 type piece struct {
 	id     int32
 	weight float32
-	role   Role
+	role   companion.Role
 }
 
 // append adds a document's tokens.
-func (c *codec) append(to []piece, d Document) []piece {
+func (c *codec) append(to []piece, d companion.Sample) []piece {
 	to = append(to, piece{id: c.begin})
 	for _, p := range d {
 		to = append(to, piece{id: c.role[p.Role], role: p.Role})

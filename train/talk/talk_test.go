@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"kuai/companion"
 	"kuai/format/safetensors"
 	"kuai/grad"
 	"kuai/internal/golden"
@@ -78,10 +79,10 @@ func vocabulary(t *testing.T) *token.Tokenizer {
 }
 
 // recall is a source of one fact and a question about it.
-func recall(r *rand.Rand) Document {
+func recall(r *rand.Rand) companion.Sample {
 	pets, places := []string{"cat", "dog", "log"}, []string{"mat", "log", "猫"}
 	pet, place := pets[r.IntN(3)], places[r.IntN(3)]
-	return Document{{User, "the " + pet + " sat on the " + place, 0}, {User, pet, 0}, {Assistant, place, 1}}
+	return companion.Sample{{companion.User, "the " + pet + " sat on the " + place, 0}, {companion.User, pet, 0}, {companion.Assistant, place, 1}}
 }
 
 // TestTrain trains a small model until it recalls, and checks that rows are a

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"kuai/companion"
 	"kuai/grad"
 	"kuai/nn"
 	"kuai/token"
@@ -18,7 +19,7 @@ type Source struct {
 	Name  string
 	Share float64 // of the documents
 	// Draw returns documents from the generator's state.
-	Draw func(r *rand.Rand) Document
+	Draw func(r *rand.Rand) companion.Sample
 }
 
 // Stage is a part of a training whose rows have one length.
@@ -55,9 +56,9 @@ func NewTask(m *Model, t *token.Tokenizer, sources []Source, tokens, steps int, 
 // Batch is the rows of a step.
 type Batch struct {
 	Rows, Length int
-	IDs, Labels  []int32   // [B, T]
-	Weights      []float32 // [B, T], of the labels
-	Roles        []Role    // [B, T]
+	IDs, Labels  []int32          // [B, T]
+	Weights      []float32        // [B, T], of the labels
+	Roles        []companion.Role // [B, T]
 }
 
 // Module returns what is trained.
@@ -80,7 +81,7 @@ func (k *Task) Batch(step int) (Batch, error) {
 	n := rows * length
 	b := Batch{
 		Rows: rows, Length: length, IDs: make([]int32, n), Labels: make([]int32, n),
-		Weights: make([]float32, n), Roles: make([]Role, n),
+		Weights: make([]float32, n), Roles: make([]companion.Role, n),
 	}
 	var pieces []piece
 	for row := range rows {
@@ -104,7 +105,7 @@ func (k *Task) row(pieces []piece, r *rand.Rand, n int) []piece {
 }
 
 // draw takes a document of one of the sources, each by its share.
-func (k *Task) draw(r *rand.Rand) Document {
+func (k *Task) draw(r *rand.Rand) companion.Sample {
 	var all float64
 	for _, s := range k.Sources {
 		all += s.Share
@@ -145,9 +146,9 @@ func (k *Task) Loss(t *grad.Tape, _ int, b Batch) (*grad.Var, []train.Metric, er
 			count[b.Roles[i]]++
 		}
 	}
-	mean := func(r Role) float64 { return sum[r] / float64(max(count[r], 1)) }
+	mean := func(r companion.Role) float64 { return sum[r] / float64(max(count[r], 1)) }
 	return loss, []train.Metric{
-		{Name: "reply", Value: mean(Assistant)}, {Name: "extract", Value: mean(Extract)},
-		{Name: "text", Value: mean(Text)}, {Name: "busiest", Value: busiest},
+		{Name: "reply", Value: mean(companion.Assistant)}, {Name: "extract", Value: mean(companion.Extract)},
+		{Name: "text", Value: mean(companion.Text)}, {Name: "busiest", Value: busiest},
 	}, nil
 }

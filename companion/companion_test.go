@@ -1,0 +1,119 @@
+package companion
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kuai/companion/fact"
+)
+
+func take(seed uint64, split Split, mix Mix, n int) []Sample {
+	var all []Sample
+	for s := range Samples(seed, split, mix) {
+		if all = append(all, s); len(all) == n {
+			break
+		}
+	}
+	return all
+}
+
+func TestSeed(t *testing.T) {
+	t.Parallel()
+	if diff := cmp.Diff(take(7, Train, Mix{}, 50), take(7, Train, Mix{}, 50)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestWhole checks that nothing is left unfilled and that every part says
+// something.
+func TestWhole(t *testing.T) {
+	t.Parallel()
+	for _, split := range []Split{Train, Test} {
+		for _, s := range take(1, split, Mix{}, 3000) {
+			for _, p := range s {
+				if strings.TrimSpace(p.Text) == "" || strings.ContainsAny(p.Text, "{}|") && p.Role != Extract {
+					t.Fatalf("%d: %q in %+v", p.Role, p.Text, s)
+				}
+				if strings.Contains(p.Text, " .") || strings.Contains(p.Text, "  ") || strings.Contains(p.Text, "的的") {
+					t.Errorf("%d: %q", p.Role, p.Text)
+				}
+			}
+		}
+	}
+}
+
+// TestExtract checks that what a turn's facts are is in the turn, and that the
+// lines can be read.
+func TestExtract(t *testing.T) {
+	t.Parallel()
+	mix := Mix{Chinese: 0.5}
+	mix.Formats[Lines] = 1
+	for _, s := range take(2, Test, mix, 1000) {
+		turn, lines := s[1].Text, s[2].Text
+		if lines == "none" {
+			continue
+		}
+		facts := fact.ParseLines(lines)
+		if len(facts) != strings.Count(lines, "\n")+1 {
+			t.Errorf("%d facts in %q", len(facts), lines)
+		}
+		for _, f := range facts {
+			if !strings.Contains(strings.ToLower(turn), strings.ToLower(f.Object)) {
+				t.Errorf("%q does not say %q", turn, f.Object)
+			}
+		}
+	}
+}
+
+// TestGrounded checks that what the answer says stands in the pack, and only
+// once.
+func TestGrounded(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(2000) {
+		w := &writer{r: rand.New(rand.NewPCG(seed, 1)), lang: fact.Language(seed % 2), split: Split(seed / 2 % 2)}
+		b := &packer{w: w, quoted: true}
+		ask, answer := b.single()
+		f := b.facts[0]
+		b.distract()
+		for _, g := range b.facts[1:] {
+			if g.p == f.p && g.who.key(w.lang) == f.who.key(w.lang) {
+				t.Errorf("%q is answered twice", ask)
+			}
+		}
+		v := strings.ToLower(f.v[w.lang])
+		if !strings.Contains(strings.ToLower(f.text), v) || !strings.Contains(strings.ToLower(answer), v) {
+			t.Errorf("%q, %q, %q do not say %q", ask, answer, f.text, v)
+		}
+	}
+}
+
+// TestHeldOut checks that values and phrases of one split are not in the other.
+func TestHeldOut(t *testing.T) {
+	t.Parallel()
+	seen := [2]map[string]bool{{}, {}}
+	for split := range seen {
+		w := &writer{r: rand.New(rand.NewPCG(1, 2)), split: Split(split)}
+		for range 4000 {
+			for _, kind := range []string{"city", "job", "company", "title", "name"} {
+				seen[split][kind+w.value(kind)[fact.English]] = true
+			}
+			for _, p := range files().predicates {
+				if len(p.forms[0]["tell"]) >= 5 {
+					seen[split][p.name+w.phrase(p, "tell")] = true
+				}
+			}
+		}
+	}
+	both := 0
+	for s := range seen[Test] {
+		if seen[Train][s] {
+			both++
+		}
+	}
+	if both > len(seen[Test])/100 {
+		t.Errorf("%d of %d are in both splits", both, len(seen[Test]))
+	}
+}

@@ -1,0 +1,189 @@
+package companion
+
+import (
+	_ "embed"
+	"hash/fnv"
+	"math/rand/v2"
+	"strings"
+	"sync"
+
+	"kuai/companion/fact"
+	"kuai/internal/check"
+)
+
+//go:embed lexicon.txt
+var lexiconText string
+
+//go:embed phrases.txt
+var phrasesText string
+
+//go:embed say.txt
+var sayText string
+
+//go:embed talk.txt
+var talkText string
+
+// value is a word for a slot, in both languages; a made-up one may be the same
+// in both.
+type value [2]string
+
+// predicate is a way to tell and to ask for one kind of fact.
+type predicate struct {
+	name   string
+	values string // kind of value
+	who    who
+	kind   fact.Kind
+	forms  [2]map[string][]string // by language: tell, ask, clause ...
+}
+
+type who uint8
+
+const (
+	anyone who = iota
+	selfOnly
+	otherOnly
+	petOnly
+	anEvent // of the user
+)
+
+var whoNames = map[string]who{"any": anyone, "self": selfOnly, "other": otherOnly, "pet": petOnly, "event": anEvent}
+
+// data is what the files hold.
+type data struct {
+	lexicon    map[string][]value
+	predicates []*predicate
+	byName     map[string]*predicate
+	say        map[string][]string
+	talk       [2][][]string
+}
+
+// files parses the data once.
+var files = sync.OnceValue(func() *data {
+	d := &data{lexicon: parseLexicon(lexiconText), say: sections(sayText)}
+	d.parsePhrases(phrasesText)
+	talk := sections(talkText)
+	for l, name := range languageKeys {
+		for _, p := range strings.Split(strings.Join(talk[name], "\n"), "\n\n") {
+			d.talk[l] = append(d.talk[l], strings.Split(strings.Trim(p, "\n"), "\n"))
+		}
+	}
+	return d
+})
+
+// languageKeys are the languages' names in the files.
+var languageKeys = [...]string{fact.English: "en", fact.Chinese: "zh"}
+
+// sections cuts a file at its [headings]; comments are the lines before the
+// first. Lines keep their spaces, and an empty one stands for nothing said.
+func sections(text string) map[string][]string {
+	all := map[string][]string{}
+	name := ""
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if strings.HasPrefix(line, "[") && strings.HasSuffix(line, "]") {
+			name = line[1 : len(line)-1]
+			continue
+		}
+		if name != "" {
+			all[name] = append(all[name], line)
+		}
+	}
+	return all
+}
+
+func parseLexicon(text string) map[string][]value {
+	all := map[string][]value{}
+	for name, lines := range sections(text) {
+		for _, line := range lines {
+			for pair := range strings.SplitSeq(line, ", ") {
+				if en, zh, ok := strings.Cut(pair, "="); ok {
+					all[name] = append(all[name], value{en, zh})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// parsePhrases reads the predicates; a later block with the same name adds to
+// the first.
+func (d *data) parsePhrases(text string) {
+	d.byName = map[string]*predicate{}
+	var p *predicate
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || strings.HasPrefix(line, "#"):
+		case strings.HasPrefix(line, "["):
+			p = d.heading(strings.Fields(strings.Trim(line, "[]")))
+		default:
+			key, rest, ok := strings.Cut(line, ": ")
+			lang, form, dotted := strings.Cut(key, ".")
+			check.True(ok && dotted && p != nil, "companion: phrases: line %q", line)
+			l := fact.English
+			if lang == languageKeys[fact.Chinese] {
+				l = fact.Chinese
+			}
+			p.forms[l][form] = append(p.forms[l][form], strings.Split(rest, " / ")...)
+		}
+	}
+}
+
+func (d *data) heading(f []string) *predicate {
+	if p := d.byName[f[0]]; p != nil {
+		return p
+	}
+	check.True(len(f) == 3, "companion: phrases: heading %v", f)
+	row, ok := fact.Find(f[0])
+	check.True(ok, "companion: phrases: no predicate %s", f[0])
+	p := &predicate{name: f[0], values: f[1], who: whoNames[f[2]], kind: row.Kind}
+	for l := range p.forms {
+		p.forms[l] = map[string][]string{}
+	}
+	d.byName[f[0]] = p
+	d.predicates = append(d.predicates, p)
+	return p
+}
+
+// Shares held out, one in so many.
+const (
+	heldPhrases = 5
+	heldValues  = 4
+	// fewValues is from how many on a closed list of values is shared out: of the
+	// days of the week all are needed.
+	fewValues = 12
+	// fewPhrases is the same for alternatives.
+	fewPhrases = 3
+)
+
+// held says whether a text belongs to the share held out.
+func held(s string, oneIn uint32) bool {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(s))
+	x := h.Sum32()
+	x ^= x >> 16
+	x *= 0x7FEB352D
+	x ^= x >> 15
+	return x%oneIn == 0
+}
+
+// choose draws one of several: from the share of the split, or from all where
+// they are too few to share out or none is in it.
+func choose[T any](r *rand.Rand, split Split, all []T, few int, isHeld func(T) bool) T {
+	if len(all) >= few {
+		for range 64 {
+			x := all[r.IntN(len(all))]
+			if isHeld(x) == (split == Test) {
+				return x
+			}
+		}
+	}
+	if split == Train && len(all) >= few {
+		for _, x := range all { // nearly all are held out
+			if !isHeld(x) {
+				return x
+			}
+		}
+	}
+	return all[r.IntN(len(all))]
+}

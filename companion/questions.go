@@ -1,0 +1,188 @@
+package companion
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"kuai/companion/fact"
+)
+
+// draw chooses a kind of question, adds its facts and returns the question and
+// the answer.
+func (b *packer) draw() (ask, answer string) {
+	at := b.w.r.Float64()
+	for _, kind := range [...]struct {
+		share float64
+		make  func() (string, string)
+	}{
+		{0.27, b.single}, {0.12, b.update}, {0.17, b.never}, {0.13, b.twoHop}, {0.11, b.several}, {0.10, b.whenWas}, {0.10, b.wish},
+	} {
+		if at -= kind.share; at < 0 {
+			return kind.make()
+		}
+	}
+	return b.single()
+}
+
+// single asks for a fact that was told once.
+func (b *packer) single() (ask, answer string) {
+	w := b.w
+	p := w.predicate(nil)
+	f := w.fact(p, w.somebody(p), w.date())
+	b.claim(p, f.who)
+	b.add(f)
+	q := w.ask(f, value{})
+	return q.ask, q.answer
+}
+
+// update asks for a fact that has changed.
+func (b *packer) update() (ask, answer string) {
+	w := b.w
+	p := w.predicate(func(p *predicate) bool { return p.kind == fact.Single })
+	f := w.fact(p, w.somebody(p), w.date())
+	b.claim(p, f.who)
+	b.add(f)
+	for range 1 + w.r.IntN(2) {
+		f = w.other(f, f.when.AddDate(0, 0, 1+w.r.IntN(300)), []string{"update", "update", "correct", "tell"}[w.r.IntN(4)])
+		b.add(f)
+	}
+	q := w.ask(f, value{})
+	return q.ask, q.answer
+}
+
+// never asks for what was not told.
+func (b *packer) never() (ask, answer string) {
+	w := b.w
+	p := w.predicate(func(p *predicate) bool { return p.who != anEvent })
+	f := w.fact(p, w.somebody(p), w.date())
+	if w.chance(0.8) {
+		b.add(f)
+	}
+	g := w.absent(f, map[string]bool{p.name + "/" + f.who.key(w.lang): true})
+	b.claim(g.p, g.who)
+	b.latest = f.when
+	q := w.ask(g, value{})
+	return q.ask, w.unknown(q)
+}
+
+// twoHop asks about somebody by a name that another fact gives.
+func (b *packer) twoHop() (ask, answer string) {
+	w := b.w
+	named := files().byName["name"]
+	p := w.predicate(func(p *predicate) bool { return p.who == anyone })
+	who := &someone{role: w.value("relation")}
+	if w.chance(0.2) {
+		named, p = files().byName["pet_name"], files().byName["pet_eats"]
+		who = &someone{role: w.value("animal"), pet: true}
+	}
+	name := w.fact(named, who, w.date())
+	f := w.fact(p, who, w.date())
+	b.claim(named, who)
+	b.claim(p, who)
+	b.add(name, f)
+	q := w.ask(f, name.v)
+	return q.ask, q.answer
+}
+
+// several asks for all values of a fact that has many.
+func (b *packer) several() (ask, answer string) {
+	w := b.w
+	p := w.predicate(func(p *predicate) bool { return len(p.forms[w.lang]["many"]) > 0 })
+	who := w.somebody(p)
+	b.claim(p, who)
+	n := 1 + w.r.IntN(4)
+	var list []string
+	when := w.date().AddDate(-2, 0, 0)
+	f := w.fact(p, who, when)
+	for i := range n {
+		if i > 0 {
+			for range 20 {
+				when = when.AddDate(0, 0, 1+w.r.IntN(100))
+				if f = w.other(f, when, "tell"); !contains(list, f.v[w.lang]) {
+					break
+				}
+			}
+		}
+		if !contains(list, f.v[w.lang]) {
+			list = append(list, f.v[w.lang])
+			b.add(f)
+		}
+	}
+	form := "many"
+	if w.chance(0.5) {
+		form = "count"
+	}
+	slots := map[string]string{"n": number(w.lang, len(list)), "list": enumerate(w.lang, list)}
+	ask = render(w.lang, w.phrase(p, form), byUser, who, slots)
+	if form == "many" {
+		answer = slots["list"] + "."
+		if w.lang == fact.Chinese {
+			return ask, slots["list"] + "。"
+		}
+		return ask, sentence(answer)
+	}
+	return ask, render(w.lang, w.phrase(p, "counted"), byFriend, who, slots)
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+var numbers = [...][2]string{{"none", "零"}, {"one", "一"}, {"two", "两"}, {"three", "三"}, {"four", "四"}, {"five", "五"}, {"six", "六"}}
+
+func number(l fact.Language, n int) string {
+	if n < len(numbers) {
+		return numbers[n][l]
+	}
+	return strconv.Itoa(n)
+}
+
+func enumerate(l fact.Language, list []string) string {
+	if l == fact.Chinese {
+		return strings.Join(list, "、")
+	}
+	if len(list) == 1 {
+		return list[0]
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " and " + list[len(list)-1]
+}
+
+// whenWas asks for the day of an event, for what was on a day, or for what was
+// the day before another.
+func (b *packer) whenWas() (ask, answer string) {
+	w := b.w
+	p := w.predicate(func(p *predicate) bool { return len(p.forms[w.lang]["when"]) > 0 })
+	f := w.fact(p, &someone{}, w.date())
+	b.claim(p, f.who)
+	b.keys["day/"+f.when.Format(time.DateOnly)] = true
+	b.add(f)
+	slots := f.slots(w.lang)
+	switch at := w.r.Float64(); {
+	case at < 0.5:
+		return render(w.lang, w.phrase(p, "when"), byUser, f.who, slots), render(w.lang, w.phrase(p, "was"), byFriend, f.who, slots)
+	case at < 0.75 || p.name == "exam":
+		return strings.ReplaceAll(w.say("onday"), "{d}", slots["d"]), render(w.lang, w.phrase(p, "answer"), byFriend, f.who, slots)
+	}
+	exam := w.fact(files().byName["exam"], &someone{}, f.when.AddDate(0, 0, 1))
+	b.claim(exam.p, exam.who)
+	b.keys["day/"+exam.when.Format(time.DateOnly)] = true
+	b.add(exam)
+	return strings.ReplaceAll(w.say("daybefore"), "{v}", exam.v[w.lang]), render(w.lang, w.phrase(p, "answer"), byFriend, f.who, slots)
+}
+
+// wish asks for advice that a fact decides.
+func (b *packer) wish() (ask, answer string) {
+	w := b.w
+	p := w.predicate(func(p *predicate) bool { return len(p.forms[w.lang]["wish"]) > 0 })
+	f := w.fact(p, w.somebody(p), w.date())
+	b.claim(p, f.who)
+	b.add(f)
+	slots := f.slots(w.lang)
+	return render(w.lang, w.phrase(p, "wish"), byUser, f.who, slots), render(w.lang, w.phrase(p, "wished"), byFriend, f.who, slots)
+}

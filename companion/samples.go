@@ -1,0 +1,318 @@
+package companion
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kuai/companion/fact"
+)
+
+func (w *writer) begin() Sample {
+	if w.chance(0.5) {
+		return nil
+	}
+	return Sample{{System, w.say("system"), 0}}
+}
+
+func (s Sample) user(text string) Sample  { return append(s, Part{User, text, userWeight}) }
+func (s Sample) reply(text string) Sample { return append(s, Part{Assistant, text, replyWeight}) }
+
+// turns adds a piece of small talk, whole or its beginning.
+func (w *writer) turns(s Sample) Sample {
+	lines := w.script()
+	if len(lines) > 2 && w.chance(0.3) {
+		lines = lines[:2]
+	}
+	for i, line := range lines {
+		if i%2 == 0 {
+			s = s.user(line)
+		} else {
+			s = s.reply(line)
+		}
+	}
+	if len(lines)%2 == 1 { // ends with the user: nothing was answered
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// small is small talk alone.
+func (w *writer) small() Sample {
+	s := w.begin()
+	for range 1 + w.r.IntN(4) {
+		s = w.turns(s)
+	}
+	return s
+}
+
+// chat tells some facts and asks for some, all in one conversation.
+func (w *writer) chat() Sample {
+	s := w.begin()
+	n := 1 + w.r.IntN(5)
+	if w.chance(0.2) {
+		n += w.r.IntN(8)
+	}
+	var facts []*told
+	taken := map[string]bool{}
+	when := w.date()
+	for range n {
+		p := w.predicate(func(p *predicate) bool { return p.who != anEvent })
+		if len(facts) > 0 && w.chance(0.4) {
+			p = facts[w.r.IntN(len(facts))].p // the same about somebody else
+		}
+		who := w.somebody(p)
+		if key := p.name + "/" + who.key(w.lang); taken[key] {
+			continue
+		} else {
+			taken[key] = true
+		}
+		f := w.fact(p, who, when)
+		facts = append(facts, f)
+		s = s.user(f.text).reply(w.ack(f, false))
+		if w.chance(0.25) {
+			s = w.turns(s)
+		}
+		if w.chance(0.3) {
+			s = w.askOne(s, facts, taken)
+		}
+		if f.p.kind == fact.Single && w.chance(0.15) {
+			g := w.other(f, when, []string{"update", "correct"}[w.r.IntN(2)])
+			facts[len(facts)-1] = g
+			s = s.user(g.text).reply(w.ack(g, true))
+		}
+	}
+	if w.chance(0.5) {
+		s = w.turns(s)
+	}
+	for range 1 + w.r.IntN(4) {
+		s = w.askOne(s, facts, taken)
+	}
+	return s
+}
+
+// askOne asks for one of the facts, or for one that was not told.
+func (w *writer) askOne(s Sample, facts []*told, taken map[string]bool) Sample {
+	f := facts[w.r.IntN(len(facts))]
+	if !w.chance(0.2) {
+		q := w.ask(f, value{})
+		return s.user(q.ask).reply(q.answer)
+	}
+	g := w.absent(f, taken)
+	q := w.ask(g, value{})
+	return s.user(q.ask).reply(w.unknown(q))
+}
+
+// absent makes a fact that nobody told: of the same kind about somebody else,
+// or of another kind about the same.
+func (w *writer) absent(f *told, taken map[string]bool) *told {
+	for {
+		p, who := f.p, f.who
+		if w.chance(0.5) {
+			who = w.another(p, f.who)
+		} else {
+			p = w.predicate(func(p *predicate) bool { return p.who != anEvent && p.who != petOnly && p.who != otherOnly })
+		}
+		if p.who == selfOnly && !who.self() || who.pet != (p.who == petOnly) || p.who == otherOnly && who.self() {
+			continue
+		}
+		if !taken[p.name+"/"+who.key(w.lang)] {
+			return &told{p: p, who: who, v: w.value(p.values), when: f.when}
+		}
+	}
+}
+
+// lines is a turn and the facts in it.
+func (w *writer) lines() Sample {
+	when := w.date()
+	s := Sample{{Memory, fact.Today(w.lang, when), 0}}
+	var out []string
+	var text []string
+	switch {
+	case w.chance(0.2): // nothing to keep
+		if w.chance(0.5) {
+			text = append(text, w.script()[0])
+		} else {
+			text = append(text, w.ask(w.fact(w.predicate(nil), &someone{role: w.value("relation")}, when), value{}).ask)
+		}
+	default:
+		var before *someone
+		for range 1 + w.r.IntN(2)*w.r.IntN(2) {
+			p := w.predicate(nil)
+			who := w.somebody(p)
+			if before != nil && before.pet == who.pet && p.who != selfOnly && p.who != anEvent && !(p.who == otherOnly && before.self()) {
+				who = before
+			}
+			form := "tell"
+			if w.chance(0.25) {
+				form = "update"
+			}
+			f := &told{p: p, who: who, v: w.value(p.values), when: when}
+			if !who.self() && who.of == nil && p.who == anyone && w.chance(0.15) {
+				who = &someone{role: who.role, name: w.value("name")}
+				f.who = who
+			}
+			text = append(text, w.tell(f, form))
+			out = append(out, f.line(w.lang))
+			before = who
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, "none")
+	}
+	sep := " "
+	if w.lang == fact.Chinese {
+		sep = ""
+	}
+	return append(s, Part{User, strings.Join(text, sep), 0}, Part{Extract, strings.Join(out, "\n"), 1})
+}
+
+// line is the fact as the model extracts it: a day only where it matters.
+func (f *told) line(l fact.Language) string {
+	x := fact.Fact{Subject: f.who.key(l), Predicate: f.p.name, Object: f.v[l]}
+	if f.p.kind == fact.Event {
+		x.From = f.when
+	}
+	return fact.Line(x)
+}
+
+// pairs are made-up words that belong together: nothing but copying helps.
+func (w *writer) pairs() Sample {
+	n := 2 + w.r.IntN(12)
+	if w.chance(0.2) {
+		n += w.r.IntN(30)
+	}
+	keys, values := make([]string, n), make([]string, n)
+	var b strings.Builder
+	word := func() string {
+		if w.lang == fact.Chinese {
+			return w.sound(2)
+		}
+		return strings.ToLower(w.syllables(1 + w.r.IntN(2)))
+	}
+	for i := range n {
+		for keys[i] == "" || slices.Contains(keys[:i], keys[i]) {
+			keys[i] = word()
+		}
+		values[i] = word()
+		fmt.Fprintf(&b, "%s -> %s\n", keys[i], values[i])
+	}
+	s := Sample{{Text, b.String(), 0}}
+	for range min(n, 2+w.r.IntN(8)) {
+		i := w.r.IntN(n)
+		s = append(s, Part{User, keys[i], 0}, Part{Assistant, values[i], replyWeight})
+	}
+	return s
+}
+
+// packed asks questions whose facts stand in a memory pack before each.
+func (w *writer) packed() Sample {
+	s := w.begin()
+	if w.chance(0.3) {
+		s = w.turns(s)
+	}
+	for range 1 + w.r.IntN(3) {
+		s = w.recall(s)
+		if w.chance(0.2) {
+			s = w.turns(s)
+		}
+	}
+	return s
+}
+
+// recall adds a pack, a question and its answer.
+func (w *writer) recall(s Sample) Sample {
+	b := &packer{w: w, quoted: w.chance(0.5)}
+	ask, answer := b.draw()
+	b.distract()
+	now := b.latest.AddDate(0, 0, 1+w.r.IntN(300))
+	text := fact.Today(w.lang, now) + fact.Pack(w.lang, b.items(w.chance(0.2)))
+	return append(s, Part{Memory, text, 0}, Part{User, ask, userWeight}, Part{Assistant, answer, replyWeight})
+}
+
+// packer gathers the facts of a pack.
+type packer struct {
+	w      *writer
+	quoted bool // turns as they were said, else notes
+	facts  []*told
+	keys   map[string]bool // what the question is about: nothing else may be
+	latest time.Time
+}
+
+func (b *packer) add(fs ...*told) {
+	for _, f := range fs {
+		b.facts = append(b.facts, f)
+		if f.when.After(b.latest) {
+			b.latest = f.when
+		}
+	}
+}
+
+// claim keeps distractors away from a subject's predicate.
+func (b *packer) claim(p *predicate, who *someone) {
+	if b.keys == nil {
+		b.keys = map[string]bool{}
+	}
+	b.keys[p.name+"/"+who.key(b.w.lang)] = true
+}
+
+// items writes the facts, oldest first or in any order.
+func (b *packer) items(shuffled bool) []fact.Item {
+	w := b.w
+	slices.SortStableFunc(b.facts, func(x, y *told) int { return x.when.Compare(y.when) })
+	if shuffled {
+		w.r.Shuffle(len(b.facts), func(i, j int) { b.facts[i], b.facts[j] = b.facts[j], b.facts[i] })
+	}
+	var items []fact.Item
+	for _, f := range b.facts {
+		it := fact.Item{When: f.when, Text: f.text, Speaker: fact.User}
+		if f.p != nil && (!b.quoted || w.chance(0.2)) {
+			it.Text, it.Speaker = w.note(f), ""
+		}
+		items = append(items, it)
+	}
+	return items
+}
+
+// distract adds facts that do not answer: the same about others, others about
+// the same, and turns of small talk.
+func (b *packer) distract() {
+	w := b.w
+	about := slices.Clone(b.facts)
+	for range w.r.IntN(10) {
+		var f *told
+		switch {
+		case len(about) > 0 && w.chance(0.45):
+			p := about[w.r.IntN(len(about))].p
+			f = w.fact(p, w.another(p), w.date())
+		case len(about) > 0 && w.chance(0.3):
+			who := about[w.r.IntN(len(about))].who
+			p := w.predicate(func(p *predicate) bool { return p.who == anyone || p.who == selfOnly && who.self() })
+			if who.pet {
+				p, who = w.predicate(nil), &someone{}
+				if p.who == petOnly || p.who == otherOnly {
+					continue
+				}
+			}
+			f = w.fact(p, who, w.date())
+		case w.chance(0.3) && b.quoted:
+			lines := w.script()
+			f = &told{when: w.date(), text: lines[0]}
+		default:
+			p := w.predicate(nil)
+			f = w.fact(p, w.somebody(p), w.date())
+		}
+		if !b.clashes(f) {
+			b.add(f)
+		}
+	}
+}
+
+// clashes says whether a fact would change the answer.
+func (b *packer) clashes(f *told) bool {
+	if b.keys["day/"+f.when.Format(time.DateOnly)] {
+		return true
+	}
+	return f.p != nil && b.keys[f.p.name+"/"+f.who.key(b.w.lang)]
+}

@@ -1,0 +1,312 @@
+package companion
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"kuai/companion/fact"
+)
+
+// Pieces of made-up names, titles and companies: values that no model has met.
+var (
+	onsets    = strings.Fields("b br c d dr f fl g gr h j k kr l m n p pr qu r s sh st t tr v w z")
+	vowels    = strings.Fields("a e i o u a e i o ai ei ia io ou")
+	codas     = strings.Fields("l m n r s t x th nd rk lt sk")
+	titleHow  = []value{{"Silent", "寂静"}, {"Golden", "金色"}, {"Last", "最后"}, {"Hidden", "隐秘"}, {"Broken", "破碎"}, {"Distant", "遥远"}, {"Little", "小小"}, {"Frozen", "冰封"}, {"Burning", "燃烧"}, {"Forgotten", "被遗忘"}, {"Secret", "秘密"}, {"Wandering", "流浪"}, {"Crimson", "绯红"}, {"Lonely", "孤独"}, {"Hollow", "空心"}, {"Endless", "无尽"}, {"Sleeping", "沉睡"}, {"Paper", "纸"}, {"Glass", "玻璃"}, {"Salt", "盐"}}
+	titleWhat = []value{{"River", "河流"}, {"Garden", "花园"}, {"Lighthouse", "灯塔"}, {"Orchard", "果园"}, {"Winter", "冬天"}, {"Mirror", "镜子"}, {"Harbor", "港湾"}, {"Clockmaker", "钟表匠"}, {"Island", "岛屿"}, {"Train", "列车"}, {"Window", "窗"}, {"Mountain", "山"}, {"Letter", "信"}, {"Bridge", "桥"}, {"Fox", "狐狸"}, {"Castle", "城堡"}, {"Library", "图书馆"}, {"Ocean", "海"}, {"Forest", "森林"}, {"Star", "星"}}
+	surnames  = []rune("赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦许何吕张孔曹严华金魏陶姜谢邹苏潘葛范彭鲁韦马方任袁柳唐罗薛安常乐于傅齐康伍余顾孟黄穆萧尹姚邵湛汪祁毛米贝明臧计成戴宋庞熊纪舒屈项祝董梁")
+	givens    = []rune("伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰飞鹏辉玲红建文波斌宇浩凯健俊帆雪琳晨欣怡佳雨梓轩涵诗琪语嫣若曦昊天子墨思远嘉懿煜城志泽立果建辉鸿煊博文")
+	sounds    = []rune("阿巴贝布达德迪多尔法菲弗加格古哈赫卡科克拉莱勒里卢洛马米莫纳尼诺帕佩皮罗萨塞斯索塔特图瓦维乌亚伊泽兹")
+	firmTails = []value{{"Labs", "实验室"}, {"Works", "工坊"}, {"Foods", "食品"}, {"Logistics", "物流"}, {"Design", "设计"}, {"Media", "传媒"}, {"Tools", "工具"}, {"Systems", "科技"}}
+)
+
+// writer draws one sample.
+type writer struct {
+	r     *rand.Rand
+	split Split
+	lang  fact.Language
+}
+
+func (w *writer) chance(p float64) bool { return w.r.Float64() < p }
+
+// value draws a value of a kind.
+func (w *writer) value(kind string) value {
+	switch kind {
+	case "company":
+		return w.made(func() value {
+			tail := firmTails[w.r.IntN(len(firmTails))]
+			return value{w.syllables(2) + " " + tail[0], w.sound(2) + tail[1]}
+		})
+	case "title":
+		return w.made(func() value {
+			a, b := titleHow[w.r.IntN(len(titleHow))], titleWhat[w.r.IntN(len(titleWhat))]
+			return value{"The " + a[0] + " " + b[0], a[1] + "的" + b[1]}
+		})
+	case "date":
+		day := time.Date(2024, 1, 1+w.r.IntN(366), 0, 0, 0, 0, time.UTC)
+		return value{day.Format("January 2"), day.Format("1月2日")}
+	case "number":
+		return plain(strconv.Itoa(6 + w.r.IntN(90)))
+	case "digits":
+		return w.made(func() value { return plain(fmt.Sprintf("%04d", w.r.IntN(10_000))) })
+	case "size":
+		return plain(strconv.Itoa(34 + w.r.IntN(13)))
+	case "clock":
+		return plain(fmt.Sprintf("%d:%02d", 4+w.r.IntN(8), 5*w.r.IntN(12)))
+	case "name":
+		if w.chance(0.5) {
+			return w.made(w.person)
+		}
+	case "city":
+		if w.chance(0.15) {
+			return w.made(func() value { return value{w.syllables(2 + w.r.IntN(2)), w.sound(2 + w.r.IntN(2))} })
+		}
+	case "petname":
+		if w.chance(0.3) {
+			return w.made(func() value { return value{w.syllables(2), w.sound(2)} })
+		}
+	}
+	return choose(w.r, w.split, files().lexicon[kind], fewValues, func(v value) bool { return held(kind+v[0], heldValues) })
+}
+
+func plain(s string) value { return value{s, s} }
+
+// made draws until the value is in the split's share.
+func (w *writer) made(draw func() value) value {
+	for {
+		if v := draw(); held(v[w.lang], heldValues) == (w.split == Test) {
+			return v
+		}
+	}
+}
+
+func (w *writer) syllables(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(onsets[w.r.IntN(len(onsets))])
+		b.WriteString(vowels[w.r.IntN(len(vowels))])
+		if i == n-1 && w.chance(0.6) {
+			b.WriteString(codas[w.r.IntN(len(codas))])
+		}
+	}
+	s := b.String()
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+func (w *writer) sound(n int) string {
+	s := make([]rune, n)
+	for i := range s {
+		s[i] = sounds[w.r.IntN(len(sounds))]
+	}
+	return string(s)
+}
+
+// person makes a name.
+func (w *writer) person() value {
+	zh := string(surnames[w.r.IntN(len(surnames))])
+	for range 1 + w.r.IntN(2) {
+		zh += string(givens[w.r.IntN(len(givens))])
+	}
+	return value{w.syllables(2), zh}
+}
+
+// someone is a subject of facts.
+type someone struct {
+	role value // sister; the zero value is the user
+	pet  bool
+	of   *someone // whose it is, nil for the user's
+	name value    // set where the sentence calls them by it
+}
+
+func (s *someone) self() bool { return s.role == value{} }
+
+// key is the subject of lines.
+func (s *someone) key(l fact.Language) string {
+	switch {
+	case s.name != value{}:
+		return s.name[l]
+	case s.self():
+		return fact.User
+	case s.of != nil && l == fact.Chinese:
+		return s.of.role[l] + "的" + s.role[l]
+	case s.of != nil:
+		return s.of.role[l] + "'s " + s.role[l]
+	}
+	return s.role[l]
+}
+
+// voice is who speaks a sentence.
+type voice uint8
+
+const (
+	byUser    voice = iota // I, my sister
+	byFriend               // you, your sister
+	byNeither              // the user, the user's sister
+)
+
+var (
+	mineEN = [...]string{"my", "your", "the user's"}
+	mineZH = [...]string{"我", "你", "用户的"}
+	selfEN = [...][4]string{{"I", "my", "me", "myself"}, {"you", "your", "you", "yourself"}, {"the user", "the user's", "the user", "the user"}}
+	selfZH = [...]string{"我", "你", "用户"}
+)
+
+// words returns subject, possessive, object and reflexive.
+func (s *someone) words(l fact.Language, v voice) [4]string {
+	if l == fact.Chinese {
+		who := selfZH[v]
+		switch {
+		case s.name != value{}:
+			who = s.name[l]
+		case s.of != nil:
+			who = mineZH[v] + s.of.role[l] + "的" + s.role[l]
+		case s.pet && v != byNeither:
+			who = mineZH[v] + "家" + s.role[l]
+		case !s.self():
+			who = mineZH[v] + s.role[l]
+		}
+		return [4]string{who, who + "的", who, "自己"}
+	}
+	if s.name == (value{}) && s.self() {
+		return selfEN[v]
+	}
+	who := mineEN[v] + " " + s.role[l]
+	if s.of != nil {
+		who = mineEN[v] + " " + s.of.role[l] + "'s " + s.role[l]
+	}
+	if s.name != (value{}) {
+		who = s.name[l]
+	}
+	return [4]string{who, who + "'s", who, who}
+}
+
+// form is which of [am|are|is] a subject takes.
+func (s *someone) form(v voice) int {
+	if !s.self() || s.name != (value{}) {
+		return 2
+	}
+	return int(v)
+}
+
+// render fills a phrase in. slots beside the subject's: v, a, d, q, n, list.
+func render(l fact.Language, phrase string, v voice, s *someone, slots map[string]string) string {
+	words := s.words(l, v)
+	var b strings.Builder
+	for i := 0; i < len(phrase); {
+		c := phrase[i]
+		end := -1
+		switch c {
+		case '{':
+			end = strings.IndexByte(phrase[i:], '}')
+		case '[':
+			end = strings.IndexByte(phrase[i:], ']')
+		}
+		if end < 0 {
+			b.WriteByte(c)
+			i++
+			continue
+		}
+		in := phrase[i+1 : i+end]
+		i += end + 1
+		if c == '[' {
+			b.WriteString(agree(in, s.form(v)))
+			continue
+		}
+		switch in {
+		case "S":
+			b.WriteString(words[0])
+		case "P":
+			b.WriteString(words[1])
+		case "S:o":
+			b.WriteString(words[2])
+		case "S:r":
+			b.WriteString(words[3])
+		case "a":
+			b.WriteString(withArticle(slots["v"]))
+		default:
+			b.WriteString(slots[in])
+		}
+	}
+	if l == fact.English {
+		return sentence(b.String())
+	}
+	return strings.ReplaceAll(b.String(), "的的", "的")
+}
+
+// agree chooses of x|y or x|y|z the form of a person.
+func agree(forms string, form int) string {
+	all := strings.Split(forms, "|")
+	if len(all) == 2 {
+		return all[form/2]
+	}
+	return all[form]
+}
+
+func withArticle(s string) string {
+	for _, p := range [...]string{"a ", "an ", "the ", "some "} {
+		if strings.HasPrefix(s, p) {
+			return s
+		}
+	}
+	if strings.HasSuffix(s, "s") && !strings.HasSuffix(s, "ss") {
+		return "some " + s
+	}
+	if strings.ContainsRune("aeiou", unicode.ToLower(rune((s + " ")[0]))) {
+		return "an " + s
+	}
+	return "a " + s
+}
+
+// sentence begins each sentence with a capital.
+func sentence(s string) string {
+	var b strings.Builder
+	begin := true
+	for _, r := range s {
+		if begin && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+			r = unicode.ToUpper(r)
+			begin = false
+		}
+		switch r {
+		case '.', '?', '!':
+			begin = true
+		case '"', ' ':
+		default:
+			begin = false
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// after puts a lead before a sentence, which goes on with a small letter where
+// the lead does not end one.
+func after(l fact.Language, lead, s, phrase string) string {
+	t := strings.TrimSpace(lead)
+	if l == fact.Chinese || t == "" || strings.HasSuffix(t, ".") || strings.HasSuffix(t, "!") || strings.HasSuffix(t, "?") {
+		return lead + s
+	}
+	first, n := utf8.DecodeRuneInString(s)
+	literal := !strings.HasPrefix(phrase, "{v}") && !strings.HasPrefix(s, "I ") && !strings.HasPrefix(s, "I'")
+	if !literal {
+		return lead + s
+	}
+	if strings.HasPrefix(phrase, "{") { // a name keeps its capital
+		if rest := s[n:]; !strings.HasPrefix(s, "My ") && !strings.HasPrefix(s, "Your ") && rest != "" {
+			return lead + s
+		}
+	}
+	return lead + string(unicode.ToLower(first)) + s[n:]
+}
+
+// day writes a date as people do.
+func day(l fact.Language, t time.Time) string {
+	if l == fact.Chinese {
+		return t.Format("2006年1月2日")
+	}
+	return t.Format("January 2, 2006")
+}
