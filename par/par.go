@@ -7,6 +7,7 @@ package par
 
 import (
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
@@ -199,8 +200,10 @@ func (p *Pool) wakeUp(n int) {
 	}
 }
 
-// run is the life of a worker.
+// run is the life of a worker. A fault, as of a mapped file that was cut, is a
+// panic in it, and so reaches the caller of Do, who may know what it was.
 func (p *Pool) run(worker int) {
+	debug.SetPanicOnFault(true)
 	idle := int64(0)
 	for !p.closed.Load() {
 		if i := p.claim(); i >= 0 {

@@ -100,10 +100,13 @@ func Open(path string, o Options) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{path: path, config: src.Config, src: src}
-	m.tokenizer, m.template, err = src.Vocabulary()
-	if err == nil {
-		err = m.load(&loader{m: m, config: &m.config, src: src}, o)
-	}
+	err = src.Guard(func() error {
+		var err error
+		if m.tokenizer, m.template, err = src.Vocabulary(); err != nil {
+			return err
+		}
+		return m.load(&loader{m: m, config: &m.config, src: src}, o)
+	})
 	if err != nil {
 		m.storing.Wait()
 		_ = src.Close() // was only read

@@ -48,6 +48,8 @@ type pass struct {
 	task  func(p *pass, task, worker int)
 	call  func(task, worker int) // runs task, made once
 
+	lookUp func() error // runs embedRows, made once
+
 	x, h, y    []float32 // [N, E]: the stream, a normalised input, a branch's output
 	q, k, v, g []float32 // [N, H·D]; k and v fewer in softmax layers
 	o          []float32 // [N, H·D]
@@ -88,6 +90,7 @@ func newPass(m *Model, rows int) (*pass, error) {
 	p.attn = attention.New(p.pool, &m.layout, c.Heads)
 	p.tokens = make([]int32, 0, rows)
 	p.call = func(task, worker int) { p.task(p, task, worker) }
+	p.lookUp = func() error { p.each((*pass).embedRows); return nil }
 	return p, nil
 }
 
@@ -140,9 +143,17 @@ func (p *pass) want(c []float32, ldc int, w weight.Matrix) {
 	p.products = append(p.products, weight.Product{C: c, Ldc: ldc, W: w})
 }
 
-// run computes the pass: states, caches and the wanted logits.
+// embed looks the tokens up: all that a pass reads of the model's files.
+func (p *pass) embed() error {
+	if p.m.src == nil {
+		p.each((*pass).embedRows)
+		return nil
+	}
+	return p.m.src.Guard(p.lookUp)
+}
+
+// run computes the pass after embed: states, caches and the wanted logits.
 func (p *pass) run() {
-	p.each((*pass).embedRows)
 	if p.m.layout.Layers > 0 {
 		p.rotary()
 		p.attn.Begin()
@@ -207,7 +218,7 @@ func (p *pass) setRows(x []float32, from, to, k int) {
 	p.in.SetRows(x, from, to, k)
 }
 
-// embedRows looks the tokens up.
+// embedRows looks the tokens of a block of rows up.
 func (p *pass) embedRows(task, _ int) {
 	e := p.m.config.Hidden
 	from, to := p.span(task)

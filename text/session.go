@@ -96,12 +96,7 @@ func (s *Session) Rewind(n int) error {
 	}
 	s.tokens = s.tokens[:n]
 	s.public = min(s.public, n)
-	keep := (n + attention.PageLen - 1) / attention.PageLen
-	for _, p := range s.pages[keep:] {
-		s.m.drop(p)
-	}
-	clear(s.pages[keep:])
-	s.pages = s.pages[:keep]
+	s.trim()
 	for len(s.marks) > 0 && s.marks[len(s.marks)-1].pos > n {
 		s.marks = slices.Delete(s.marks, len(s.marks)-1, len(s.marks))
 	}
@@ -118,6 +113,16 @@ func (s *Session) Rewind(n int) error {
 		s.at = 0
 	}
 	return nil
+}
+
+// trim gives the pages back that no token needs.
+func (s *Session) trim() {
+	keep := min((len(s.tokens)+attention.PageLen-1)/attention.PageLen, len(s.pages))
+	for _, p := range s.pages[keep:] {
+		s.m.drop(p)
+	}
+	clear(s.pages[keep:])
+	s.pages = s.pages[:keep]
 }
 
 // Behind returns how many tokens the next Step replays, after a Rewind.

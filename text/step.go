@@ -44,6 +44,10 @@ func (m *Model) Step(ctx context.Context, batch []Slice) error {
 		if !m.gather(batch) {
 			return nil
 		}
+		if err := m.pass.embed(); err != nil {
+			m.abandon()
+			return err
+		}
 		m.pass.run()
 		m.commit(batch)
 	}
@@ -141,6 +145,16 @@ func (m *Model) addPart(b *Slice, done, n int) {
 	s.torn = true
 	s.reserve(len(fresh))
 	m.pass.add(pt, s.tokens[s.at:s.at+frozen], fresh)
+}
+
+// abandon leaves the sessions of a pass as they were before it: nothing of them
+// has changed but the room for new tokens.
+func (m *Model) abandon() {
+	for i := range m.pass.parts {
+		s := m.pass.parts[i].s
+		s.torn = false
+		s.trim()
+	}
 }
 
 // commit moves the sessions past the pass.

@@ -26,6 +26,7 @@ type textOptions struct {
 	weights, kv string
 	context     int
 	threads     int
+	cache       string
 
 	maxTokens  int
 	params     sample.Params
@@ -42,6 +43,7 @@ func (o *textOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.kv, "kv", "", "the attention cache: f16, f32 or q8 (default f16)")
 	f.IntVar(&o.context, "context", 0, "most tokens of prompt and answer together (default: the model's)")
 	f.IntVar(&o.threads, "threads", 0, "threads to compute with (default: all)")
+	f.StringVar(&o.cache, "cache", "", "keep packed weights for a faster start: a directory, or \"auto\" for beside the model (default: do not)")
 	f.IntVar(&o.maxTokens, "max-tokens", 0, "most tokens of an answer (default: until the model ends it, or the context is full)")
 	f.Float64Var(&o.params.Temperature, "temperature", 0.8, "0 takes the likeliest token always; higher is more varied")
 	f.IntVar(&o.params.TopK, "top-k", 40, "draw from the k likeliest tokens; 0: all")
@@ -108,7 +110,7 @@ func (a *app) openText(ctx context.Context, o *textOptions) (*chat.Loaded, error
 		defer a.note("\r\033[K")
 	}
 	return chat.Open(ctx, path, text.Options{
-		Pool: par.New(o.threads), Weights: o.weights, KV: o.kv, Context: o.context,
+		Pool: par.New(o.threads), Weights: o.weights, KV: o.kv, Context: o.context, Cache: o.cache,
 	}, chat.Options{Running: 1})
 }
 

@@ -36,7 +36,18 @@ type Checkpoint struct {
 }
 
 // Open maps a model's files and reads its configuration.
-func Open(path string) (*Checkpoint, error) {
+func Open(path string) (c *Checkpoint, err error) {
+	err = Reading(path, func() error {
+		c, err = open(path)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func open(path string) (*Checkpoint, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("text: %w", err)

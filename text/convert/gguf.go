@@ -20,6 +20,10 @@ import (
 // ToGGUF writes the model of a Hugging Face directory as a GGUF file, its
 // matrices in a format, as llama.cpp wants it. It ends with the cause of ctx.
 func ToGGUF(ctx context.Context, p *par.Pool, dir, out string, t quant.Type, progress func(Progress)) error {
+	return checkpoint.Reading(dir, func() error { return toFile(ctx, p, dir, out, t, progress) })
+}
+
+func toFile(ctx context.Context, p *par.Pool, dir, out string, t quant.Type, progress func(Progress)) error {
 	number, ok := fileTypes[t]
 	if !ok {
 		return fmt.Errorf("convert: %v cannot be written, want one of %s", t, strings.Join(Types(), " "))

@@ -29,6 +29,10 @@ var hfTypes = map[quant.Type]safetensors.DType{quant.F32: safetensors.F32, quant
 // or BF16. A directory that has weights already is refused. It ends with the
 // cause of ctx.
 func ToHF(ctx context.Context, p *par.Pool, in, dir string, t quant.Type, progress func(Progress)) error {
+	return checkpoint.Reading(in, func() error { return toDirectory(ctx, p, in, dir, t, progress) })
+}
+
+func toDirectory(ctx context.Context, p *par.Pool, in, dir string, t quant.Type, progress func(Progress)) error {
 	dtype, ok := hfTypes[t]
 	if !ok {
 		return fmt.Errorf("convert: a directory cannot have %v, want F32, F16 or BF16", t)

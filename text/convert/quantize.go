@@ -12,6 +12,7 @@ import (
 	"kuai/format/gguf"
 	"kuai/kernel/quant"
 	"kuai/par"
+	"kuai/text/checkpoint"
 )
 
 // Progress tells how far a conversion is.
@@ -53,6 +54,10 @@ func ParseType(name string) (quant.Type, bool) {
 // with Q4_K and Q5_K some matrices that need them, as in llama.cpp's mixtures.
 // It ends between tensors' pieces with the cause of ctx.
 func Quantize(ctx context.Context, p *par.Pool, in, out string, t quant.Type, progress func(Progress)) error {
+	return checkpoint.Reading(in, func() error { return requantize(ctx, p, in, out, t, progress) })
+}
+
+func requantize(ctx context.Context, p *par.Pool, in, out string, t quant.Type, progress func(Progress)) error {
 	number, ok := fileTypes[t]
 	if !ok {
 		return fmt.Errorf("convert: %v cannot be written, want one of %s", t, strings.Join(Types(), " "))
