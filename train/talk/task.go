@@ -17,7 +17,7 @@ const balanceRate = 1e-3
 // Source draws documents of one kind.
 type Source struct {
 	Name  string
-	Share float64 // of the documents
+	Share float64 // of the text, in bytes
 	// Draw returns documents from the generator's state.
 	Draw func(r *rand.Rand) companion.Sample
 }
@@ -37,7 +37,8 @@ type Task struct {
 	Stages  []Stage
 	Seed    uint64
 
-	codec *codec
+	codec   *codec
+	chances []float64 // of the sources
 }
 
 // NewTask returns a task; the vocabulary must have the control tokens.
@@ -50,7 +51,7 @@ func NewTask(m *Model, t *token.Tokenizer, sources []Source, tokens, steps int, 
 	if t.Size() != m.Config.VocabSize {
 		return nil, fmt.Errorf("talk: %d tokens in the vocabulary, %d in the model", t.Size(), m.Config.VocabSize)
 	}
-	return &Task{Model: m, Sources: sources, Tokens: tokens, Steps: steps, Stages: stages, Seed: seed, codec: newCodec(t)}, nil
+	return &Task{Model: m, Sources: sources, Tokens: tokens, Steps: steps, Stages: stages, Seed: seed, codec: newCodec(t), chances: chances(sources)}, nil
 }
 
 // Batch is the rows of a step.
@@ -104,19 +105,41 @@ func (k *Task) row(pieces []piece, r *rand.Rand, n int) []piece {
 	return pieces[:n]
 }
 
-// draw takes a document of one of the sources, each by its share.
+// draw takes a document of one of the sources.
 func (k *Task) draw(r *rand.Rand) companion.Sample {
-	var all float64
-	for _, s := range k.Sources {
-		all += s.Share
+	if k.chances == nil {
+		k.chances = chances(k.Sources)
 	}
-	at := r.Float64() * all
-	for _, s := range k.Sources[:len(k.Sources)-1] {
-		if at -= s.Share; at < 0 {
-			return s.Draw(r)
+	at := r.Float64()
+	for i, p := range k.chances {
+		if at -= p; at < 0 {
+			return k.Sources[i].Draw(r)
 		}
 	}
 	return k.Sources[len(k.Sources)-1].Draw(r)
+}
+
+// chances turns shares of the text into shares of the documents, by the mean
+// length of some of each source.
+func chances(sources []Source) []float64 {
+	const some = 256
+	p := make([]float64, len(sources))
+	var all float64
+	for i, s := range sources {
+		r := rand.New(rand.NewPCG(1, uint64(i)))
+		bytes := 1
+		for range some {
+			for _, part := range s.Draw(r) {
+				bytes += len(part.Text)
+			}
+		}
+		p[i] = s.Share / float64(bytes)
+		all += p[i]
+	}
+	for i := range p {
+		p[i] /= all
+	}
+	return p
 }
 
 // Work counts the tokens of a batch and its arithmetic.

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"kuai/companion"
+	"kuai/par"
+	"kuai/train/talk"
+)
+
+// companionShare is how many of the documents are made conversations where
+// there are texts beside them.
+const companionShare = 0.6
+
+func (a *app) trainTextCommand() *cobra.Command {
+	var t trainFlags
+	var texts []string
+	var to string
+	o := talk.Options{Size: "nano", Vocabulary: 8192, Steps: 3000, Tokens: 16 << 10, Rate: 4e-3}
+	export := false
+	cmd := &cobra.Command{
+		Use:   "text",
+		Short: "Train the companion: a language model that reads its memory and says when it does not know",
+		Long: `Train a language model of the kuai architecture on made conversations whose
+answers are known (kuai companion generate shows them), and on texts: dialogues
+with an empty line between them, sentences a line, or translations with a tab
+between. A tenth of the texts is held out. The vocabulary is learned first.
+What is finished is exported as a directory that kuai chat and transformers' users know.`,
+		Example: `  kuai train text --config nano --text dialogues.txt.gz --text sentences.txt.gz
+  kuai train text --config nano --export
+  kuai chat -m runs/nano/model`,
+		Args: exactArgs(0, "none"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if t.dir == "" {
+				t.dir = filepath.Join("runs", o.Size)
+			}
+			if to == "" {
+				to = talk.ModelDir(t.dir)
+			}
+			o.Dir, o.Seed, o.Every, o.View, o.Pool = t.dir, t.seed, t.every, a.Err, par.New(t.workers)
+			if export {
+				return talk.Export(o, to)
+			}
+			return a.trainText(cmd.Context(), o, texts, to)
+		},
+	}
+	t.add(cmd, "")
+	f := cmd.Flags()
+	f.Lookup("dir").Usage = "directory of the training (default: runs/ and the configuration's name)"
+	_ = f.MarkHidden("font")
+	f.StringVar(&o.Size, "config", o.Size, "shape of the model: "+strings.Join(talk.Sizes(), ", "))
+	f.IntVar(&o.Vocabulary, "vocabulary", o.Vocabulary, "tokens to learn")
+	f.StringArrayVar(&texts, "text", nil, "file of text to learn from, .gz or plain; may be given again")
+	f.IntVar(&o.Steps, "steps", o.Steps, "steps of the training")
+	f.IntVar(&o.Tokens, "tokens", o.Tokens, "tokens of a step")
+	f.Float64Var(&o.Rate, "rate", o.Rate, "peak learning rate")
+	f.StringVar(&o.Init, "init", "", "directory of a model that a new training begins from")
+	f.StringVar(&to, "to", "", "directory that the export writes (default: model in --dir)")
+	f.BoolVar(&export, "export", false, "only export the newest checkpoint")
+	return cmd
+}
+
+func (a *app) trainText(ctx context.Context, o talk.Options, texts []string, to string) error {
+	sources := []talk.Source{{Name: "companion", Share: companionShare, Draw: func(r *rand.Rand) companion.Sample {
+		return companion.Draw(r, companion.Train, companion.Mix{})
+	}}}
+	for _, path := range texts {
+		c, err := talk.OpenCorpus(path)
+		if err != nil {
+			if errors.Is(err, os.ErrNotExist) {
+				return usage(err)
+			}
+			return err
+		}
+		sources = append(sources, talk.Source{Name: c.Name, Share: (1 - companionShare) / float64(len(texts)), Draw: c.Document})
+	}
+	o.Sources = sources
+	res, err := talk.Train(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := a.trained("text", res); err != nil {
+		return err
+	}
+	if err := talk.Export(o, to); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.Err, "exported to %s\n", to)
+	return err
+}
