@@ -237,13 +237,17 @@ func (c *chatter) obey(ctx context.Context, line string, stops <-chan os.Signal)
 		if arg == "" {
 			return false, usage(fmt.Errorf("%s wants the name of a file", name))
 		}
+		resumed := true
 		if name == "/save" {
 			err = c.d.Save(arg)
 		} else {
-			err = c.d.Load(arg)
+			resumed, err = c.d.Load(arg)
 		}
 		if err == nil {
 			c.note("%d messages, %s\n", len(c.d.Messages), arg)
+		}
+		if err == nil && !resumed {
+			c.note("the model reads them again with the next message\n")
 		}
 		return false, err
 	case "/stats":

@@ -96,7 +96,9 @@ type Options struct {
 	StepTime    time.Duration // that prompts may add to a step while answers are written; 200 ms
 	Backlog     int           // tokens that a reader may be behind; 8192
 	KeepBytes   int64         // of sessions kept between turns; 1 GiB
-	MemoryBytes int64         // of sessions that run or are kept; no limit
+	MemoryBytes int64         // of sessions that run or are kept; half of what is free; negative: no limit
+	SpillDir    string        // where sessions go for which there is no memory; "": they are dropped
+	SpillBytes  int64         // of them; 8 GiB
 	Pool        *par.Pool     // draws tokens of several answers at once; Open takes the model's
 	// Control gives the texts of control tokens to those requests that ask for
 	// them; nil: they have none.
@@ -119,6 +121,12 @@ func (o Options) withDefaults() Options {
 	if o.KeepBytes == 0 {
 		o.KeepBytes = 1 << 30
 	}
+	if o.MemoryBytes == 0 {
+		o.MemoryBytes = defaultMemory()
+	}
+	if o.SpillBytes <= 0 {
+		o.SpillBytes = 8 << 30
+	}
 	return o
 }
 
@@ -129,7 +137,7 @@ type Request struct {
 	// nothing.
 	Conversation string
 	Sampling     sample.Params
-	MaxTokens    int            // 0: as many as the context holds
+	MaxTokens    int            // 0: as many as context and memory hold
 	Stop         []string       // texts that end the answer and are not in it
 	StopTokens   []int32        // tokens that do
 	Schema       *schema.Schema // what the answer must be; nil: anything
@@ -143,7 +151,7 @@ type Reason string
 // The reasons.
 const (
 	Stopped   Reason = "stop"      // by itself, or at a stop string or token
-	Length    Reason = "length"    // at MaxTokens, or the context is full
+	Length    Reason = "length"    // at MaxTokens, or context or memory is full
 	Cancelled Reason = "cancelled" // nobody wanted it any more
 	Failed    Reason = "error"
 )

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"log/slog"
 	"os"
 	"slices"
 
@@ -106,8 +108,30 @@ type stored struct {
 
 const storedFormat = "kuai dialogue 1"
 
-// Save writes the dialogue to a file.
+// stateSuffix names the file of the session beside that of the messages.
+const stateSuffix = ".state"
+
+// Save writes the dialogue to a file, and what the model has made of it to a
+// second one beside it, so that it need not read all again. The messages are
+// saved even where that fails.
 func (d *Dialogue) Save(path string) error {
+	if err := d.saveMessages(path); err != nil {
+		return err
+	}
+	err := atomicfile.Write(path+stateSuffix, func(w io.Writer) error { return d.talker.Engine.Export(d.name, w) })
+	if err == nil {
+		return nil
+	}
+	if gone := os.Remove(path + stateSuffix); gone != nil && !errors.Is(gone, fs.ErrNotExist) { // of an earlier Save
+		err = errors.Join(err, gone)
+	}
+	if errors.Is(err, ErrNoSession) {
+		return nil
+	}
+	return fmt.Errorf("chat: the messages are saved, the model's state is not: %w", err)
+}
+
+func (d *Dialogue) saveMessages(path string) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -125,8 +149,26 @@ func (d *Dialogue) Save(path string) error {
 	return nil
 }
 
-// Load replaces the dialogue by one that was saved.
-func (d *Dialogue) Load(path string) error {
+// Load replaces the dialogue by one that was saved. resumed says that the model's
+// state was as well; else, as with another model, the next turn reads the
+// messages again.
+func (d *Dialogue) Load(path string) (resumed bool, err error) {
+	if err := d.loadMessages(path); err != nil {
+		return false, err
+	}
+	f, err := os.Open(path + stateSuffix)
+	if err != nil {
+		return false, nil //nolint:nilerr // messages are enough
+	}
+	defer f.Close() //nolint:errcheck // was only read
+	if err := d.talker.Engine.Import(d.name, f); err != nil {
+		slog.Debug("a saved state is of no use", "file", path+stateSuffix, "error", err)
+		return false, nil
+	}
+	return true, nil
+}
+
+func (d *Dialogue) loadMessages(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("chat: %w", err)

@@ -28,6 +28,7 @@ type Engine struct {
 	mu      sync.Mutex
 	waiting []*sequence
 	closed  bool // nothing new is taken
+	calls   []func()
 	stats   Stats
 	idle    chan struct{} // closed while nothing runs or waits, for Drain
 
@@ -55,6 +56,7 @@ func New(ctx context.Context, m Model, t Tokenizer, o Options) *Engine {
 	e.vocab = sync.OnceValue(func() *schema.Vocabulary {
 		return schema.NewVocabulary(e.info.Vocab, t.Bytes, t.IsEnd)
 	})
+	e.kept.disk = newSpill(m, e.o.SpillDir, e.o.SpillBytes)
 	ctx, e.stop = context.WithCancelCause(ctx)
 	go e.loop(ctx)
 	return e
@@ -145,6 +147,7 @@ func (e *Engine) loop(ctx context.Context) {
 	defer close(e.done)
 	for {
 		e.drop()
+		e.called()
 		e.admit()
 		e.publish()
 		if ctx.Err() != nil {
@@ -175,7 +178,7 @@ func (e *Engine) shut() {
 	for _, s := range all {
 		e.finish(s, Result{Reason: Cancelled, Err: ErrClosed})
 	}
-	e.kept.shrink(0)
+	e.kept.close()
 	e.publish()
 }
 

@@ -239,7 +239,8 @@ func TestRefused(t *testing.T) {
 			{Request{Prompt: ids("a"), MaxTokens: 5, Stop: []string{""}}, "stop string of 0"},
 			{Request{Prompt: ids("a"), MaxTokens: 5, Stop: make([]string, 17)}, "17 stop strings"},
 			{Request{Prompt: ids("a"), MaxTokens: 5, Sampling: sample.Params{TopP: 2}}, "top-p"},
-			{Request{Prompt: ids("a")}, ErrMemory},
+			{Request{Prompt: ids("a"), MaxTokens: 80}, ErrMemory},
+			{Request{Prompt: make([]int32, 70)}, ErrMemory},
 		} {
 			_, err := e.Submit(t.Context(), tt.r)
 			var ok bool

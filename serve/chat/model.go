@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"io"
 
 	"kuai/text"
 )
@@ -32,4 +33,19 @@ func (t *textModel) Step(ctx context.Context, batch []Slice) error {
 	}
 	defer clear(t.batch)
 	return t.m.Step(ctx, t.batch)
+}
+
+// Fork, Save and Load make it a Saver.
+func (t *textModel) Fork(s Session) Session { return s.(*text.Session).Fork() } //nolint:forcetypeassert // those of Begin
+
+func (t *textModel) Save(s Session, w io.Writer) error {
+	return s.(*text.Session).Save(w) //nolint:forcetypeassert // those of Begin
+}
+
+func (t *textModel) Load(r io.Reader) (Session, error) {
+	s, err := t.m.LoadSession(r)
+	if err != nil {
+		return nil, err // no Session with a nil in it
+	}
+	return s, nil
 }

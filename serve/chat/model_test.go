@@ -132,7 +132,7 @@ func TestDialogue(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := NewDialogue(l.Talker, Request{MaxTokens: 5})
-	if err := again.Load(file); err != nil || again.System != d.System || len(again.Messages) != 2 || again.Messages[1].Content != d.Messages[1].Content {
+	if _, err := again.Load(file); err != nil || again.System != d.System || len(again.Messages) != 2 || again.Messages[1].Content != d.Messages[1].Content {
 		t.Errorf("loaded %+v, %v", again, err)
 	}
 	d.Reset()
@@ -151,11 +151,11 @@ func TestDialogueFiles(t *testing.T) {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.Load(file); err == nil || !strings.Contains(err.Error(), file) {
+		if _, err := d.Load(file); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if err := d.Load(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := d.Load(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v, want os.ErrNotExist", err)
 	}
 }

@@ -30,6 +30,7 @@ type sequence struct {
 	ended    bool
 	next     []int32 // not yet in the session: the prompt's rest, or the last token
 	reserved int64   // bytes
+	room     int     // tokens of prompt and answer that it is for
 	budget   int     // tokens that may be written
 
 	begun, first time.Time
@@ -66,15 +67,10 @@ func (e *Engine) newSequence(ctx context.Context, r Request) (*sequence, error) 
 		}
 	}
 	s := &sequence{req: r, stream: newStream(e.o.Backlog), asked: time.Now(), out: writer{stops: r.Stop}}
-	s.budget = info.Context - len(r.Prompt)
-	if r.MaxTokens > 0 {
-		s.budget = min(s.budget, r.MaxTokens)
+	err := s.reserve(info, e.o.MemoryBytes)
+	if err != nil {
+		return nil, err
 	}
-	s.reserved = info.StateBytes + info.KVBytes*int64(len(r.Prompt)+s.budget)
-	if e.o.MemoryBytes > 0 && s.reserved > e.o.MemoryBytes {
-		return nil, ErrMemory
-	}
-	var err error
 	if s.sampler, err = sample.New(r.Sampling, info.Vocab); err != nil {
 		return nil, err
 	}
@@ -114,7 +110,7 @@ const minShared = 128
 // follow finds the sequences that a new one lets go ahead: many requests that
 // come at once often begin alike, and what they share is read once.
 func (e *Engine) follow(s *sequence) {
-	if s.req.Conversation != "" && e.kept.bytesOf(s.req.Conversation) > 0 {
+	if s.req.Conversation != "" && e.kept.has(s.req.Conversation) {
 		return // it has a beginning of its own
 	}
 	for _, q := range e.running {
@@ -266,7 +262,7 @@ func (e *Engine) write(s *sequence, c sample.Choice) (ended bool) {
 		e.finish(s, Result{Reason: Stopped, Stop: stop})
 	case s.matcher != nil && s.matcher.Done():
 		e.finish(s, Result{Reason: Stopped})
-	case s.written >= s.budget:
+	case s.written >= s.budget || !e.extend(s):
 		e.finish(s, Result{Reason: Length})
 	default:
 		return false
