@@ -1,7 +1,7 @@
 package companion
 
 import (
-	_ "embed"
+	"embed"
 	"hash/fnv"
 	"math/rand/v2"
 	"strings"
@@ -16,6 +16,17 @@ var lexiconText string
 
 //go:embed phrases.txt
 var phrasesText string
+
+// The files called more add to those beside them.
+//
+//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt
+var more embed.FS
+
+func moreText(name string) string {
+	b, err := more.ReadFile("more_" + name + ".txt")
+	check.True(err == nil, "companion: %v", err)
+	return string(b)
+}
 
 //go:embed say.txt
 var sayText string
@@ -59,9 +70,9 @@ type data struct {
 
 // files parses the data once.
 var files = sync.OnceValue(func() *data {
-	d := &data{lexicon: parseLexicon(lexiconText), say: sections(sayText)}
-	d.parsePhrases(phrasesText)
-	talk := sections(talkText)
+	d := &data{lexicon: parseLexicon(lexiconText + moreText("lexicon")), say: sections(sayText, moreText("say"))}
+	d.parsePhrases(phrasesText + moreText("en") + moreText("zh"))
+	talk := sections(talkText, moreText("talk"))
 	for l, name := range languageKeys {
 		for _, p := range strings.Split(strings.Join(talk[name], "\n"), "\n\n") {
 			d.talk[l] = append(d.talk[l], strings.Split(strings.Trim(p, "\n"), "\n"))
@@ -73,19 +84,21 @@ var files = sync.OnceValue(func() *data {
 // languageKeys are the languages' names in the files.
 var languageKeys = [...]string{fact.English: "en", fact.Chinese: "zh"}
 
-// sections cuts a file at its [headings]; comments are the lines before the
+// sections cuts files at their [headings]; comments are the lines before the
 // first. Lines keep their spaces, and an empty one stands for nothing said.
-func sections(text string) map[string][]string {
+func sections(texts ...string) map[string][]string {
 	all := map[string][]string{}
-	name := ""
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		if strings.HasPrefix(line, "[") && strings.HasSuffix(line, "]") {
-			name = line[1 : len(line)-1]
-			continue
-		}
-		if name != "" {
-			all[name] = append(all[name], line)
+	for _, text := range texts {
+		name := ""
+		for line := range strings.Lines(text) {
+			line = strings.TrimSuffix(line, "\n")
+			if strings.HasPrefix(line, "[") && strings.HasSuffix(line, "]") {
+				name = line[1 : len(line)-1]
+				continue
+			}
+			if name != "" {
+				all[name] = append(all[name], line)
+			}
 		}
 	}
 	return all

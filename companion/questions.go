@@ -61,6 +61,7 @@ func (b *packer) never() (ask, answer string) {
 	}
 	g := w.absent(f, map[string]bool{p.name + "/" + f.who.key(w.lang): true})
 	b.claim(g.p, g.who)
+	b.alone = len(b.facts) == 0 && w.chance(0.6) // then the pack is empty
 	b.latest = f.when
 	q := w.ask(g, value{})
 	return q.ask, w.unknown(q)
@@ -167,13 +168,13 @@ func (b *packer) whenWas() (ask, answer string) {
 	case at < 0.5:
 		return render(w.lang, w.phrase(p, "when"), byUser, f.who, slots), render(w.lang, w.phrase(p, "was"), byFriend, f.who, slots)
 	case at < 0.75 || p.name == "exam":
-		return strings.ReplaceAll(w.say("onday"), "{d}", slots["d"]), render(w.lang, w.phrase(p, "answer"), byFriend, f.who, slots)
+		return strings.ReplaceAll(w.say("onday"), "{d}", slots["d"]), render(w.lang, w.phrase(p, "note"), byFriend, f.who, slots)
 	}
 	exam := w.fact(files().byName["exam"], &someone{}, f.when.AddDate(0, 0, 1))
 	b.claim(exam.p, exam.who)
 	b.keys["day/"+exam.when.Format(time.DateOnly)] = true
 	b.add(exam)
-	return strings.ReplaceAll(w.say("daybefore"), "{v}", exam.v[w.lang]), render(w.lang, w.phrase(p, "answer"), byFriend, f.who, slots)
+	return strings.ReplaceAll(w.say("daybefore"), "{v}", exam.v[w.lang]), render(w.lang, w.phrase(p, "note"), byFriend, f.who, slots)
 }
 
 // wish asks for advice that a fact decides.

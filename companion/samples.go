@@ -238,6 +238,7 @@ type packer struct {
 	facts  []*told
 	keys   map[string]bool // what the question is about: nothing else may be
 	latest time.Time
+	alone  bool // nothing else is to stand in the pack
 }
 
 func (b *packer) add(fs ...*told) {
@@ -279,6 +280,9 @@ func (b *packer) items(shuffled bool) []fact.Item {
 // the same, and turns of small talk.
 func (b *packer) distract() {
 	w := b.w
+	if b.alone {
+		return
+	}
 	about := slices.Clone(b.facts)
 	for range w.r.IntN(10) {
 		var f *told

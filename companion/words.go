@@ -19,6 +19,7 @@ var (
 	codas     = strings.Fields("l m n r s t x th nd rk lt sk")
 	titleHow  = []value{{"Silent", "寂静"}, {"Golden", "金色"}, {"Last", "最后"}, {"Hidden", "隐秘"}, {"Broken", "破碎"}, {"Distant", "遥远"}, {"Little", "小小"}, {"Frozen", "冰封"}, {"Burning", "燃烧"}, {"Forgotten", "被遗忘"}, {"Secret", "秘密"}, {"Wandering", "流浪"}, {"Crimson", "绯红"}, {"Lonely", "孤独"}, {"Hollow", "空心"}, {"Endless", "无尽"}, {"Sleeping", "沉睡"}, {"Paper", "纸"}, {"Glass", "玻璃"}, {"Salt", "盐"}}
 	titleWhat = []value{{"River", "河流"}, {"Garden", "花园"}, {"Lighthouse", "灯塔"}, {"Orchard", "果园"}, {"Winter", "冬天"}, {"Mirror", "镜子"}, {"Harbor", "港湾"}, {"Clockmaker", "钟表匠"}, {"Island", "岛屿"}, {"Train", "列车"}, {"Window", "窗"}, {"Mountain", "山"}, {"Letter", "信"}, {"Bridge", "桥"}, {"Fox", "狐狸"}, {"Castle", "城堡"}, {"Library", "图书馆"}, {"Ocean", "海"}, {"Forest", "森林"}, {"Star", "星"}}
+	troupes   = []value{{"Foxes", "狐狸"}, {"Tigers", "老虎"}, {"Lanterns", "灯笼"}, {"Pilots", "飞行员"}, {"Sailors", "水手"}, {"Wolves", "野狼"}, {"Bears", "大熊"}, {"Robots", "机器人"}, {"Comets", "彗星"}, {"Turtles", "海龟"}, {"Pianos", "钢琴"}, {"Swallows", "燕子"}, {"Giants", "巨人"}, {"Kites", "风筝"}, {"Owls", "猫头鹰"}, {"Engines", "引擎"}}
 	surnames  = []rune("赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦许何吕张孔曹严华金魏陶姜谢邹苏潘葛范彭鲁韦马方任袁柳唐罗薛安常乐于傅齐康伍余顾孟黄穆萧尹姚邵湛汪祁毛米贝明臧计成戴宋庞熊纪舒屈项祝董梁")
 	givens    = []rune("伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰飞鹏辉玲红建文波斌宇浩凯健俊帆雪琳晨欣怡佳雨梓轩涵诗琪语嫣若曦昊天子墨思远嘉懿煜城志泽立果建辉鸿煊博文")
 	sounds    = []rune("阿巴贝布达德迪多尔法菲弗加格古哈赫卡科克拉莱勒里卢洛马米莫纳尼诺帕佩皮罗萨塞斯索塔特图瓦维乌亚伊泽兹")
@@ -47,6 +48,8 @@ func (w *writer) value(kind string) value {
 			a, b := titleHow[w.r.IntN(len(titleHow))], titleWhat[w.r.IntN(len(titleWhat))]
 			return value{"The " + a[0] + " " + b[0], a[1] + "的" + b[1]}
 		})
+	case "band", "team":
+		return w.made(func() value { return w.troupe(kind) })
 	case "date":
 		day := time.Date(2024, 1, 1+w.r.IntN(366), 0, 0, 0, 0, time.UTC)
 		return value{day.Format("January 2"), day.Format("1月2日")}
@@ -72,6 +75,15 @@ func (w *writer) value(kind string) value {
 		}
 	}
 	return choose(w.r, w.split, files().lexicon[kind], fewValues, func(v value) bool { return held(kind+v[0], heldValues) })
+}
+
+// troupe makes the name of a band, or of a team, which has a town before it.
+func (w *writer) troupe(kind string) value {
+	a, b := titleHow[w.r.IntN(len(titleHow))], troupes[w.r.IntN(len(troupes))]
+	if kind == "team" {
+		return value{w.syllables(2) + " " + b[0], w.sound(2) + b[1]}
+	}
+	return value{"The " + a[0] + " " + b[0], a[1] + b[1]}
 }
 
 func plain(s string) value { return value{s, s} }
