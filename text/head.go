@@ -68,6 +68,11 @@ func (p *pass) headBlock(rows []int32, dst [][]float32) {
 		if len(rows) > 1 {
 			copy(d, out[i*v:][:v])
 		}
+		if limit := c.Companion.SoftCap; limit > 0 {
+			vec.Scale(d, d, 1/limit)
+			vec.Tanh(d, d)
+			vec.Scale(d, d, limit)
+		}
 		if c.Suppress > 0 {
 			for j := c.Suppress; j < v; j++ {
 				d[j] = float32(math.Inf(-1))

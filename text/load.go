@@ -144,7 +144,10 @@ func (l *loader) lightning(i int) mixer {
 func (l *loader) feedForward(i int) *feedForward {
 	c := l.config
 	n := max(c.Experts, 1)
-	f := &feedForward{gate: make([]weight.Matrix, n), up: make([]weight.Matrix, n), down: make([]weight.Matrix, n)}
+	if c.Arch == "kuai" {
+		return l.kuaiFeedForward(i)
+	}
+	f := &feedForward{width: c.FeedForward, gate: make([]weight.Matrix, n), up: make([]weight.Matrix, n), down: make([]weight.Matrix, n)}
 	if c.Experts == 0 {
 		l.pack(&f.gate[0], l.rows("ffn_gate", i, -1, c.FeedForward, c.Hidden), nil)
 		l.pack(&f.up[0], l.rows("ffn_up", i, -1, c.FeedForward, c.Hidden), nil)

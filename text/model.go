@@ -61,6 +61,7 @@ type Model struct {
 	weights     *mem.Arena // those outside the heap; nil: none
 	storing     sync.WaitGroup
 	embedding   checkpoint.Rows
+	pairs       checkpoint.Rows // of neighbouring tokens, kuai alone
 	layers      []layer
 	norm        []float32     // [E]
 	head        weight.Matrix // [V, E]
@@ -167,7 +168,10 @@ func (m *Model) ready(o Options) error {
 		y.state = m.stateLen
 		n := y.mixer.needs()
 		m.stateLen += n.state
-		if a, ok := y.mixer.(*softmaxMixer); ok {
+		switch a := y.mixer.(type) {
+		case *softmaxMixer:
+			a.cache = m.layout.Layers
+		case *kuaiMixer:
 			a.cache = m.layout.Layers
 		}
 		if n.cache {
@@ -191,6 +195,9 @@ func (m *Model) ready(o Options) error {
 	}
 	m.pass.rounded = gemm.BF16.Native() && !m.layers[0].out.Exact()
 	m.pass.attn.Rounded = m.pass.rounded
+	if m.pass.local != nil {
+		m.pass.local.Rounded = m.pass.rounded
+	}
 	return nil
 }
 
@@ -199,6 +206,10 @@ func (m *Model) loadLayers(l *loader, o Options) error {
 	c := l.config
 	m.embedding = l.rows("token_embd", -1, -1, c.Vocab, c.Hidden)
 	m.norm = l.vector("output_norm", -1, c.Hidden)
+	if n := c.Companion.Bigrams; n > 0 {
+		m.pairs = l.rows("bigram_embd", -1, -1, n, c.Hidden)
+		c.Parameters += int64(n) * int64(c.Hidden)
+	}
 	_, untied := l.src.Part("output", -1, -1)
 	c.Tied = !untied
 	if untied {

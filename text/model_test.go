@@ -13,7 +13,7 @@ import (
 
 // fixtures are the models that transformers made, see testdata/golden_hf.py,
 // and those of a reference of our own, see testdata/golden_gguf.py.
-var fixtures = []string{"minimax", "llama", "llama-tied", "mixtral", "minimax-half.gguf", "minimax-list.gguf", "llama-moe.gguf"}
+var fixtures = []string{"minimax", "llama", "llama-tied", "mixtral", "minimax-half.gguf", "minimax-list.gguf", "llama-moe.gguf", "kuai"}
 
 // stored asks open for the types of the file.
 const stored = "as stored"
@@ -157,7 +157,7 @@ func TestBytes(t *testing.T) {
 // prompts, whose are not.
 func TestLong(t *testing.T) {
 	for _, kv := range []string{"f32", "f16", "q8"} {
-		for _, name := range []string{"minimax-half.gguf", "llama-moe.gguf"} {
+		for _, name := range []string{"minimax-half.gguf", "llama-moe.gguf", "kuai"} {
 			t.Run(kv+"/"+name, func(t *testing.T) {
 				m, tokens, _ := open(t, name, Options{KV: kv})
 				v := m.config.Vocab

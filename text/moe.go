@@ -1,6 +1,8 @@
 package text
 
 import (
+	"slices"
+
 	"kuai/kernel/vec"
 	"kuai/text/weight"
 )
@@ -11,6 +13,12 @@ import (
 type feedForward struct {
 	router         weight.Matrix // nil: one expert that all tokens go to
 	gate, up, down []weight.Matrix
+	width          int // F
+
+	// Another way to choose: by sigmoids of the scores, biased; the weights are
+	// the sigmoids. nil: by probabilities.
+	bias   []float32    // [X]
+	shared *feedForward // that all tokens pass besides; nil: none
 }
 
 // experts is the memory of the feed-forwards.
@@ -47,28 +55,32 @@ func (e *experts) reserve(c *Config, rows int) {
 func (f *feedForward) run(p *pass) {
 	e := &p.moe
 	c := &p.m.config
+	if f.shared != nil {
+		f.shared.run(p)
+	}
+	p.feed = f
 	if f.router == nil {
 		e.routed = p.n
-		p.want(e.gu, 2*c.FeedForward, f.gate[0])
-		p.want(e.gu[c.FeedForward:], 2*c.FeedForward, f.up[0])
+		p.want(e.gu, 2*f.width, f.gate[0])
+		p.want(e.gu[f.width:], 2*f.width, f.up[0])
 		p.multiply(p.h, p.n, c.Hidden)
-		p.expect(e.act, e.routed, c.FeedForward)
+		p.expect(e.act, e.routed, f.width)
 		p.do((p.n+rowsPerTask-1)/rowsPerTask, (*pass).gateRows)
 		p.want(p.y, c.Hidden, f.down[0])
-		p.multiply(e.act, p.n, c.FeedForward)
+		p.multiply(e.act, p.n, f.width)
 		return
 	}
 	p.want(e.scores, c.Experts, f.router)
 	p.multiply(p.h, p.n, c.Hidden)
 	p.each((*pass).route)
 	e.sort(p.n, c.Experts)
-	f.wantExperts(p, f.gate, e.gu, 2*c.FeedForward, e.rows)
-	f.wantExperts(p, f.up, e.gu[c.FeedForward:], 2*c.FeedForward, e.rows)
+	f.wantExperts(p, f.gate, e.gu, 2*f.width, e.rows)
+	f.wantExperts(p, f.up, e.gu[f.width:], 2*f.width, e.rows)
 	p.multiply(p.h, p.n, c.Hidden)
-	p.expect(e.act, e.routed, c.FeedForward)
+	p.expect(e.act, e.routed, f.width)
 	p.do((e.routed+rowsPerTask-1)/rowsPerTask, (*pass).gateRows)
 	f.wantExperts(p, f.down, e.out, c.Hidden, e.self)
-	p.multiply(e.act, e.routed, c.FeedForward)
+	p.multiply(e.act, e.routed, f.width)
 	p.each((*pass).combine)
 }
 
@@ -88,8 +100,13 @@ func (p *pass) route(task, _ int) {
 	from, to := p.span(task)
 	for i := from; i < to; i++ {
 		score := e.scores[i*n:][:n]
-		vec.Softmax(score, score, 1, n)
 		chosen, weight := e.chosen[i*e.used:][:e.used], e.weight[i*e.used:][:e.used]
+		if bias := p.feed.bias; bias != nil {
+			vec.Sigmoid(score, score)
+			chooseBiased(score, bias, chosen, weight)
+			continue
+		}
+		vec.Softmax(score, score, 1, n)
 		var sum float32
 		for j := range chosen {
 			best := 0
@@ -105,6 +122,25 @@ func (p *pass) route(task, _ int) {
 		for j := range weight {
 			weight[j] /= sum
 		}
+	}
+}
+
+// chooseBiased takes the experts with the highest score plus bias, and weighs
+// them by their scores.
+func chooseBiased(score, bias []float32, chosen []int32, weight []float32) {
+	var sum float32
+	for j := range chosen {
+		best := -1
+		for x, s := range score {
+			if !slices.Contains(chosen[:j], int32(x)) && (best < 0 || s+bias[x] > score[best]+bias[best]) {
+				best = x
+			}
+		}
+		chosen[j], weight[j] = int32(best), score[best]
+		sum += score[best]
+	}
+	for j := range weight {
+		weight[j] /= sum
 	}
 }
 
@@ -129,7 +165,7 @@ func (e *experts) sort(n, experts int) {
 
 // gateRows computes SiLU(gate) * up of a block of routed rows.
 func (p *pass) gateRows(task, _ int) {
-	e, f := &p.moe, p.m.config.FeedForward
+	e, f := &p.moe, p.feed.width
 	from, to := task*rowsPerTask, min((task+1)*rowsPerTask, e.routed)
 	vec.SwiGLU(e.act[from*f:to*f], e.gu[2*from*f:2*to*f], to-from, f)
 	p.setRows(e.act, from, to, f)
@@ -143,7 +179,7 @@ func (p *pass) combine(task, _ int) {
 		y := p.y[i*d:][:d]
 		for j := range e.used {
 			x := e.out[int(e.where[i*e.used+j])*d:][:d]
-			if w := e.weight[i*e.used+j]; j == 0 {
+			if w := e.weight[i*e.used+j]; j == 0 && p.feed.shared == nil {
 				vec.Scale(y, x, w)
 			} else {
 				vec.Axpy(y, w, x)

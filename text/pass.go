@@ -57,7 +57,10 @@ type pass struct {
 	logits     []float32 // [headRows, V]
 
 	moe      experts
-	attn     *attention.Attention
+	feed     *feedForward         // the present one
+	attn     *attention.Attention // of layers that see everything
+	local    *attention.Attention // of layers with a window; nil: there are none
+	tail     []float32            // of each worker: what a convolution keeps
 	in       weight.Input
 	products []weight.Product
 	head     heads
@@ -88,6 +91,11 @@ func newPass(m *Model, rows int) (*pass, error) {
 	p.moe.out, p.moe.scores = get(routed*c.Hidden), get(rows*c.Experts)
 	p.moe.reserve(c, rows)
 	p.attn = attention.New(p.pool, &m.layout, c.Heads)
+	if c.Companion.Window > 0 {
+		p.local = attention.New(p.pool, &m.layout, c.Heads)
+		p.local.Window = c.Companion.Window
+	}
+	p.tail = make([]float32, p.pool.Workers()*c.Companion.Conv*hd)
 	p.tokens = make([]int32, 0, rows)
 	p.call = func(task, worker int) { p.task(p, task, worker) }
 	p.lookUp = func() error { p.each((*pass).embedRows); return nil }
@@ -156,12 +164,8 @@ func (p *pass) embed() error {
 func (p *pass) run() {
 	if p.m.layout.Layers > 0 {
 		p.rotary()
-		p.attn.Begin()
-		for i := range p.parts {
-			pt := &p.parts[i]
-			p.attn.Add(attention.Part{Row: pt.row, N: pt.n, Pos: pt.pos, Pages: pt.s.pages})
-		}
-		p.attn.Plan()
+		p.plan(p.attn)
+		p.plan(p.local)
 	}
 	p.wanted()
 	c := &p.m.config
@@ -181,8 +185,25 @@ func (p *pass) run() {
 		p.each((*pass).mlpResidual)
 	}
 	p.layer = nil
-	p.attn.Begin() // its pages belong to the sessions
+	for _, a := range [...]*attention.Attention{p.attn, p.local} {
+		if a != nil {
+			a.Begin() // its pages belong to the sessions
+		}
+	}
 	p.outputs()
+}
+
+// plan shares the pass's attention out; a may be nil.
+func (p *pass) plan(a *attention.Attention) {
+	if a == nil {
+		return
+	}
+	a.Begin()
+	for i := range p.parts {
+		pt := &p.parts[i]
+		a.Add(attention.Part{Row: pt.row, N: pt.n, Pos: pt.pos, Pages: pt.s.pages})
+	}
+	a.Plan()
 }
 
 // narrow leaves only the rows whose logits are wanted, once the last state and
@@ -224,6 +245,9 @@ func (p *pass) embedRows(task, _ int) {
 	from, to := p.span(task)
 	for i := from; i < to; i++ {
 		p.m.embedding.Row(p.x[i*e:][:e], int(p.tokens[i]))
+	}
+	if p.m.config.Companion.Conv > 0 {
+		p.embedPairs(from, to)
 	}
 }
 

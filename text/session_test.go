@@ -93,7 +93,7 @@ func TestRewind(t *testing.T) {
 
 func TestSave(t *testing.T) {
 	for _, kv := range []string{"f32", "f16", "q8"} {
-		for _, name := range []string{"minimax", "llama"} {
+		for _, name := range []string{"minimax", "llama", "kuai"} {
 			t.Run(name+"/"+kv, func(t *testing.T) {
 				m, tokens, _ := open(t, name, Options{KV: kv})
 				s := m.NewSession()
@@ -165,7 +165,7 @@ func TestLoadSessionRefuses(t *testing.T) {
 }
 
 func TestPrefix(t *testing.T) {
-	for _, name := range []string{"minimax", "llama"} {
+	for _, name := range []string{"minimax", "llama", "kuai"} {
 		t.Run(name, func(t *testing.T) {
 			m, tokens, want := open(t, name, Options{})
 			v := m.config.Vocab
@@ -307,7 +307,7 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 
 // TestSamePrompt sends a prompt twice: the second time one token is computed.
 func TestSamePrompt(t *testing.T) {
-	for _, name := range []string{"minimax", "llama"} {
+	for _, name := range []string{"minimax", "llama", "kuai"} {
 		t.Run(name, func(t *testing.T) {
 			m, tokens, want := open(t, name, Options{})
 			v := m.config.Vocab

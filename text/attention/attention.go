@@ -68,6 +68,8 @@ type Attention struct {
 	// Rounded has the products of prompts round queries, keys, weights and values
 	// to bfloat16, at twice the speed: for models whose weights are coarser still.
 	Rounded bool
+	// Window is how many positions a query sees, its own the last; 0: all.
+	Window int
 
 	pool           *par.Pool
 	layout         *Layout
@@ -132,7 +134,7 @@ func (t *Attention) Plan() {
 	slot := int32(0)
 	for i := range t.parts {
 		if pt := &t.parts[i]; pt.N == 1 {
-			slot = t.planSingle(i, pt.Pos+1, slot)
+			slot = t.planSingle(i, t.first(pt.Pos), pt.Pos+1, slot)
 		} else {
 			t.planMany(i, pt)
 		}
@@ -140,6 +142,15 @@ func (t *Attention) Plan() {
 	if need := int(slot) * t.slotSize(); need > len(t.partial) {
 		t.partial = make([]float32, need+need/2)
 	}
+}
+
+// first returns where the keys begin that the query at a position sees, rounded
+// down to a whole page.
+func (t *Attention) first(pos int) int {
+	if t.Window == 0 {
+		return 0
+	}
+	return max(0, pos+1-t.Window) / PageLen * PageLen
 }
 
 // Run computes o [N, H·D] of q [N, H·D], which the rotary embedding has turned,
@@ -164,7 +175,7 @@ func (t *Attention) planMany(part int, pt *Part) {
 			w := work{part: int32(part), kvHead: int32(kv), kvs: 1, head: int32(kv*group + g), heads: int32(min(heads, group-g)), slot: -1}
 			for q := 0; q < pt.N; q += queries {
 				w.query, w.n = int32(q), int32(min(queries, pt.N-q))
-				w.to = int32(pt.Pos) + w.query + w.n
+				w.from, w.to = int32(t.first(pt.Pos+q)), int32(pt.Pos)+w.query+w.n
 				t.works = append(t.works, w)
 			}
 		}
@@ -172,18 +183,18 @@ func (t *Attention) planMany(part int, pt *Part) {
 }
 
 // planSingle adds the works of a single query.
-func (t *Attention) planSingle(part, keys int, slot int32) int32 {
+func (t *Attention) planSingle(part, from, keys int, slot int32) int32 {
 	group := t.heads / t.kvHeads
 	heads := min(group, tileRows)
 	kvs := max(1, tileRows/group)
 	for kv := 0; kv < t.kvHeads; kv += kvs {
 		n := min(kvs, t.kvHeads-kv)
 		for g := 0; g < group; g += heads {
-			w := work{part: int32(part), kvHead: int32(kv), kvs: int32(n), head: int32(kv*group + g), heads: int32(n * min(heads, group-g)), n: 1, to: int32(keys), slot: -1}
-			if keys < 2*splitKeys {
+			w := work{part: int32(part), kvHead: int32(kv), kvs: int32(n), head: int32(kv*group + g), heads: int32(n * min(heads, group-g)), n: 1, from: int32(from), to: int32(keys), slot: -1}
+			if keys-from < 2*splitKeys {
 				t.works = append(t.works, w)
 			} else {
-				slot = t.cut(w, keys, slot)
+				slot = t.cut(w, from, keys, slot)
 			}
 		}
 	}
@@ -191,13 +202,13 @@ func (t *Attention) planSingle(part, keys int, slot int32) int32 {
 }
 
 // cut shares a single query's keys out among several works.
-func (t *Attention) cut(w work, keys int, slot int32) int32 {
+func (t *Attention) cut(w work, first, keys int, slot int32) int32 {
 	s := split{part: w.part, head: w.head, heads: w.heads, slot: slot}
 	size := splitKeys
 	for size < tileKeys && keys > 32*size {
 		size *= 2
 	}
-	for from := 0; from < keys; from += size {
+	for from := first; from < keys; from += size {
 		w.from, w.to, w.slot = int32(from), int32(min(from+size, keys)), slot
 		t.works = append(t.works, w)
 		slot++
@@ -293,19 +304,24 @@ func (s *scratch) exponentials(t *Attention, w *work, pt *Part, rows, key, n int
 	scale := float32(1 / math.Sqrt(float64(t.d)))
 	for r := range rows {
 		row := s.x[r*ldx:][:n]
-		seen := min(n, pt.Pos+int(w.query)+r/int(w.heads)+1-key)
-		if seen <= 0 {
+		end := pt.Pos + int(w.query) + r/int(w.heads) + 1 - key
+		seen, from := min(n, end), 0
+		if t.Window > 0 {
+			from = max(0, end-t.Window)
+		}
+		if seen <= from {
 			clear(row)
 			s.fix[r] = 1
 			continue
 		}
-		top := max(s.top[r], scale*vec.MaxVal(row[:seen]))
+		top := max(s.top[r], scale*vec.MaxVal(row[from:seen]))
 		fix := float32(0)
-		if key > int(w.from) {
+		if s.sum[r] > 0 {
 			fix = float32(math.Exp(float64(s.top[r] - top)))
 		}
 		s.fix[r], s.top[r] = fix, top
-		s.sum[r] = s.sum[r]*fix + vec.ExpSum(row[:seen], row[:seen], scale, top)
+		s.sum[r] = s.sum[r]*fix + vec.ExpSum(row[from:seen], row[from:seen], scale, top)
+		clear(row[:from])
 		clear(row[seen:])
 	}
 }

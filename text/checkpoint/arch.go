@@ -22,7 +22,7 @@ type architecture struct {
 }
 
 // architectures is the table.
-var architectures = []*architecture{&minimax, &llama}
+var architectures = []*architecture{&minimax, &llama, &kuai}
 
 // byModelType finds an architecture by its name in config.json, byName by that
 // in GGUF.

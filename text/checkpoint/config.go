@@ -48,6 +48,8 @@ type Config struct {
 	Residual [3]Scales // by branch
 	Suppress int       // token ids from here on never come; 0: none
 
+	Companion Companion
+
 	ropeScale ropeScale
 }
 
@@ -58,6 +60,8 @@ type Kind uint8
 const (
 	Softmax   Kind = iota // attention over all keys before
 	Lightning             // linear attention with a constant decay
+	Windowed              // attention over the last positions, with a rotary embedding
+	Global                // attention over all keys before, without positions
 )
 
 // The branches of a layer, by which its residual is scaled.

@@ -52,6 +52,14 @@ type hfConfig struct {
 	MLPBias       bool     `json:"mlp_bias"`
 	Window        *int     `json:"sliding_window"`
 
+	LogLength   int     `json:"log_length"`
+	Conv        int     `json:"short_conv_kernel"`
+	Bigrams     int     `json:"bigram_vocab_size"`
+	Dense       int     `json:"first_k_dense_replace"`
+	ExpertWidth int     `json:"moe_intermediate_size"`
+	SoftCap     float64 `json:"final_logit_softcapping"`
+	ValueLayers []int   `json:"value_embedding_layers"`
+
 	LayerTypes []string `json:"layer_types"`
 	AttnTypes  []int    `json:"attn_type_list"` // the original's: 0 lightning, 1 softmax
 	PostNorm   *bool    `json:"postnorm"`

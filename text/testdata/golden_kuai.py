@@ -32,7 +32,7 @@ C = {
     "bos_token_id": 0, "eos_token_id": 1, "torch_dtype": "float32", "value_embedding_layers": [2],
 }
 D, H, KV, HD, V = 32, 2, 1, 16, 97
-N = 45
+N = 150
 
 
 def write(path, tensors, meta):
@@ -209,7 +209,7 @@ def main():
     with open("kuai/config.json", "w") as f:
         json.dump(C, f, indent=2)
     write("kuai/model.safetensors", w, {"format": "pt"})
-    out = {"tokens": torch.tensor(ids), "logits": logits, "weights": weight, "loss": loss.reshape(1)}
+    out = {"tokens": torch.tensor(ids[:N]), "labels": torch.tensor(ids[1:]), "logits": logits, "weights": weight, "loss": loss.reshape(1)}
     out.update({"d." + k: t.grad for k, t in w.items() if t.grad is not None})
     write("kuai/golden.safetensors", out, META)
 

@@ -2,7 +2,8 @@ package talk
 
 import (
 	"fmt"
-	"math"
+
+	"kuai/text/checkpoint"
 )
 
 // ModelType is the architecture's name in config.json.
@@ -75,11 +76,8 @@ func Size(name string, vocabulary int) (Config, error) {
 	return c, nil
 }
 
-// Decays returns the factors by which the heads of a layer forget, a position:
-// from e^-1 to nearly 1 on a logarithmic scale that the layers share, and the
-// last head, which forgets nothing.
+// Decays returns the factors by which the heads of a layer forget.
 func (c *Config) Decays(layer int) []float32 {
-	const slowest = 1e-4
 	linear, before := 0, 0
 	for i, kind := range c.LayerTypes {
 		if kind == Linear {
@@ -89,15 +87,7 @@ func (c *Config) Decays(layer int) []float32 {
 			linear++
 		}
 	}
-	d := make([]float32, c.Heads)
-	for h := range d {
-		d[h] = 1
-		if h < c.Heads-1 {
-			at := (float64(h) + float64(before)/float64(linear)) / float64(c.Heads-1)
-			d[h] = float32(math.Exp(-math.Pow(slowest, at)))
-		}
-	}
-	return d
+	return checkpoint.KuaiDecays(c.Heads, before, linear)
 }
 
 // check says what makes a configuration impossible.

@@ -167,9 +167,9 @@ func (c *Corpus) document(from []string, at int, r *rand.Rand) companion.Sample 
 			}
 			b.WriteString(left + "\n" + right + "\n")
 		}
-		return companion.Sample{{companion.Text, b.String(), 1}}
+		return companion.Sample{{Role: companion.Text, Text: b.String(), Weight: 1}}
 	default:
-		return companion.Sample{{companion.Text, strings.Join(from[at:min(at+proseLines, len(from))], "\n"), 1}}
+		return companion.Sample{{Role: companion.Text, Text: strings.Join(from[at:min(at+proseLines, len(from))], "\n"), Weight: 1}}
 	}
 }
 
@@ -189,7 +189,7 @@ func dialogue(text string, r *rand.Rand) companion.Sample {
 		if i%2 == 1 {
 			role = companion.Assistant
 		}
-		d = append(d, companion.Part{role, l, 1})
+		d = append(d, companion.Part{Role: role, Text: l, Weight: 1})
 	}
 	return d
 }

@@ -1,12 +1,12 @@
 package talk
 
 import (
-	"math"
 	"math/rand/v2"
 	"strconv"
 
 	"kuai/grad"
 	"kuai/nn"
+	"kuai/text/checkpoint"
 )
 
 // Model is a language model in training.
@@ -117,29 +117,10 @@ func (m *Model) length(t int) *tables {
 	}
 	n := &tables{rope: nn.NewRope(t, m.Config.HeadDim, m.Config.RopeTheta), logs: make([]float32, t)}
 	for i := range n.logs {
-		n.logs[i] = LogScale(i, m.Config.LogLength)
+		n.logs[i] = checkpoint.LogScale(i, m.Config.LogLength)
 	}
 	m.tables[t] = n
 	return n
-}
-
-// LogScale is what the full layer multiplies the scores of the query at a
-// position by, so that attention stays as sharp over millions of keys as over
-// the thousand that it was trained on.
-//
-// Source: Su, 2021 (kexue.fm/archives/8823); Nakanishi, arXiv:2501.19399.
-func LogScale(position, length int) float32 {
-	return float32(math.Log(float64(position+2)) / math.Log(float64(length)))
-}
-
-// BigramRow is the row of the pair of a token and the one before it, -1 for
-// none, of a table of n rows.
-func BigramRow(before, token int32, n int) int32 {
-	h := uint32(before+1)*0x9E3779B1 ^ uint32(token+1)*0x85EBCA6B
-	h ^= h >> 15
-	h *= 0x2C1B3C6D
-	h ^= h >> 13
-	return int32(h % uint32(n))
 }
 
 // Forward returns the last hidden states [B, T, D], normalised, of rows of
@@ -153,7 +134,7 @@ func (m *Model) Forward(t *grad.Tape, ids []int32, rows, length int) *grad.Var {
 			if i%length > 0 {
 				before = ids[i-1]
 			}
-			pairs[i] = BigramRow(before, id, m.Config.BigramRows)
+			pairs[i] = checkpoint.BigramRow(before, id, m.Config.BigramRows)
 		}
 		x = nn.Add(t, x, m.Bigram.Forward(t, pairs, rows, length))
 	}

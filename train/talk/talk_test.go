@@ -47,14 +47,10 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := golden.Load(t, filepath.Join(fixture, "golden.safetensors"))
-	var ids []int32
-	for _, id := range want["tokens"].F32 {
-		ids = append(ids, int32(id))
-	}
-	n := len(ids) - 1
+	ids, labels := whole(want["tokens"].F32), whole(want["labels"].F32)
 	tape := grad.New(nil, nil, gemm.F32)
-	x := m.Forward(tape, ids[:n], 1, n)
-	loss := nn.HeadLoss(tape, x, m.Embed.W, ids[1:], want["weights"].F32, float32(c.SoftCap), nil)
+	x := m.Forward(tape, ids, 1, len(ids))
+	loss := nn.HeadLoss(tape, x, m.Embed.W, labels, want["weights"].F32, float32(c.SoftCap), nil)
 	near.Check(t, "loss", loss.X, want["loss"].F32, 1e-5)
 	tape.Backward(loss)
 	for _, p := range nn.Params(m) {
@@ -62,6 +58,14 @@ func TestGolden(t *testing.T) {
 			near.Check(t, p.Name, p.P.G, g.F32, 5e-5)
 		}
 	}
+}
+
+func whole(x []float32) []int32 {
+	ids := make([]int32, len(x))
+	for i := range x {
+		ids[i] = int32(x[i])
+	}
+	return ids
 }
 
 // vocabulary learns a small one from a sentence.
@@ -82,7 +86,7 @@ func vocabulary(t *testing.T) *token.Tokenizer {
 func recall(r *rand.Rand) companion.Sample {
 	pets, places := []string{"cat", "dog", "log"}, []string{"mat", "log", "猫"}
 	pet, place := pets[r.IntN(3)], places[r.IntN(3)]
-	return companion.Sample{{companion.User, "the " + pet + " sat on the " + place, 0}, {companion.User, pet, 0}, {companion.Assistant, place, 1}}
+	return companion.Sample{{Role: companion.User, Text: "the " + pet + " sat on the " + place}, {Role: companion.User, Text: pet}, {Role: companion.Assistant, Text: place, Weight: 1}}
 }
 
 // TestTrain trains a small model until it recalls, and checks that rows are a
