@@ -1,12 +1,12 @@
 package token
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strings"
 
 	"kuai/format/gguf"
+	"kuai/token/charsmap"
 	"kuai/token/merge"
 	"kuai/token/split"
 )
@@ -26,6 +26,9 @@ const (
 	keyEOM    = "tokenizer.ggml.eom_token_id"
 	keyUNK    = "tokenizer.ggml.unknown_token_id"
 	keyAddBOS = "tokenizer.ggml.add_bos_token"
+	// of Unigram
+	keySingle   = "tokenizer.ggml.remove_extra_whitespaces"
+	keyCharsmap = "tokenizer.ggml.precompiled_charsmap"
 )
 
 // types of tokens in GGUF files, from 1.
@@ -175,13 +178,38 @@ func (t *Tokenizer) ggufUnigram(f *gguf.File) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := f.Value("tokenizer.ggml.precompiled_charsmap"); ok {
-		return errors.New("token: a Unigram vocabulary with precompiled normalisation cannot be read")
-	}
 	prefix, ok := f.Bool(keyPrefix)
 	t.trim = prefix || !ok
-	t.normalize, t.model = spaces(t.trim), t.newUnigram(scores, t.token(f, keyUNK), false)
+	if t.normalize, err = ggufNormalizer(f, t.trim); err != nil {
+		return err
+	}
+	t.model = t.newUnigram(scores, t.token(f, keyUNK), false)
 	return nil
+}
+
+// ggufNormalizer is what SentencePiece does to a text before a Unigram model.
+func ggufNormalizer(f *gguf.File, prefix bool) (func(string) string, error) {
+	single, _ := f.Bool(keySingle)
+	values, ok := f.Ints(keyCharsmap)
+	if !ok && !single {
+		return spaces(prefix), nil
+	}
+	var m *charsmap.Map
+	if len(values) > 0 {
+		if len(values) > charsmap.MaxBytes {
+			return nil, fmt.Errorf("token: %s has %d bytes, at most %d", keyCharsmap, len(values), charsmap.MaxBytes)
+		}
+		data := make([]byte, len(values))
+		for i, v := range values {
+			data[i] = byte(v)
+		}
+		var err error
+		if m, err = charsmap.Parse(data); err != nil {
+			return nil, fmt.Errorf("token: %s: %w", keyCharsmap, err)
+		}
+	}
+	s := charsmap.Spaces{Prefix: prefix, Single: single, Write: spacePiece}
+	return func(text string) string { return m.SentencePiece(text, s) }, nil
 }
 
 // newUnigram makes the model of all normal pieces.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"kuai/token/charsmap"
 	"kuai/token/merge"
 )
 
@@ -53,20 +54,21 @@ type stage struct {
 	Processors    []stage `json:"processors"`
 	Decoders      []stage `json:"decoders"`
 
-	Prepend     string  `json:"prepend"`
-	Pattern     pick    `json:"pattern"`
-	Content     string  `json:"content"`
-	Behavior    string  `json:"behavior"`
-	Invert      bool    `json:"invert"`
-	UseRegex    *bool   `json:"use_regex"`
-	AddPrefix   *bool   `json:"add_prefix_space"`
-	Individual  bool    `json:"individual_digits"`
-	Replacement string  `json:"replacement"`
-	Scheme      string  `json:"prepend_scheme"`
-	Split       *bool   `json:"split"`
-	Charsmap    *string `json:"precompiled_charsmap"`
-	StripLeft   *bool   `json:"strip_left"`
-	StripRight  *bool   `json:"strip_right"`
+	Prepend     string        `json:"prepend"`
+	Pattern     pick          `json:"pattern"`
+	Content     string        `json:"content"`
+	Behavior    string        `json:"behavior"`
+	Invert      bool          `json:"invert"`
+	UseRegex    *bool         `json:"use_regex"`
+	AddPrefix   *bool         `json:"add_prefix_space"`
+	Individual  bool          `json:"individual_digits"`
+	Replacement string        `json:"replacement"`
+	Scheme      string        `json:"prepend_scheme"`
+	Split       *bool         `json:"split"`
+	Charsmap    *string       `json:"precompiled_charsmap"`
+	chars       *charsmap.Map // read from it
+	StripLeft   *bool         `json:"strip_left"`
+	StripRight  *bool         `json:"strip_right"`
 
 	Single []map[string]struct {
 		ID string `json:"id"`

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/dlclark/regexp2"
 	"golang.org/x/text/unicode/norm"
 
+	"kuai/token/charsmap"
 	"kuai/token/split"
 )
 
@@ -24,6 +26,9 @@ func (s *stage) growth() int {
 	}
 	if s.Type == "Prepend" {
 		most += len(s.Prepend)
+	}
+	if m, err := s.precompiled(); err == nil && m != nil {
+		most = max(most, m.Longest())
 	}
 	for i := range s.Normalizers {
 		if most *= s.Normalizers[i].growth(); most > maxGrowth {
@@ -63,11 +68,31 @@ func (s *stage) normalizer() (func(string) string, error) {
 	case "Sequence":
 		return s.normalizers()
 	case "Precompiled":
-		if s.Charsmap == nil || *s.Charsmap == "" {
-			return nil, nil
+		m, err := s.precompiled()
+		if err != nil || m == nil {
+			return nil, err
 		}
+		return m.Normalize, nil
 	}
 	return nil, fmt.Errorf("a normalizer of type %q cannot be read", s.Type)
+}
+
+// precompiled reads the map of a Precompiled, nil for none.
+func (s *stage) precompiled() (*charsmap.Map, error) {
+	if s.chars != nil || s.Type != "Precompiled" || s.Charsmap == nil || *s.Charsmap == "" {
+		return s.chars, nil
+	}
+	if len(*s.Charsmap) > base64.StdEncoding.EncodedLen(charsmap.MaxBytes) {
+		return nil, fmt.Errorf("precompiled_charsmap: %d characters of base64, more than %d bytes make", len(*s.Charsmap), charsmap.MaxBytes)
+	}
+	data, err := base64.StdEncoding.DecodeString(*s.Charsmap)
+	if err == nil {
+		s.chars, err = charsmap.Parse(data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("precompiled_charsmap: %w", err)
+	}
+	return s.chars, nil
 }
 
 func (s *stage) normalizers() (func(string) string, error) {

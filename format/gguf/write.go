@@ -134,6 +134,8 @@ func appendValue(b []byte, v any) ([]byte, error) {
 		return appendList(b, v)
 	case []bool:
 		return appendList(b, v)
+	case []byte:
+		return appendList(b, v)
 	case []int32:
 		return appendList(b, v)
 	case []uint32:
@@ -175,6 +177,8 @@ func kindOf(v any) (kind, error) {
 		return kindBool, nil
 	case string:
 		return kindString, nil
+	case uint8:
+		return kindU8, nil
 	case int32:
 		return kindI32, nil
 	case uint32:
@@ -201,6 +205,8 @@ func appendScalar(b []byte, v any) []byte {
 		return append(b, 0)
 	case string:
 		return appendString(b, v)
+	case uint8:
+		return append(b, v)
 	case int32:
 		return binary.LittleEndian.AppendUint32(b, uint32(v))
 	case uint32:
