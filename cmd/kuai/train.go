@@ -45,19 +45,20 @@ func (t *trainFlags) add(cmd *cobra.Command, dir string) {
 }
 
 // stages of a video training, in order.
-var stages = []string{"tokenizer", "latents", "transformer", "export"}
+var stages = []string{"tokenizer", "latents", "transformer", "decoder", "export"}
 
 func (a *app) trainVideoCommand() *cobra.Command {
 	var t trainFlags
 	var stage, to, from string
 	size := 64
-	var tokenizerSteps, transformerSteps, imageSteps, clips int
+	var tokenizerSteps, transformerSteps, imageSteps, decoderSteps, clips int
 	cmd := &cobra.Command{
 		Use:   "video",
 		Short: "Train the text-to-video model on the sticker world",
-		Long: `Train the text-to-video model in four stages: the tokenizer on fresh renders,
-latents of many clips, the transformer on those, and the export for use. Without
---stage they run one after the other; what is done is not done again.`,
+		Long: `Train the text-to-video model in five stages: the tokenizer on fresh renders,
+latents of many clips, the transformer on those, the decoder alone once more with
+an eye on the things, and the export for use. Without --stage they run one after
+the other; what is done is not done again.`,
 		Example: `  kuai train video --dir runs/video64
   kuai train video --dir runs/video64 --stage export --to model
   kuai video "a fox spins in the snow" --model model`,
@@ -71,6 +72,7 @@ latents of many clips, the transformer on those, and the export for use. Without
 			override(&r.TokenizerSteps, tokenizerSteps)
 			override(&r.TransformerSteps, transformerSteps)
 			override(&r.TransformerImageSteps, imageSteps)
+			override(&r.DecoderSteps, decoderSteps)
 			override(&r.LatentClips, clips)
 			o := clip.Options{Dir: t.dir, Recipe: r, World: w, Pool: par.New(t.workers), Seed: t.seed, Every: t.every, View: a.Err, Init: from}
 			if to == "" {
@@ -88,6 +90,7 @@ latents of many clips, the transformer on those, and the export for use. Without
 	f.IntVar(&tokenizerSteps, "tokenizer-steps", 0, "steps of the tokenizer (default: the recipe's)")
 	f.IntVar(&transformerSteps, "transformer-steps", 0, "steps of the transformer (default: the recipe's)")
 	f.IntVar(&imageSteps, "image-steps", 0, "first steps of the transformer, on single frames (default: the recipe's)")
+	f.IntVar(&decoderSteps, "decoder-steps", 0, "steps of the decoder alone (default: the recipe's)")
 	f.IntVar(&clips, "clips", 0, "clips to encode (default: the recipe's)")
 	return cmd
 }
@@ -117,6 +120,8 @@ func (a *app) trainVideo(ctx context.Context, o clip.Options, stage, to string) 
 			err = clip.EncodeLatents(ctx, o)
 		case "transformer":
 			res, err = clip.TrainTransformer(ctx, o)
+		case "decoder":
+			res, err = clip.TrainDecoder(ctx, o)
 		case "export":
 			err = clip.Export(o, to)
 		}

@@ -21,7 +21,7 @@ func tiny() Recipe {
 	r.Tokenizer.EncoderBlocks, r.Tokenizer.DecoderBlocks = [3]int{0, 0, 1}, [3]int{0, 0, 1}
 	r.Tokenizer.PixelChannels, r.Tokenizer.LatentChannels = 2, 4
 	r.TokenizerSteps, r.TokenizerImageSteps, r.TokenizerClips, r.TokenizerFrames, r.TokenizerImages = 3, 1, 2, 5, 2
-	r.LatentClips = 1
+	r.LatentClips, r.DecoderSteps = 1, 2
 	r.Transformer.LatentChannels, r.Transformer.Width, r.Transformer.Layers, r.Transformer.Heads, r.Transformer.FFNWidth = 4, 16, 4, 2, 8
 	r.Transformer.Text = video.TextConfig{Rows: 64, Width: 16, Layers: 1, Heads: 2}
 	r.TransformerSteps, r.TransformerImageSteps = 4, 1
@@ -57,6 +57,9 @@ func TestTrainVideo(t *testing.T) {
 		}
 	}
 	if res, err := TrainTransformer(t.Context(), o); err != nil || res.Steps != 4 {
+		t.Fatal(res, err)
+	}
+	if res, err := TrainDecoder(t.Context(), o); err != nil || res.Steps != 2 {
 		t.Fatal(res, err)
 	}
 	model := filepath.Join(o.Dir, "model")

@@ -14,6 +14,8 @@ type Recipe struct {
 	TokenizerImages                         int
 	TokenizerRate                           float64
 	LatentNoise                             float32
+	DecoderSteps                            int
+	DecoderRate                             float64
 	LatentClips                             int // encoded for the transformer
 	TransformerSteps, TransformerImageSteps int
 	TransformerImages                       Shape   // of the image stage
@@ -47,6 +49,8 @@ func Stickers(size int) Recipe {
 		TokenizerImages:     16,
 		TokenizerRate:       2e-3,
 		LatentNoise:         0.1,
+		DecoderSteps:        1500,
+		DecoderRate:         1e-3,
 		LatentClips:         40_000,
 		Transformer: video.TransformerConfig{
 			ModelType:      video.TransformerType,

@@ -40,6 +40,7 @@ const (
 	TokenizerDir   = "tokenizer"
 	LatentsDir     = "latents"
 	TransformerDir = "transformer"
+	DecoderDir     = "decoder"
 )
 
 // averaging is the decay of the averaged weights, which are the ones used.
@@ -84,6 +85,40 @@ func LoadTokenizer(o Options) (*video.Tokenizer, error) {
 	}
 	tok := video.NewTokenizer(rand.New(rand.NewPCG(0, 0)), o.Recipe.Tokenizer)
 	return tok, tok.Load(f)
+}
+
+// TrainDecoder trains the decoder of a trained tokenizer on, or goes on with
+// it: latents that are stored, and a transformer that has learned to make them,
+// stay as they are.
+func TrainDecoder(ctx context.Context, o Options) (train.Result, error) {
+	r := o.Recipe
+	tok, err := LoadTokenizer(o)
+	if err != nil {
+		return train.Result{}, err
+	}
+	task := &TokenizerTask{
+		Model: tok, World: o.World, Seed: o.Seed + 1, Size: r.Size, DecoderOnly: true,
+		Clips: r.TokenizerClips, Frames: r.TokenizerFrames, Images: r.TokenizerImages, LatentNoise: r.LatentNoise,
+	}
+	return train.Run(ctx, train.Config{
+		Dir: filepath.Join(o.Dir, DecoderDir), Steps: r.DecoderSteps, Rate: r.DecoderRate,
+		Warmup: 30, Decay: r.DecoderSteps / 2, Clip: 1, EMA: averaging, Muon: true, BF16: true,
+		Except: []string{"conv_out.weight"}, Pool: o.Pool, Every: o.Every, View: o.View,
+	}, task)
+}
+
+// loadDecoder puts the averaged decoder of the newest checkpoint into a
+// tokenizer, if there is one.
+func loadDecoder(o Options, tok *video.Tokenizer) error {
+	all := train.Checkpoints(filepath.Join(o.Dir, DecoderDir))
+	if len(all) == 0 {
+		return nil
+	}
+	f, err := safetensors.Read(filepath.Join(all[0], train.EMAFile))
+	if err != nil {
+		return err
+	}
+	return nn.Load(&tok.Decoder, f)
 }
 
 // TrainTransformer trains the transformer on the stored latents, or goes on
@@ -160,6 +195,9 @@ func Export(o Options, to string) error {
 		return fmt.Errorf("train: %s: %w", statisticsFile, err)
 	}
 	c.LatentMean, c.LatentStd = stats.Mean, stats.Std
+	if err := loadDecoder(o, tok); err != nil {
+		return err
+	}
 	if err := exportPart(filepath.Join(to, "tokenizer"), c, tok); err != nil {
 		return err
 	}

@@ -34,13 +34,16 @@ type TokenizerTask struct {
 	// LatentNoise is the largest deviation of the noise that the decoder
 	// learns to ignore; each clip draws its own below it.
 	LatentNoise float32
-	DecoderOnly bool // leave the encoder as it is
+	// DecoderOnly leaves the encoder, and so all stored latents, as they are;
+	// errors on the thing count several times.
+	DecoderOnly bool
 }
 
 // Windows is one batch for the tokenizer.
 type Windows struct {
 	Pixels []float32 // [B, 4T, H, W, 3] in pixels, see video.PadFirst
 	Noise  []float32 // [B, T, H/8, W/8, C]
+	Thing  []float32 // as Pixels: what errors count; nil for 1 everywhere
 	B, T   int
 }
 
@@ -67,6 +70,9 @@ func (k *TokenizerTask) Batch(step int) (Windows, error) {
 	t := 1 + (frames-1)/video.TimeStride
 	w := Windows{Pixels: make([]float32, batch*t*video.TimeStride*frameSize), B: batch, T: t}
 	r := rand.New(rand.NewPCG(k.Seed, uint64(step)))
+	if k.DecoderOnly {
+		w.Thing = make([]float32, len(w.Pixels))
+	}
 	first := make([]int, batch)
 	for b := range first {
 		first[b] = r.IntN(world.Frames - frames + 1)
@@ -78,9 +84,36 @@ func (k *TokenizerTask) Batch(step int) (Windows, error) {
 		clip = clip[first[b]*frameSize : (first[b]+frames)*frameSize]
 		n := t * video.TimeStride * frameSize
 		video.PadFirst(w.Pixels[b*n:(b+1)*n], clip, frameSize)
+		if w.Thing != nil {
+			boxes := spec.Boxes()
+			k.weigh(w.Thing[b*n:(b+1)*n], boxes[first[b]:first[b]+frames])
+		}
 	})
 	w.Noise = k.latentNoise(r, batch, t)
 	return w, nil
+}
+
+// weigh sets what errors count in a window, padded as its pixels are.
+func (k *TokenizerTask) weigh(dst []float32, boxes []world.Box) {
+	frame := k.Size * k.Size * 3
+	n := len(dst) / frame
+	for f := range n {
+		box := boxes[max(0, f-(n-len(boxes)))]
+		for y := range k.Size {
+			for x := range k.Size {
+				weight := float32(1)
+				if covers(box, x, y, k.Size, k.Size) {
+					weight = thingWeight
+				}
+				vec.Fill(dst[f*frame+(y*k.Size+x)*3:][:3], weight)
+			}
+		}
+	}
+}
+
+// covers says whether a box touches a place of a grid.
+func covers(b world.Box, x, y, w, h int) bool {
+	return float64(x+1) > b.X0*float64(w) && float64(x) < b.X1*float64(w) && float64(y+1) > b.Y0*float64(h) && float64(y) < b.Y1*float64(h)
 }
 
 // latentNoise draws each clip's noise with its own deviation.
@@ -110,13 +143,23 @@ func (k *TokenizerTask) Loss(t *grad.Tape, _ int, w Windows) (*grad.Var, []train
 	z = nn.Add(t, z, t.Const(w.Noise, w.B, w.T, side, side, k.Model.Config.LatentChannels))
 	y := k.Model.Decoder.Forward(t, z, nil)
 
-	pixel := nn.Charbonnier(t, y, w.Pixels, charbonnierEps)
+	pixel := k.pixelLoss(t, y, w)
 	edge := nn.EdgeLoss(t, y, w.Pixels)
 	loss := nn.Add(t, pixel, nn.Scale(t, edge, edgeWeight))
 	return loss, []train.Metric{
 		{Name: "pixel", Value: float64(pixel.X[0])},
 		{Name: "psnr", Value: psnr(y.X, w.Pixels)},
 	}, nil
+}
+
+// pixelLoss is the mean absolute error, weighed.
+func (k *TokenizerTask) pixelLoss(t *grad.Tape, y *grad.Var, w Windows) *grad.Var {
+	if w.Thing == nil {
+		return nn.Charbonnier(t, y, w.Pixels, charbonnierEps)
+	}
+	target := make([]float32, len(w.Pixels))
+	vec.Mul(target, w.Pixels, w.Thing)
+	return nn.Charbonnier(t, nn.Mul(t, y, t.Const(w.Thing, y.Shape...)), target, charbonnierEps)
 }
 
 // Work counts the frames of a batch and its arithmetic.

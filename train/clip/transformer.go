@@ -116,10 +116,8 @@ func (k *TransformerTask) weigh(dst []float32, s world.Spec) {
 		}
 		for y := range h {
 			for x := range w {
-				inside := float64(x+1) > box.X0*float64(w) && float64(x) < box.X1*float64(w) &&
-					float64(y+1) > box.Y0*float64(h) && float64(y) < box.Y1*float64(h)
 				dst[(t*h+y)*w+x] = 1
-				if inside {
+				if covers(box, x, y, w, h) {
 					dst[(t*h+y)*w+x] = thingWeight
 				}
 			}
