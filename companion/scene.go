@@ -19,7 +19,7 @@ type told struct {
 
 // slots are what its phrases are filled with.
 func (f *told) slots(l fact.Language) map[string]string {
-	return map[string]string{"v": f.v[l], "d": day(l, f.when)}
+	return map[string]string{"v": f.v[l], "d": day(l, f.when), "m": measure(f.v[fact.Chinese])}
 }
 
 // phrase draws one of a predicate's alternatives; "" if it has none.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -84,6 +85,32 @@ func (w *writer) troupe(kind string) value {
 		return value{w.syllables(2) + " " + b[0], w.sound(2) + b[1]}
 	}
 	return value{"The " + a[0] + " " + b[0], a[1] + b[1]}
+}
+
+// measures are the Chinese measure words of things that are not counted with 个.
+var measures = map[string]string{
+	"把": "雨伞 扶手椅 面包刀 扫帚 锤子 水壶 吉他架", "条": "围巾 毯子 手链 地毯 皮带 连衣裙 项链 金鱼 玉米蛇 狗", "副": "手套 墨镜 耳机 象棋 桌游",
+	"张": "书桌 海报 瑜伽垫 吊床 拼图", "件": "雨衣 毛衣 大衣 泳衣", "台": "电饭锅 相机 键盘 烤面包机 平板电脑 打印机 风扇 暖风机",
+	"盏": "台灯", "面": "镜子", "顶": "帽子 帐篷 头盔", "块": "手表 滑板", "枚": "戒指", "支": "钢笔 麦克风", "本": "笔记本 日记本", "只": "猫 鹦鹉 兔子 仓鼠 乌龟 豚鼠 金丝雀 刺猬 壁虎 " +
+		"雪貂 虎皮鹦鹉 凤头鹦鹉 龙猫 鬣蜥 陆龟 山羊 鸭子 母鸡 鸽子 蜗牛 沙鼠 小狗 小猫 绵羊", "匹": "小马", "头": "毛驴 小猪",
+}
+
+var measureOf = sync.OnceValue(func() map[string]string {
+	of := map[string]string{}
+	for m, things := range measures {
+		for _, t := range strings.Fields(things) {
+			of[t] = m
+		}
+	}
+	return of
+})
+
+// measure is the word by which a thing is counted in Chinese.
+func measure(thing string) string {
+	if m := measureOf()[thing]; m != "" {
+		return m
+	}
+	return "个"
 }
 
 func plain(s string) value { return value{s, s} }

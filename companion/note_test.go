@@ -1,0 +1,41 @@
+package companion
+
+import (
+	"slices"
+	"testing"
+
+	"kuai/companion/fact"
+)
+
+func TestNote(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		l    fact.Language
+		f    fact.Fact
+		want string
+	}{
+		{fact.English, fact.Fact{Subject: "user", Predicate: "lives_in", Object: "Oslo"}, "The user lives in Oslo."},
+		{fact.English, fact.Fact{Subject: "sister", Predicate: "works_as", Object: "nurse"}, "The user's sister works as a nurse."},
+		{fact.English, fact.Fact{Subject: "Lena", Predicate: "lives_in", Object: "Oslo"}, "Lena lives in Oslo."},
+		{fact.English, fact.Fact{Subject: "sister's dog", Predicate: "pet_eats", Object: "rice"}, "The user's sister's dog eats rice."},
+		{fact.English, fact.Fact{Subject: "user", Predicate: "likes", Object: "tea", Negated: true}, "No longer true: The user likes tea."},
+		{fact.English, fact.Fact{Subject: "user", Predicate: "wonders", Object: "why"}, "user wonders why"},
+		{fact.Chinese, fact.Fact{Subject: "姐姐", Predicate: "lives_in", Object: "杭州"}, "用户的姐姐住在杭州。"},
+		{fact.Chinese, fact.Fact{Subject: "丽娜", Predicate: "allergic_to", Object: "花生"}, "丽娜对花生过敏。"},
+	} {
+		if got := Note(c.l, c.f); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestWordings(t *testing.T) {
+	t.Parallel()
+	got := Wordings(fact.English, fact.Fact{Subject: "sister", Predicate: "lives_in", Object: "Oslo"})
+	if !slices.Contains(got, "Where does my sister live?") {
+		t.Errorf("got %q", got)
+	}
+	if got := Wordings(fact.English, fact.Fact{Subject: "user", Predicate: "wonders"}); got != nil {
+		t.Errorf("got %q", got)
+	}
+}
