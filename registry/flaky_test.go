@@ -92,6 +92,10 @@ func TestChoose(t *testing.T) {
 		"F16, not BF16":  {files("m-BF16.gguf", "m-f16.gguf"), "F16", files("m-f16.gguf")},
 		"file":           {files("sub/m.gguf", "m.gguf"), "m.gguf", files("m.gguf")},
 		"without ending": {files("m-a.gguf", "m-a-b.gguf"), "m-a", files("m-a.gguf")},
+		"parts":          {files("m-Q8_0-00001-of-00002.gguf", "m-Q8_0-00002-of-00002.gguf"), "", files("m-Q8_0-00002-of-00002.gguf", "m-Q8_0-00001-of-00002.gguf")},
+		"parts by name":  {files("m-Q2_K.gguf", "m-Q8_0-00001-of-00002.gguf", "m-Q8_0-00002-of-00002.gguf"), "m-Q8_0", files("m-Q8_0-00002-of-00002.gguf", "m-Q8_0-00001-of-00002.gguf")},
+		"a part's file":  {files("m-00001-of-00002.gguf", "m-00002-of-00002.gguf"), "m-00001-of-00002.gguf", files("m-00002-of-00002.gguf", "m-00001-of-00002.gguf")},
+		"a part missing": {files("m-00001-of-00003.gguf", "m-00003-of-00003.gguf"), "", nil},
 		"several fit":    {files("m-Q4_K_M.gguf", "n-Q4_K_M.gguf"), "Q4_K_M", nil},
 		"none fits":      {files("m-Q4_K_M.gguf"), "Q8_0", nil},
 		"nothing":        {files("pytorch_model.bin", "config.json"), "", nil},
@@ -117,5 +121,32 @@ func TestAnswers(t *testing.T) {
 	h := Hub{URL: "http://h/"}
 	if got := h.file(Name{"o/m", "", "refs/pr/1"}, "sub/a b?.gguf"); got != "http://h/o/m/resolve/refs%2Fpr%2F1/sub/a%20b%3F.gguf" {
 		t.Errorf("address %s", got)
+	}
+}
+
+// TestParts checks that a model in several files is one entry, and none while a
+// part is missing.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	r := Registry{Dir: t.TempDir()}
+	write := func(name string, n int) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(r.Dir, name), make([]byte, n), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("m-00001-of-00003.gguf", 10)
+	write("m-00003-of-00003.gguf", 1000)
+	if all, err := r.List(); err != nil || len(all) != 0 {
+		t.Errorf("a model with a missing part: %v, %v", all, err)
+	}
+	write("m-00002-of-00003.gguf", 100)
+	want := []Entry{{"m", filepath.Join(r.Dir, "m-00001-of-00003.gguf"), 1110}}
+	all, err := r.List()
+	if d := cmp.Diff(want, all); d != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, d)
+	}
+	if path, err := r.Find("M"); err != nil || path != want[0].Path {
+		t.Errorf("found %s, %v", path, err)
 	}
 }

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"kuai/format/gguf"
 )
 
 const (
@@ -129,8 +131,8 @@ func (r Registry) Pull(ctx context.Context, h Hub, name string, progress func(Pr
 			return "", err
 		}
 	}
-	if len(files) == 1 && strings.HasSuffix(files[0].Path, ".gguf") {
-		return filepath.Join(dir, filepath.FromSlash(files[0].Path)), nil
+	if last := files[len(files)-1]; strings.HasSuffix(last.Path, ".gguf") {
+		return filepath.Join(dir, filepath.FromSlash(last.Path)), nil
 	}
 	return dir, nil
 }
@@ -324,8 +326,8 @@ func choose(files []remote, n Name) ([]remote, error) {
 		}
 		return slices.Concat(rest, weights, config), nil
 	}
-	if len(ggufs) == 1 {
-		return ggufs, nil
+	if set := oneModel(ggufs); set != nil {
+		return set, nil
 	}
 	for _, usual := range []string{"Q4_K_M", "Q8_0", "Q4_0"} {
 		if picked, err := pickGGUF(ggufs, Name{n.Repo, usual, n.Revision}); err == nil {
@@ -341,19 +343,53 @@ var companions = []string{
 	"chat_template.jinja", "chat_template.json", "model.safetensors.index.json", "LICENSE", "README.md",
 }
 
-// pickGGUF finds the one file that a name's pick means.
+// oneModel says whether files are one model: one file, or all parts of one. The
+// first part comes last: without it the others are no model yet.
+func oneModel(ggufs []remote) []remote {
+	if len(ggufs) == 1 {
+		if _, _, parts, ok := gguf.PartOf(ggufs[0].Path); ok && parts > 1 {
+			return nil
+		}
+		return ggufs
+	}
+	set := slices.Clone(ggufs)
+	slices.SortFunc(set, func(a, b remote) int { return strings.Compare(b.Path, a.Path) })
+	for i, f := range set {
+		name, part, parts, ok := gguf.PartOf(f.Path)
+		first, _, _, _ := gguf.PartOf(set[0].Path)
+		if !ok || name != first || parts != len(set) || part != parts-i {
+			return nil
+		}
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	return set
+}
+
+// pickGGUF finds the one model that a name's pick means.
 func pickGGUF(ggufs []remote, n Name) ([]remote, error) {
 	var fits []remote
 	for _, f := range ggufs {
-		if strings.EqualFold(f.Path, n.Pick) || strings.EqualFold(f.Path, n.Pick+".gguf") {
+		name, _, _, part := gguf.PartOf(f.Path)
+		if !part && (strings.EqualFold(f.Path, n.Pick) || strings.EqualFold(f.Path, n.Pick+".gguf")) {
 			return []remote{f}, nil
+		}
+		if part && (strings.EqualFold(name, n.Pick) || strings.EqualFold(f.Path, n.Pick)) {
+			all := slices.DeleteFunc(slices.Clone(ggufs), func(o remote) bool {
+				other, _, _, ok := gguf.PartOf(o.Path)
+				return !ok || other != name
+			})
+			if set := oneModel(all); set != nil {
+				return set, nil
+			}
 		}
 		if containsWord(strings.ToLower(f.Path), strings.ToLower(n.Pick)) {
 			fits = append(fits, f)
 		}
 	}
-	if len(fits) == 1 {
-		return fits, nil
+	if set := oneModel(fits); set != nil {
+		return set, nil
 	}
 	return nil, fmt.Errorf("%w: %d files of %s fit %q; %s", ErrName, len(fits), n.Repo, n.Pick, offered(ggufs))
 }

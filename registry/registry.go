@@ -15,6 +15,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"kuai/format/gguf"
 )
 
 // Errors that callers branch on.
@@ -82,14 +84,20 @@ func (r Registry) List() ([]Entry, error) {
 			out = append(out, Entry{rel, path, n})
 			return fs.SkipDir
 		case !d.IsDir() && strings.HasSuffix(rel, ".gguf"):
+			name, part, _, isPart := gguf.PartOf(rel)
+			if !isPart {
+				name = strings.TrimSuffix(rel, ".gguf")
+			} else if part > 1 {
+				return nil // the first stands for all
+			}
 			n, err := size(path)
 			if errors.Is(err, fs.ErrNotExist) {
-				return nil // a link to nowhere, or just removed
+				return nil // a link to nowhere, just removed, or a part is missing
 			}
 			if err != nil {
 				return err
 			}
-			out = append(out, Entry{strings.TrimSuffix(rel, ".gguf"), path, n})
+			out = append(out, Entry{name, path, n})
 		}
 		return nil
 	})
@@ -122,9 +130,20 @@ func isHF(dir string) bool {
 	return len(weights) > 0
 }
 
-// size adds up the files of a directory; a file's is its own. Links count as
-// what they lead to: caches of other programs are full of them.
+// size adds up the files of a directory, and the parts of a GGUF file of which it
+// gets the first; any other file's is its own. Links count as what they lead to:
+// caches of other programs are full of them.
 func size(path string) (n int64, err error) {
+	if name, part, parts, ok := gguf.PartOf(path); ok && part == 1 {
+		for i := range parts {
+			info, err := os.Stat(gguf.PartName(name, i+1, parts))
+			if err != nil {
+				return 0, err
+			}
+			n += info.Size()
+		}
+		return n, nil
+	}
 	if path, err = filepath.EvalSymlinks(path); err != nil {
 		return 0, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"kuai/format/gguf"
 	"kuai/format/safetensors"
 	"kuai/internal/golden"
 	"kuai/internal/near"
@@ -244,5 +246,46 @@ func TestShards(t *testing.T) {
 		if _, err := Open(dir, Options{}); err == nil {
 			t.Errorf("opened with a shard %q", bad)
 		}
+	}
+}
+
+// TestParts opens a model in three GGUF files.
+func TestParts(t *testing.T) {
+	whole, err := gguf.Open("testdata/minimax-list.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.Close() //nolint:errcheck // was only read
+	name := filepath.Join(t.TempDir(), "m")
+	all := whole.Tensors()
+	for i := range 3 {
+		keys := []gguf.Key{{Name: "split.no", Value: uint32(i)}, {Name: "split.count", Value: uint32(3)}, {Name: "split.tensors.count", Value: int32(len(all))}}
+		if i == 0 {
+			keys = append(whole.Pairs(), keys...)
+		}
+		var list []gguf.Source
+		for _, x := range all[i*len(all)/3 : (i+1)*len(all)/3] {
+			list = append(list, gguf.Source{Name: x.Name, Shape: x.Shape, Type: x.Type, Write: func(w io.Writer) error {
+				_, err := w.Write(x.Data)
+				return err
+			}})
+		}
+		if err := gguf.Write(gguf.PartName(name, i+1, 3), keys, list); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var logits [2][]float32
+	for i, path := range []string{"testdata/minimax-list.gguf", gguf.PartName(name, 1, 3)} {
+		m, err := Open(path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		logits[i] = forward(t, m.NewSession(), []int32{1, 2, 3, 4, 5}, 5)
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if !slices.Equal(logits[0], logits[1]) {
+		t.Error("other logits from three files")
 	}
 }

@@ -106,7 +106,8 @@ func (t Tensor) Values() int {
 type File struct {
 	Version int
 
-	mapped  *mem.File
+	files   []string
+	mapped  []*mem.File
 	keys    []string
 	values  map[string]any // scalars as int64, float64, bool, string; arrays as []T
 	raw     map[string]rawValue
@@ -114,8 +115,9 @@ type File struct {
 	byName  map[string]int
 }
 
-// Open maps the file at path. It fails with an error that wraps ErrDamaged
-// where the contents are not what they should be.
+// Open maps the file at path, and the other parts of a model of which it is the
+// first. It fails with an error that wraps ErrDamaged where the contents are not
+// what they should be.
 func Open(path string) (*File, error) {
 	m, err := mem.MapFile(path)
 	if err != nil {
@@ -126,16 +128,22 @@ func Open(path string) (*File, error) {
 		_ = m.Close() // the other error counts
 		return nil, fmt.Errorf("gguf: %s: %w", path, err)
 	}
-	f.mapped = m
+	f.mapped, f.files = []*mem.File{m}, []string{path}
+	if err := f.join(path); err != nil {
+		_ = f.Close() // the other error counts
+		return nil, fmt.Errorf("gguf: %s: %w", path, err)
+	}
 	return f, nil
 }
 
-// Close unmaps the file. No Data of its tensors may be used afterwards.
+// Close unmaps the files. No Data of its tensors may be used afterwards.
 func (f *File) Close() error {
-	if f.mapped == nil {
-		return nil
+	var all []error
+	for _, m := range f.mapped {
+		all = append(all, m.Close())
 	}
-	return f.mapped.Close()
+	f.mapped = nil
+	return errors.Join(all...)
 }
 
 // Parse reads a file that is in memory; its tensors share data.

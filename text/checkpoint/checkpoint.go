@@ -140,7 +140,7 @@ func (c *Checkpoint) Hash() [32]byte { return fingerprint(c.Config.Arch, c.Tenso
 func (c *Checkpoint) Identity() (string, error) {
 	var files []string
 	if c.GGUF {
-		files = []string{c.Path}
+		files = c.gguf.Files()
 	} else {
 		entries, err := os.ReadDir(c.Path) // in the order of their names
 		if err != nil {
