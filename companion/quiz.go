@@ -7,30 +7,30 @@ import (
 	"kuai/companion/fact"
 )
 
-// Kind is a kind of question.
-type Kind uint8
+// QuizKind is a kind of question.
+type QuizKind uint8
 
 // Kinds of questions.
 const (
-	Single     Kind = iota // a fact told once
-	Update                 // a fact that has changed: the newest counts
-	Never                  // what was not told
-	TwoHop                 // about somebody by a name that another fact gives
-	Several                // all values of a fact, or how many
-	Time                   // the day of an event, or what was on a day
-	Preference             // advice that a fact decides
-	Kinds                  // how many there are
+	QuizSingle     QuizKind = iota // a fact told once
+	QuizUpdate                     // a fact that has changed: the newest counts
+	QuizNever                      // what was not told
+	QuizTwoHop                     // about somebody by a name that another fact gives
+	QuizSeveral                    // all values of a fact, or how many
+	QuizTime                       // the day of an event, or what was on a day
+	QuizPreference                 // advice that a fact decides
+	QuizKinds                      // how many there are
 )
 
 var kindNames = [...]string{"single", "update", "never", "two-hop", "several", "time", "preference"}
 
 // String returns the kind's name.
-func (k Kind) String() string { return kindNames[k] }
+func (k QuizKind) String() string { return kindNames[k] }
 
 // Quiz is a question, the memory pack that stands before it, and what counts as
 // right.
 type Quiz struct {
-	Kind   Kind
+	Kind   QuizKind
 	Lang   fact.Language
 	Pack   string
 	Ask    string
@@ -40,11 +40,11 @@ type Quiz struct {
 }
 
 // NewQuiz draws a question of a kind.
-func NewQuiz(r *rand.Rand, split Split, lang fact.Language, kind Kind) Quiz {
+func NewQuiz(r *rand.Rand, split Split, lang fact.Language, kind QuizKind) Quiz {
 	w := &writer{r: r, split: split, lang: lang}
 	b := &packer{w: w, quoted: w.chance(0.5)}
 	draw := [...]func() (string, string){
-		Single: b.single, Update: b.update, Never: b.never, TwoHop: b.twoHop, Several: b.several, Time: b.whenWas, Preference: b.wish,
+		QuizSingle: b.single, QuizUpdate: b.update, QuizNever: b.never, QuizTwoHop: b.twoHop, QuizSeveral: b.several, QuizTime: b.whenWas, QuizPreference: b.wish,
 	}[kind]
 	q := Quiz{Kind: kind, Lang: lang}
 	q.Ask, q.Answer = draw()
@@ -59,21 +59,21 @@ func NewQuiz(r *rand.Rand, split Split, lang fact.Language, kind Kind) Quiz {
 func (q *Quiz) accept(facts []*told) {
 	l := q.Lang
 	switch q.Kind {
-	case Never:
-	case Update:
+	case QuizNever:
+	case QuizUpdate:
 		q.Accept = []string{facts[len(facts)-1].v[l]}
 		for _, f := range facts[:len(facts)-1] {
 			if !strings.Contains(q.Accept[0], f.v[l]) {
 				q.Stale = append(q.Stale, f.v[l])
 			}
 		}
-	case TwoHop:
+	case QuizTwoHop:
 		q.Accept = []string{facts[1].v[l]}
-	case Several:
+	case QuizSeveral:
 		for _, f := range facts {
 			q.Accept = append(q.Accept, f.v[l])
 		}
-	case Time:
+	case QuizTime:
 		q.Accept = []string{facts[0].v[l]}
 		if d := day(l, facts[0].when); strings.Contains(q.Answer, d) {
 			q.Accept = []string{d}

@@ -1,8 +1,9 @@
 package talk
 
 import (
+	"fmt"
+
 	"kuai/companion"
-	"kuai/internal/check"
 	"kuai/token"
 )
 
@@ -21,25 +22,44 @@ var roleTokens = [...]string{
 // ControlTokens lists all of them, in the order of their numbers.
 func ControlTokens() []string { return append([]string{BeginToken, EndToken}, roleTokens[:]...) }
 
-// codec turns documents into tokens.
-type codec struct {
-	t          *token.Tokenizer
-	begin, end int32
-	role       [len(roleTokens)]int32
+// Codec turns documents into the tokens that the model is trained on. It may be
+// used by several goroutines.
+type Codec struct {
+	Tokenizer  *token.Tokenizer
+	Begin, End int32
+	Roles      [len(roleTokens)]int32
 }
 
-func newCodec(t *token.Tokenizer) *codec {
-	c := &codec{t: t}
-	id := func(piece string) int32 {
-		n, ok := t.ID(piece)
-		check.True(ok, "talk: the vocabulary has no token %s", piece)
-		return n
+// NewCodec returns the codec of a vocabulary, or says which control token it
+// lacks.
+func NewCodec(t *token.Tokenizer) (*Codec, error) {
+	c := &Codec{Tokenizer: t}
+	to := []*int32{&c.Begin, &c.End}
+	for i := range c.Roles {
+		to = append(to, &c.Roles[i])
 	}
-	c.begin, c.end = id(BeginToken), id(EndToken)
-	for i := range c.role {
-		c.role[i] = id(roleTokens[i])
+	for i, name := range ControlTokens() {
+		id, ok := t.ID(name)
+		if !ok {
+			return nil, fmt.Errorf("talk: the vocabulary has no token %s", name)
+		}
+		*to[i] = id
 	}
-	return c
+	return c, nil
+}
+
+// Prompt returns the tokens of the parts so far and of the beginning of a part
+// of the role that is to speak next.
+func (c *Codec) Prompt(parts companion.Sample, next companion.Role) []int32 {
+	return append(c.Append([]int32{c.Begin}, parts), c.Roles[next])
+}
+
+// Append adds the tokens of parts.
+func (c *Codec) Append(to []int32, parts companion.Sample) []int32 {
+	for _, p := range c.pieces(nil, parts) {
+		to = append(to, p.id)
+	}
+	return to
 }
 
 // piece is a token of a document with its share in the loss.
@@ -49,15 +69,28 @@ type piece struct {
 	role   companion.Role
 }
 
-// append adds a document's tokens.
-func (c *codec) append(to []piece, d companion.Sample) []piece {
-	to = append(to, piece{id: c.begin})
+// document adds a whole document's tokens.
+func (c *Codec) document(to []piece, d companion.Sample) []piece {
+	return c.pieces(append(to, piece{id: c.Begin}), d)
+}
+
+func (c *Codec) pieces(to []piece, d companion.Sample) []piece {
 	for _, p := range d {
-		to = append(to, piece{id: c.role[p.Role], role: p.Role})
-		for _, id := range c.t.Encode(p.Text, false) {
+		to = append(to, piece{id: c.Roles[p.Role], role: p.Role})
+		for _, id := range c.Tokenizer.Encode(p.Text, false) {
 			to = append(to, piece{id, p.Weight, p.Role})
 		}
-		to = append(to, piece{c.end, p.Weight, p.Role})
+		to = append(to, piece{c.End, p.Weight, p.Role})
 	}
 	return to
+}
+
+// Scored returns the tokens of a document and, for each, whether it belongs to
+// its text: the share that bits are counted over.
+func (c *Codec) Scored(d companion.Sample) (ids []int32, text []bool) {
+	for _, p := range c.document(nil, d) {
+		ids = append(ids, p.id)
+		text = append(text, p.weight > 0)
+	}
+	return ids, text
 }

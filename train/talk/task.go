@@ -37,21 +37,20 @@ type Task struct {
 	Stages  []Stage
 	Seed    uint64
 
-	codec   *codec
+	codec   *Codec
 	chances []float64 // of the sources
 }
 
 // NewTask returns a task; the vocabulary must have the control tokens.
 func NewTask(m *Model, t *token.Tokenizer, sources []Source, tokens, steps int, stages []Stage, seed uint64) (*Task, error) {
-	for _, name := range ControlTokens() {
-		if _, ok := t.ID(name); !ok {
-			return nil, fmt.Errorf("talk: the vocabulary has no token %s", name)
-		}
+	codec, err := NewCodec(t)
+	if err != nil {
+		return nil, err
 	}
 	if t.Size() != m.Config.VocabSize {
 		return nil, fmt.Errorf("talk: %d tokens in the vocabulary, %d in the model", t.Size(), m.Config.VocabSize)
 	}
-	return &Task{Model: m, Sources: sources, Tokens: tokens, Steps: steps, Stages: stages, Seed: seed, codec: newCodec(t), chances: chances(sources)}, nil
+	return &Task{Model: m, Sources: sources, Tokens: tokens, Steps: steps, Stages: stages, Seed: seed, codec: codec, chances: chances(sources)}, nil
 }
 
 // Batch is the rows of a step.
@@ -100,7 +99,7 @@ func (k *Task) Batch(step int) (Batch, error) {
 // row fills n tokens with whole documents but for the last.
 func (k *Task) row(pieces []piece, r *rand.Rand, n int) []piece {
 	for len(pieces) < n {
-		pieces = k.codec.append(pieces, k.draw(r))
+		pieces = k.codec.document(pieces, k.draw(r))
 	}
 	return pieces[:n]
 }

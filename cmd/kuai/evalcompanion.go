@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"kuai/companion"
+	talkeval "kuai/eval/talk"
+	"kuai/par"
+	"kuai/text"
+	"kuai/train/talk"
+)
+
+func (a *app) evalCompanionCommand() *cobra.Command {
+	c := talkeval.Config{Questions: 50, Documents: 200, Replies: 50, Split: companion.Test}
+	var model string
+	var texts []string
+	quick := false
+	cmd := &cobra.Command{
+		Use:   "companion",
+		Short: "Ask a companion model what its memory pack says, and what it does not",
+		Long: `Ask a model of the kuai architecture seven kinds of questions in English and
+Chinese whose names, values and wordings training never showed; the answer
+stands in the memory pack before the question, or nowhere. Measure bits a byte
+of texts' held-out parts, and how many replies loop, break off or change the
+language.`,
+		Example: "  kuai eval companion -m runs/nano/model --text dialogues.txt.gz --json",
+		Args:    exactArgs(0, "none"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if quick {
+				c.Questions, c.Documents, c.Replies = 10, 20, 10
+			}
+			for _, path := range texts {
+				corpus, err := talk.OpenCorpus(path)
+				if err != nil {
+					return err
+				}
+				c.Corpora = append(c.Corpora, corpus)
+			}
+			if a.terminal() {
+				c.View = func(what string) { _, _ = fmt.Fprintf(a.Err, "\r\033[K%s", what) }
+			}
+			return a.evalCompanion(cmd.Context(), model, c)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&model, "model", "m", "", "directory of the model")
+	f.StringArrayVar(&texts, "text", nil, "text whose held-out part is measured, .gz or plain; may be given again")
+	f.IntVar(&c.Questions, "questions", c.Questions, "questions of each kind and language")
+	f.BoolVar(&quick, "quick", false, "a sample with the same names")
+	return cmd
+}
+
+func (a *app) evalCompanion(ctx context.Context, model string, c talkeval.Config) error {
+	if model == "" {
+		return usage(fmt.Errorf("no model, want --model DIR"))
+	}
+	pool := par.New(0)
+	defer pool.Close()
+	m, err := text.Open(model, text.Options{Pool: pool})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = m.Close() }()
+	rep, err := talkeval.Run(ctx, m, c)
+	if err != nil {
+		return err
+	}
+	if c.View != nil {
+		_, _ = fmt.Fprint(a.Err, "\r\033[K")
+	}
+	rep.Model = filepath.Base(filepath.Dir(filepath.Clean(model))) + "/" + filepath.Base(model)
+	return a.print(rep)
+}
