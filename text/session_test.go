@@ -211,8 +211,8 @@ func TestPrefix(t *testing.T) {
 				m.prefix.forgetOldest()
 			}
 			m.prefix.mu.Unlock()
-			if m.prefix.bytes != 0 || len(m.prefix.root.next) != 0 {
-				t.Errorf("an empty cache of %d bytes, %d nodes", m.prefix.bytes, len(m.prefix.root.next))
+			if m.prefix.bytes != 0 || m.prefix.tree.Nodes() != 0 {
+				t.Errorf("an empty cache of %d bytes, %d nodes", m.prefix.bytes, m.prefix.tree.Nodes())
 			}
 			if len(m.freePages) == 0 {
 				t.Error("no page came back")
