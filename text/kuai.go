@@ -19,11 +19,11 @@ import (
 type kuaiMixer struct {
 	kind             checkpoint.Kind
 	q, k, v, gate    weight.Matrix
-	conv             []float32       // [taps, (H+2·KV)·D], the present first
-	values           []float32       // [V, KV·D], or none
-	norm             []float32       // [D] of each head's output, Lightning
-	normQ, normK     []float32       // [D], the others
-	decay            []float32       // [H], Lightning
+	conv             []float32 // [taps, (H+2·KV)·D], the present first
+	values           []float32 // [V, KV·D], or none
+	norm             []float32 // [D] of each head's output, Lightning
+	normQ, normK     []float32 // [D], the others
+	decay            []float32 // [H], Lightning
 	heads, kvHeads   int
 	d, taps          int
 	cache            int // index among the layers with a cache
