@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -148,5 +149,39 @@ func TestParts(t *testing.T) {
 	}
 	if path, err := r.Find("M"); err != nil || path != want[0].Path {
 		t.Errorf("found %s, %v", path, err)
+	}
+}
+
+// TestFullDisk pulls more than the disk has room for, a file system of less than
+// 4 MB that KUAI_SMALL_DISK names (mount -t tmpfs -o size=2m ...), and goes on where
+// there is room.
+func TestFullDisk(t *testing.T) {
+	small := os.Getenv("KUAI_SMALL_DISK")
+	if small == "" {
+		t.Skip("KUAI_SMALL_DISK names no small file system")
+	}
+	data := big(1)
+	h, from, roomy := serve(t, map[string][]byte{"m.gguf": data})
+	r := Registry{Dir: filepath.Join(small, "models")}
+	defer os.RemoveAll(r.Dir) //nolint:errcheck // a test's own folder
+	if _, err := r.Pull(t.Context(), from, "org/model", nil); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("got %v, want what the system says of a full disk", err)
+	}
+	if all, err := r.List(); err != nil || len(all) != 0 {
+		t.Errorf("half a model is listed: %v, %v", all, err)
+	}
+	if err := os.CopyFS(roomy.Dir, os.DirFS(r.Dir)); err != nil { // as if room had been made
+		t.Fatal(err)
+	}
+	before := h.asked.Load()
+	path, err := roomy.Pull(t.Context(), from, "org/model", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("another file after going on: %v", err)
+	}
+	if n := h.asked.Load() - before; n >= int64(len(data)) {
+		t.Errorf("%d bytes were sent again of %d", n, len(data))
 	}
 }

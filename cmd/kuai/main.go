@@ -23,6 +23,7 @@ import (
 	"kuai/media"
 	"kuai/registry"
 	"kuai/serve/chat"
+	"kuai/text/checkpoint"
 	"kuai/video"
 	"kuai/world"
 )
@@ -146,6 +147,10 @@ func hint(err error) string {
 		return "choose a place that you may write to"
 	case errors.Is(err, registry.ErrNotFound):
 		return "name a GGUF file, a Hugging Face directory, or a model that kuai pull has brought"
+	case errors.Is(err, chat.ErrMemory):
+		return "ask for less with --max-tokens, shorten the prompt, or halve what a token takes with --kv q8"
+	case errors.Is(err, checkpoint.ErrLost):
+		return "bring the model's file back, then run the same command again"
 	case errors.As(err, &long):
 		return "begin anew with /reset, take turns back with /undo, or give --context more room if the model has it"
 	case errors.Is(err, errNoModel):

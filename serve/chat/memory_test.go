@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"kuai/format/atomicfile"
 	"kuai/par"
 	"kuai/serve/chat/chattest"
 	"kuai/text"
@@ -256,5 +257,58 @@ func TestDialogueState(t *testing.T) {
 				t.Errorf("%d tokens reused from nothing", res.Usage.Reused)
 			}
 		})
+	}
+}
+
+// TestFullDisk saves a dialogue, and puts sessions away, where there is no room
+// for the model's state: on a file system of a few MB that KUAI_SMALL_DISK names.
+func TestFullDisk(t *testing.T) {
+	small := os.Getenv("KUAI_SMALL_DISK")
+	if small == "" {
+		t.Skip("KUAI_SMALL_DISK names no small file system")
+	}
+	dir := filepath.Join(small, "dialogue")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a test's own folder
+	l := open(t, Options{KeepBytes: 1, SpillDir: dir})
+	d := NewDialogue(l.Talker, Request{MaxTokens: 20, IgnoreEnd: true})
+	say := func() *Result {
+		t.Helper()
+		res, err := d.Say(t.Context(), strings.Repeat("Tell me a long story. ", 20), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	say()
+	file := filepath.Join(dir, "d.json")
+	if err := d.Save(file); err != nil { // out of the spill
+		t.Fatal(err)
+	}
+	fill, err := os.Create(filepath.Join(dir, "fill"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = fill.Write(make([]byte, 4096))
+	}
+	if info, err := fill.Stat(); err != nil || fill.Truncate(info.Size()-16384) != nil { // room for messages
+		t.Fatal(err)
+	}
+	if err := fill.Close(); err != nil {
+		t.Fatal(err)
+	}
+	say() // its session finds no room on disk
+	if err := d.Save(file); err != nil && !errors.Is(err, atomicfile.ErrFull) {
+		t.Errorf("got %v", err)
+	}
+	again := NewDialogue(l.Talker, Request{MaxTokens: 5})
+	if _, err := again.Load(file); err != nil || len(again.Messages) != 4 {
+		t.Errorf("%d messages, %v", len(again.Messages), err)
+	}
+	if res := say(); res.Usage.Prompt == 0 {
+		t.Error("nothing was said")
 	}
 }
