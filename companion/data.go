@@ -4,6 +4,7 @@ import (
 	"embed"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,11 +20,11 @@ var phrasesText string
 
 // The files called more add to those beside them.
 //
-//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt
+//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt
 var more embed.FS
 
 func moreText(name string) string {
-	b, err := more.ReadFile("more_" + name + ".txt")
+	b, err := more.ReadFile(name + ".txt")
 	check.True(err == nil, "companion: %v", err)
 	return string(b)
 }
@@ -66,13 +67,18 @@ type data struct {
 	byName     map[string]*predicate
 	say        map[string][]string
 	talk       [2][][]string
+	chatter    map[string][]string
 }
 
 // files parses the data once.
 var files = sync.OnceValue(func() *data {
-	d := &data{lexicon: parseLexicon(lexiconText + moreText("lexicon")), say: sections(sayText, moreText("say"))}
-	d.parsePhrases(phrasesText + moreText("en") + moreText("zh"))
-	talk := sections(talkText, moreText("talk"))
+	d := &data{lexicon: parseLexicon(lexiconText + moreText("more_lexicon")), say: sections(sayText, moreText("more_say"))}
+	d.parsePhrases(phrasesText + moreText("more_en") + moreText("more_zh"))
+	d.chatter = sections(moreText("chatter"))
+	for name, all := range d.chatter {
+		d.chatter[name] = slices.DeleteFunc(all, func(s string) bool { return s == "" })
+	}
+	talk := sections(talkText, moreText("more_talk"))
 	for l, name := range languageKeys {
 		for _, p := range strings.Split(strings.Join(talk[name], "\n"), "\n\n") {
 			d.talk[l] = append(d.talk[l], strings.Split(strings.Trim(p, "\n"), "\n"))

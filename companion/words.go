@@ -32,6 +32,9 @@ type writer struct {
 	r     *rand.Rand
 	split Split
 	lang  fact.Language
+	// anySmallTalk lets grammar's small talk be of both splits, for lives: what
+	// is asked and told there is held out, the chatter between need not be.
+	anySmallTalk bool
 }
 
 func (w *writer) chance(p float64) bool { return w.r.Float64() < p }
