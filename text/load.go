@@ -49,7 +49,10 @@ func (l *loader) pack(dst *weight.Matrix, r checkpoint.Rows, order []int) {
 	}
 	l.m.config.Parameters += int64(r.N) * int64(r.K)
 	matrix := l.packer.Plan(r, order)
-	l.tasks = append(l.tasks, func() { *dst = matrix() })
+	l.tasks = append(l.tasks, func() {
+		*dst = matrix()
+		l.m.config.WeightBytes += (*dst).Bytes()
+	})
 }
 
 // run packs everything, one matrix after the other by all workers, or takes it
@@ -173,6 +176,7 @@ func (l *loader) router(f *feedForward, i int) {
 	}
 	l.m.config.Parameters += int64(r.N) * int64(r.K)
 	f.router = weight.Floats(l.m.pool, r)
+	l.m.config.WeightBytes += f.router.Bytes()
 }
 
 // expert returns the three matrices of an expert: stacked in GGUF, fused or

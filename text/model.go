@@ -239,16 +239,15 @@ func (m *Model) loadLayers(l *loader, o Options) error {
 // count fills in the configuration's totals.
 func (m *Model) count() {
 	c := &m.config
-	c.WeightBytes = m.head.Bytes()
-	c.Active = c.Parameters
+	c.Active, c.ActiveBytes = c.Parameters, c.WeightBytes
 	for i := range m.layers {
 		f := m.layers[i].mlp
 		for _, all := range [][]weight.Matrix{f.gate, f.up, f.down} {
 			for _, w := range all {
 				n, k := w.Size()
-				c.WeightBytes += w.Bytes()
 				if f.router != nil {
 					c.Active -= int64(n) * int64(k) * int64(c.Experts-c.ExpertsUsed) / int64(c.Experts)
+					c.ActiveBytes -= w.Bytes() * int64(c.Experts-c.ExpertsUsed) / int64(c.Experts)
 				}
 			}
 		}

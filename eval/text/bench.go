@@ -174,8 +174,7 @@ func (cfg Config) depth(ctx context.Context, m *text.Model, depth int) (decode, 
 // multipliers can do in the same minute.
 func (cfg Config) limits(rep *report.Report, m *text.Model, name string, s Series) {
 	c := m.Config()
-	active := float64(c.WeightBytes) / float64(c.Parameters) * float64(c.Active)
-	perToken := active + 2*float64(c.StateBytes) // read and written
+	perToken := float64(c.ActiveBytes) + 2*float64(c.StateBytes) // the state is read and written
 	bandwidth := max(readRate(cfg.Pool), readRate(cfg.Pool))
 	rep.AtLeast("decode_"+name+"_of_bandwidth", perToken/(s.Decode[0]/1e3)/bandwidth, barBandwidth, fmt.Sprintf("of %.1f GB/s", bandwidth/1e9))
 	if !peak.Has(peak.Int8) {

@@ -40,6 +40,7 @@ type Config struct {
 	Parameters  int64
 	Active      int64 // parameters that one token meets
 	WeightBytes int64 // of the packed weights
+	ActiveBytes int64 // of those that one token meets
 	StateBytes  int64 // constant state of a session
 	KVBytes     int64 // cache of a token
 
