@@ -46,6 +46,18 @@ func TestWhole(t *testing.T) {
 	}
 }
 
+// TestLexicon checks that no comment became a value.
+func TestLexicon(t *testing.T) {
+	t.Parallel()
+	for kind, all := range files().lexicon {
+		for _, v := range all {
+			if strings.ContainsAny(v[0]+v[1], "#=;") || len(v[0]) > 40 || len(v[1]) > 45 {
+				t.Errorf("%s: %q", kind, v)
+			}
+		}
+	}
+}
+
 // TestExtract checks that what a turn's facts are is in the turn, and that the
 // lines can be read.
 func TestExtract(t *testing.T) {

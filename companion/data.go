@@ -72,7 +72,7 @@ type data struct {
 
 // files parses the data once.
 var files = sync.OnceValue(func() *data {
-	d := &data{lexicon: parseLexicon(lexiconText + moreText("more_lexicon")), say: sections(sayText, moreText("more_say"))}
+	d := &data{lexicon: parseLexicon(lexiconText, moreText("more_lexicon")), say: sections(sayText, moreText("more_say"))}
 	d.parsePhrases(phrasesText + moreText("more_en") + moreText("more_zh"))
 	d.chatter = sections(moreText("chatter"))
 	for name, all := range d.chatter {
@@ -110,9 +110,9 @@ func sections(texts ...string) map[string][]string {
 	return all
 }
 
-func parseLexicon(text string) map[string][]value {
+func parseLexicon(texts ...string) map[string][]value {
 	all := map[string][]value{}
-	for name, lines := range sections(text) {
+	for name, lines := range sections(texts...) {
 		for _, line := range lines {
 			for pair := range strings.SplitSeq(line, ", ") {
 				if en, zh, ok := strings.Cut(pair, "="); ok {

@@ -157,8 +157,8 @@ func (l *Life) next() Session {
 	} else if start.Hour() < 6 && l.gap > 12*time.Hour { // nobody is awake
 		start = start.Add(time.Duration(6-start.Hour()) * time.Hour)
 	}
-	l.now = start
-	l.session = &Session{Start: start}
+	l.now = start.Truncate(time.Minute)
+	l.session = &Session{Start: l.now}
 	l.greet()
 	for want := 6 + w.r.IntN(33); len(l.session.Turns) < want; {
 		l.exchange()

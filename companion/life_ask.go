@@ -101,7 +101,14 @@ func (l *Life) accept(s *strand) []string {
 			return []string{v + "楼", v + "层"}
 		}
 	}
-	return []string{v}
+	out := []string{v}
+	if bare, ok := strings.CutPrefix(v, "a "); ok {
+		out = append(out, bare)
+	}
+	if r := []rune(v); l.w.lang == fact.Chinese && len(r) > 3 && r[0] == '一' && slices.Contains([]string{"savings", "vehicle", "writing"}, s.p.values) {
+		out = append(out, string(r[2:])) // without its measure word
+	}
+	return out
 }
 
 // dates are ways to write a day.

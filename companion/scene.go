@@ -31,9 +31,14 @@ func (w *writer) phrase(p *predicate, form string) string {
 	return choose(w.r, w.split, all, fewPhrases, func(s string) bool { return held(p.name+form+s, heldPhrases) })
 }
 
+var greetings = map[string]bool{"hello": true, "helloback": true, "bye": true, "byeback": true}
+
 // say draws one of the lines of say.txt.
 func (w *writer) say(name string) string {
 	all := files().say[languageKeys[w.lang]+"."+name]
+	if w.anySmallTalk && greetings[name] {
+		return all[w.r.IntN(len(all))]
+	}
 	return choose(w.r, w.split, all, 2*fewPhrases, func(s string) bool { return s != "" && held(name+s, heldPhrases) })
 }
 
@@ -192,6 +197,9 @@ func (w *writer) note(f *told) string {
 
 // script draws a piece of small talk with its slots filled, by the user first.
 func (w *writer) script() []string {
+	if w.chance(0.4) {
+		return w.chatter()
+	}
 	all := files().talk[w.lang]
 	lines := choose(w.r, w.split, all, 2*fewPhrases, func(s []string) bool { return held(s[0], 2*heldPhrases) })
 	slots := map[string]string{}
