@@ -1,7 +1,6 @@
 package companion
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -175,35 +174,6 @@ func (f *told) line(l fact.Language) string {
 		x.From = f.when
 	}
 	return fact.Line(x)
-}
-
-// pairs are made-up words that belong together: nothing but copying helps.
-func (w *writer) pairs() Sample {
-	n := 2 + w.r.IntN(12)
-	if w.chance(0.2) {
-		n += w.r.IntN(30)
-	}
-	keys, values := make([]string, n), make([]string, n)
-	var b strings.Builder
-	word := func() string {
-		if w.lang == fact.Chinese {
-			return w.sound(2)
-		}
-		return strings.ToLower(w.syllables(1 + w.r.IntN(2)))
-	}
-	for i := range n {
-		for keys[i] == "" || slices.Contains(keys[:i], keys[i]) {
-			keys[i] = word()
-		}
-		values[i] = word()
-		fmt.Fprintf(&b, "%s -> %s\n", keys[i], values[i])
-	}
-	s := Sample{{Text, b.String(), 0}}
-	for range min(n, 2+w.r.IntN(8)) {
-		i := w.r.IntN(n)
-		s = append(s, Part{User, keys[i], 0}, Part{Assistant, values[i], replyWeight})
-	}
-	return s
 }
 
 // packed asks questions whose facts stand in a memory pack before each.
