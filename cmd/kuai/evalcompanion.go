@@ -9,6 +9,7 @@ import (
 
 	"kuai/companion"
 	talkeval "kuai/eval/talk"
+	"kuai/internal/report"
 	"kuai/par"
 	"kuai/text"
 	"kuai/train/talk"
@@ -19,6 +20,7 @@ func (a *app) evalCompanionCommand() *cobra.Command {
 	var model string
 	var texts []string
 	quick := false
+	ladder := 0
 	cmd := &cobra.Command{
 		Use:   "companion",
 		Short: "Ask a companion model what its memory pack says, and what it does not",
@@ -43,18 +45,19 @@ language.`,
 			if a.terminal() {
 				c.View = func(what string) { _, _ = fmt.Fprintf(a.Err, "\r\033[K%s", what) }
 			}
-			return a.evalCompanion(cmd.Context(), model, c)
+			return a.evalCompanion(cmd.Context(), model, c, ladder)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&model, "model", "m", "", "directory of the model")
 	f.StringArrayVar(&texts, "text", nil, "text whose held-out part is measured, .gz or plain; may be given again")
 	f.IntVar(&c.Questions, "questions", c.Questions, "questions of each kind and language")
+	f.IntVar(&ladder, "ladder", 0, "instead: made-up facts recalled from a window of up to so many tokens, without a memory")
 	f.BoolVar(&quick, "quick", false, "a sample with the same names")
 	return cmd
 }
 
-func (a *app) evalCompanion(ctx context.Context, model string, c talkeval.Config) error {
+func (a *app) evalCompanion(ctx context.Context, model string, c talkeval.Config, ladder int) error {
 	if model == "" {
 		return usage(fmt.Errorf("no model, want --model DIR"))
 	}
@@ -65,7 +68,12 @@ func (a *app) evalCompanion(ctx context.Context, model string, c talkeval.Config
 		return err
 	}
 	defer func() { _ = m.Close() }()
-	rep, err := talkeval.Run(ctx, m, c)
+	var rep *report.Report
+	if ladder > 0 {
+		rep, err = talkeval.Ladder(ctx, m, talkeval.LadderConfig{Facts: 96, Questions: 48, Most: ladder, Seed: 1, View: c.View})
+	} else {
+		rep, err = talkeval.Run(ctx, m, c)
+	}
 	if err != nil {
 		return err
 	}

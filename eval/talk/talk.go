@@ -189,25 +189,31 @@ func (e *evaluation) reply(ctx context.Context, parts companion.Sample, draw *sa
 	if err := s.Prefill(ctx, e.codec.Prompt(parts, companion.Assistant), logits, nil); err != nil {
 		return "", false, err
 	}
-	var ids []int32
+	ids, ended, err := e.draw(ctx, s, logits, draw)
+	return e.codec.Tokenizer.Decode(ids), ended, err
+}
+
+// draw writes a reply's tokens, given the logits of the first, and says whether
+// it came to its end.
+func (e *evaluation) draw(ctx context.Context, s *text.Session, logits []float32, draw *sample.Sampler) (ids []int32, ended bool, err error) {
 	for range maxReply {
 		id := int32(best(logits))
 		if draw != nil {
 			choice, err := draw.Next(logits, nil)
 			if err != nil {
-				return "", false, err
+				return nil, false, err
 			}
 			id = choice.Token
 		}
 		if id == e.codec.End || e.codec.Tokenizer.Control(id) {
-			return e.codec.Tokenizer.Decode(ids), id == e.codec.End, nil
+			return ids, id == e.codec.End, nil
 		}
 		ids = append(ids, id)
 		if err := e.m.Step(ctx, []text.Slice{{Session: s, Tokens: []int32{id}, Logits: logits}}); err != nil {
-			return "", false, err
+			return nil, false, err
 		}
 	}
-	return e.codec.Tokenizer.Decode(ids), false, nil
+	return ids, false, nil
 }
 
 func best(x []float32) int {
