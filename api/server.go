@@ -24,11 +24,15 @@ const (
 	maxHeader     = 64 << 10
 )
 
-// Handler returns all routes over a queue. Pages of other origins cannot change
-// anything through a visitor's browser.
-func Handler(q *serve.Queue) http.Handler {
+// Handler returns all routes over a queue and language models, which may be
+// nil. Pages of other origins cannot change anything through a visitor's
+// browser.
+func Handler(q *serve.Queue, chats openai.Chats) http.Handler {
 	mux := http.NewServeMux()
 	openai.Register(mux, q)
+	if chats != nil {
+		openai.RegisterChat(mux, chats)
+	}
 	kuai.Register(mux, q)
 	mux.Handle("/", studio.Handler())
 	return recovered(http.NewCrossOriginProtection().Handler(mux))

@@ -45,7 +45,7 @@ func server(t *testing.T) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(Handler(q))
+	s := httptest.NewServer(Handler(q, nil))
 	t.Cleanup(func() { s.Close(); q.Close() })
 	return s
 }
@@ -214,7 +214,7 @@ func TestServeStops(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, l, Handler(q)) }()
+	go func() { done <- Serve(ctx, l, Handler(q, nil)) }()
 	if status, _, _ := call(t, "GET", "http://"+l.Addr().String()+"/v1/videos", "", nil); status != http.StatusOK {
 		t.Errorf("status %d", status)
 	}

@@ -1,4 +1,4 @@
-// Package openai speaks OpenAI's dialect: the videos endpoints, so far.
+// Package openai speaks OpenAI's dialect: videos, chat completions, models.
 package openai
 
 import (

@@ -2,26 +2,35 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"kuai/api"
+	"kuai/par"
 	"kuai/serve"
+	"kuai/serve/chat"
+	"kuai/text"
 )
 
 func (a *app) serveCommand() *cobra.Command {
 	var addr, model string
+	var texts []string
+	o := textOptions{}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the studio and the HTTP API",
-		Long: `Serve a page to make clips on and OpenAI's /v1/videos endpoints. It listens on
-this machine alone unless --addr says otherwise; there are no accounts yet, so
-open it to others only behind something that asks who they are.`,
-		Example: "  kuai serve --addr 127.0.0.1:8080",
-		Args:    exactArgs(0, "none"),
+		Long: `Serve a page to make clips on, OpenAI's /v1/videos endpoints and, for the language
+models that --chat names, /v1/chat/completions. It listens on this machine alone
+unless --addr says otherwise; there are no accounts yet, so open it to others
+only behind something that asks who they are.`,
+		Example: `  kuai serve --addr 127.0.0.1:8080
+  kuai serve --chat SmolLM2 --chat ./model.gguf`,
+		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m, err := openVideo(model)
 			if err != nil {
@@ -32,18 +41,50 @@ open it to others only behind something that asks who they are.`,
 				return err
 			}
 			defer q.Close()
+			group, err := a.openGroup(cmd.Context(), texts, o)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = group.Close() }()
 			l, err := (&net.ListenConfig{}).Listen(cmd.Context(), "tcp", addr)
 			if err != nil {
 				return fmt.Errorf("serve: %w", err)
 			}
 			a.note("Kuai is at http://%s (Ctrl-C ends it)\n", l.Addr())
-			if err := api.Serve(cmd.Context(), l, api.Handler(q)); err != nil {
+			if err := api.Serve(cmd.Context(), l, api.Handler(q, group)); err != nil {
 				return err
 			}
 			return context.Cause(cmd.Context())
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "address to listen on")
-	cmd.Flags().StringVar(&model, "model", "", "directory of a video model (default: the built-in one)")
+	f := cmd.Flags()
+	f.StringVar(&model, "model", "", "directory of a video model (default: the built-in one)")
+	f.StringArrayVar(&texts, "chat", nil, "language model to serve: a GGUF file, a Hugging Face directory, or a name that kuai models lists; may be given again")
+	f.StringVar(&o.weights, "weights", "", "repack the language models' weights: f32, bf16, q8 or q4 (default: as stored)")
+	f.StringVar(&o.kv, "kv", "", "the attention cache: f16, f32 or q8 (default f16)")
+	f.IntVar(&o.context, "context", 0, "most tokens of prompt and answer together (default: the model's)")
+	f.IntVar(&o.threads, "threads", 0, "threads of the language models (default: all)")
+	f.StringVar(&o.cache, "cache", "", "keep packed weights for a faster start: a directory, or \"auto\" for beside the model (default: do not)")
 	return cmd
+}
+
+// openGroup loads language models under the names of their files.
+func (a *app) openGroup(ctx context.Context, names []string, o textOptions) (*chat.Group, error) {
+	g := &chat.Group{}
+	for _, name := range names {
+		path, err := a.findText(name)
+		if err != nil {
+			return nil, errors.Join(err, g.Close())
+		}
+		l, err := chat.Open(ctx, path, text.Options{Pool: par.New(o.threads), Weights: o.weights, KV: o.kv, Context: o.context, Cache: o.cache}, chat.Options{})
+		if err != nil {
+			return nil, errors.Join(err, g.Close())
+		}
+		id := strings.TrimSuffix(filepath.Base(path), ".gguf")
+		if !g.Add(id, l) {
+			return nil, errors.Join(usage(fmt.Errorf("two models are called %s", id)), l.Close(), g.Close())
+		}
+	}
+	return g, nil
 }

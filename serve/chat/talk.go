@@ -74,6 +74,9 @@ func ControlText(v Vocabulary) func(id int32) string {
 	}
 }
 
+// Bytes returns what a token writes.
+func (t *Talker) Bytes(id int32) []byte { return t.vocab.Bytes(id) }
+
 // Tokens turns a prompt's segments into tokens, with the beginning that the
 // model wants.
 func (t *Talker) Tokens(segments []prompt.Segment) []int32 {
