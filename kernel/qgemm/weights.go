@@ -88,7 +88,9 @@ func (w *Weights) packPanel(task, _ int) {
 	size := w.kind.bytes()
 	blocks := w.k / block
 	out := w.buf[task*blocks*size : (task+1)*blocks*size]
-	clear(out)
+	if w.n-task*panel < panel { // a whole panel is written throughout
+		clear(out)
+	}
 	rowBytes := w.typ.Bytes(w.k)
 	r := newReader(w.typ, w.k)
 	for col := range min(panel, w.n-task*panel) {
