@@ -17,12 +17,27 @@ func (w *writer) chatter() []string {
 	out := make([]string, n)
 	for i := range out {
 		s := w.expand(w.rule(topic+"."+string(rune('1'+i))), 0)
+		if w.anySmallTalk && w.chance(0.45) { // variety matters more to a life than sense
+			if more := w.expand(w.rule(asides[w.r.IntN(2)][i]), 0); !strings.Contains(s, more) {
+				s = joined(w.lang, s, more)
+			}
+		}
 		if w.lang == fact.English {
 			s = sentence(articles(s))
 		}
 		out[i] = s
 	}
 	return out
+}
+
+// asides are what may be added to a turn of a topic.
+var asides = [2][chatterTurns]string{{"feel", "react", "then", "close"}, {"then", "askback", "feel", "react"}}
+
+func joined(l fact.Language, a, b string) string {
+	if l == fact.Chinese {
+		return a + b
+	}
+	return a + " " + b
 }
 
 // rule draws an alternative of a rule.

@@ -125,7 +125,7 @@ func (l *Life) Spread(characters int) *Life {
 	l.every = int(float64(l.size) / facts)
 	l.due = 0
 	years := 2 + 3*l.w.r.Float64()
-	perSession := [...]float64{fact.English: 1100, fact.Chinese: 400}[l.w.lang] // measured
+	perSession := [...]float64{fact.English: 1080, fact.Chinese: 370}[l.w.lang] // measured
 	l.gap = time.Duration(years * 365 * 24 * float64(time.Hour) / max(float64(l.size)/perSession, 12))
 	return l
 }

@@ -242,6 +242,9 @@ func (b *packer) items(shuffled bool) []fact.Item {
 			it.Text, it.Speaker = w.note(f), ""
 		}
 		items = append(items, it)
+		if f.p != nil && it.Speaker != "" && w.chance(0.12) { // with what was answered
+			items = append(items, fact.Item{When: f.when, Text: w.ack(f, false), Speaker: fact.Companion})
+		}
 	}
 	return items
 }

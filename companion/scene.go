@@ -118,11 +118,11 @@ func (w *writer) tell(f *told, form string) string {
 	s := render(w.lang, phrase, byUser, f.who, f.slots(w.lang))
 	switch {
 	case form == "correct":
-		return w.say("correct") + s
+		s = w.say("correct") + s
 	case w.chance(0.5):
-		return after(w.lang, w.say("lead"), s, phrase)
+		s = after(w.lang, w.say("lead"), s, phrase)
 	}
-	return s
+	return w.casual(s, false)
 }
 
 // question is asked by the user; answer is what a friend who knows says.
@@ -140,12 +140,15 @@ func (w *writer) ask(f *told, named value) question {
 	}
 	slots := f.slots(w.lang)
 	q := question{answer: render(w.lang, w.phrase(f.p, "answer"), byFriend, &who, slots)}
+	if w.lang == fact.English && w.chance(0.6) {
+		q.answer = contract(q.answer)
+	}
 	clause := w.phrase(f.p, "clause")
 	q.clause = render(w.lang, clause, byFriend, &who, slots)
 	q.clause = lower(w.lang, q.clause, clause)
 	if w.chance(0.35) {
 		asked := lower(w.lang, render(w.lang, clause, byUser, &who, slots), clause)
-		q.ask = strings.ReplaceAll(w.say("askclause"), "{q}", asked)
+		q.ask = w.casual(strings.ReplaceAll(w.say("askclause"), "{q}", asked), true)
 		return q
 	}
 	phrase := w.phrase(f.p, "ask")
@@ -153,6 +156,7 @@ func (w *writer) ask(f *told, named value) question {
 	if w.chance(0.4) {
 		q.ask = after(w.lang, w.say("asklead"), q.ask, phrase)
 	}
+	q.ask = w.casual(q.ask, true)
 	return q
 }
 
@@ -197,7 +201,7 @@ func (w *writer) note(f *told) string {
 
 // script draws a piece of small talk with its slots filled, by the user first.
 func (w *writer) script() []string {
-	if w.chance(0.4) {
+	if w.chance(0.2) {
 		return w.chatter()
 	}
 	all := files().talk[w.lang]
