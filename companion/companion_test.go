@@ -46,6 +46,37 @@ func TestWhole(t *testing.T) {
 	}
 }
 
+// TestHeldOutValues checks that training samples have no held-out town, country
+// or instrument in them.
+func TestHeldOutValues(t *testing.T) {
+	t.Parallel()
+	out := map[string]string{}
+	for _, kind := range []string{"city", "country", "instrument"} {
+		for _, v := range files().lexicon[kind] {
+			if held(kind+v[0], heldValues) && len(v[0]) > 5 {
+				out[strings.ToLower(v[0])], out[v[1]] = kind, kind
+			}
+		}
+	}
+	if len(out) < 60 {
+		t.Fatalf("%d values are held out", len(out))
+	}
+	for _, l := range []fact.Language{fact.English, fact.Chinese} {
+		mix := Usual()
+		mix.Chinese = float64(l)
+		for _, s := range take(9, Train, mix, 3000) {
+			for _, p := range s {
+				text := " " + strings.Join(units(fact.English, p.Text), " ") + " "
+				for v, kind := range out {
+					if l == fact.English && strings.Contains(text, " "+v+" ") && !strings.Contains(v, " ") && v[0] < 128 {
+						t.Errorf("%s %s: %q", kind, v, p.Text)
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestLexicon checks that no comment became a value.
 func TestLexicon(t *testing.T) {
 	t.Parallel()
