@@ -54,7 +54,7 @@ func Run(ctx context.Context, m *text.Model, cfg Config) (*report.Report, error)
 	if e.cfg.View == nil {
 		e.cfg.View = func(string) {}
 	}
-	for _, part := range []func(context.Context) error{e.bits, e.questions, e.replies} {
+	for _, part := range []func(context.Context) error{e.bits, e.questions, e.byHand, e.replies} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}
