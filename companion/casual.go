@@ -2,9 +2,9 @@ package companion
 
 import (
 	"strings"
-	"unicode"
 
 	"kuai/companion/fact"
+	"kuai/companion/speech"
 )
 
 // casual writes a user's turn as people type: contractions, other spellings,
@@ -18,7 +18,7 @@ func (w *writer) casual(s string, question bool) string {
 		return s
 	}
 	if w.chance(0.6) {
-		s = contract(s)
+		s = speech.Contract(s)
 	}
 	if w.chance(0.15) {
 		s = spellings.Replace(s)
@@ -43,34 +43,3 @@ var spellings = strings.NewReplacer("favorite", "favourite", " color?", " colour
 
 var slips = strings.NewReplacer("favorite", "favorit", "remember", "remeber", "birthday", "brithday", "which", "wich", "because", "becuase",
 	"does", "dose", "where", "wehre", "called", "caled", "again", "agian", "What", "Waht", "again?", "agian?")
-
-// contract shortens "I am" where a sentence or what follows a lead begins:
-// elsewhere it may stand at an end, "how old I am".
-func contract(s string) string {
-	var b strings.Builder
-	begin := true
-	for i := 0; i < len(s); {
-		done := false
-		for _, p := range [...][2]string{{"I am ", "I'm "}, {"You are ", "You're "}, {"you are ", "you're "}, {"I have been ", "I've been "}, {"You have been ", "You've been "}} {
-			if begin && strings.HasPrefix(s[i:], p[0]) {
-				b.WriteString(p[1])
-				i += len(p[0])
-				done, begin = true, false
-				break
-			}
-		}
-		if done {
-			continue
-		}
-		c := s[i]
-		b.WriteByte(c)
-		i++
-		switch {
-		case strings.IndexByte(".!?:,", c) >= 0:
-			begin = true
-		case c != ' ' && !unicode.IsPunct(rune(c)):
-			begin = false
-		}
-	}
-	return b.String()
-}

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"kuai/companion/fact"
+	"kuai/companion/speech"
 )
 
 // chatterTurns is how many turns a topic has.
@@ -19,11 +20,11 @@ func (w *writer) chatter() []string {
 		s := w.expand(w.rule(topic+"."+string(rune('1'+i))), 0)
 		if w.anySmallTalk && w.chance(0.45) { // variety matters more to a life than sense
 			if more := w.expand(w.rule(asides[w.r.IntN(2)][i]), 0); !strings.Contains(s, more) {
-				s = joined(w.lang, s, more)
+				s = speech.Joined(w.lang, s, more)
 			}
 		}
 		if w.lang == fact.English {
-			s = sentence(articles(s))
+			s = speech.Sentence(speech.Articles(s))
 		}
 		out[i] = s
 	}
@@ -32,13 +33,6 @@ func (w *writer) chatter() []string {
 
 // asides are what may be added to a turn of a topic.
 var asides = [2][chatterTurns]string{{"feel", "react", "then", "close"}, {"then", "askback", "feel", "react"}}
-
-func joined(l fact.Language, a, b string) string {
-	if l == fact.Chinese {
-		return a + b
-	}
-	return a + " " + b
-}
 
 // rule draws an alternative of a rule.
 func (w *writer) rule(name string) string {
@@ -85,17 +79,4 @@ func (w *writer) expand(s string, depth int) string {
 		}
 		b.WriteString(v)
 	}
-}
-
-// articles makes "an" of each "a" before a vowel.
-func articles(s string) string {
-	words := strings.Split(s, " ")
-	for i := range len(words) - 1 {
-		next := words[i+1]
-		if (words[i] == "a" || words[i] == "A") && next != "" && strings.ContainsRune("aeiou", rune(next[0])) &&
-			!strings.HasPrefix(next, "one") && !strings.HasPrefix(next, "uku") && !strings.HasPrefix(next, "uni") {
-			words[i] += "n"
-		}
-	}
-	return strings.Join(words, " ")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"kuai/companion/fact"
+	"kuai/companion/speech"
 )
 
 func take(seed uint64, split Split, mix Mix, n int) []Sample {
@@ -66,7 +67,7 @@ func TestHeldOutValues(t *testing.T) {
 		mix.Chinese = float64(l)
 		for _, s := range take(9, Train, mix, 3000) {
 			for _, p := range s {
-				text := " " + strings.Join(units(fact.English, p.Text), " ") + " "
+				text := " " + strings.Join(speech.Units(fact.English, p.Text), " ") + " "
 				for v, kind := range out {
 					if l == fact.English && strings.Contains(text, " "+v+" ") && !strings.Contains(v, " ") && v[0] < 128 {
 						t.Errorf("%s %s: %q", kind, v, p.Text)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kuai/companion/fact"
+	"kuai/companion/speech"
 )
 
 // Type of a question.
@@ -92,7 +93,7 @@ func (l *Life) accept(s *strand) []string {
 	switch s.p.values {
 	case "date":
 		if t, err := time.Parse([...]string{"January 2", "1月2日"}[l.w.lang], v); err == nil {
-			return dates(t, false)
+			return speech.Dates(t, false)
 		}
 	case "clock":
 		return []string{v, strings.ReplaceAll(v, ":", "."), strings.ReplaceAll(v, ":", "点")}
@@ -109,27 +110,6 @@ func (l *Life) accept(s *strand) []string {
 		out = append(out, string(r[2:])) // without its measure word
 	}
 	return out
-}
-
-// dates are ways to write a day.
-func dates(t time.Time, year bool) []string {
-	out := []string{t.Format("January 2"), t.Format("2 January"), t.Format("Jan 2"), t.Format("2 Jan"), t.Format("1月2日"), t.Format("1月2号"), t.Format("January 2") + ordinal(t.Day())}
-	if year {
-		out = append(out, t.Format(time.DateOnly))
-	}
-	return out
-}
-
-func ordinal(n int) string {
-	switch {
-	case n%10 == 1 && n != 11:
-		return "st"
-	case n%10 == 2 && n != 12:
-		return "nd"
-	case n%10 == 3 && n != 13:
-		return "rd"
-	}
-	return "th"
 }
 
 func (l *Life) stale(s *strand) []string {
@@ -176,8 +156,8 @@ func (l *Life) counts() (out []Question) {
 			list = append(list, x.v[l.w.lang])
 			q.Evidence = append(q.Evidence, x.turn)
 		}
-		n := number(l.w.lang, len(list))
-		slots := map[string]string{"n": n, "list": enumerate(l.w.lang, list)}
+		n := speech.Number(l.w.lang, len(list))
+		slots := map[string]string{"n": n, "list": speech.Enumerate(l.w.lang, list)}
 		q.Text = render(l.w.lang, l.w.phrase(s.p, "count"), byUser, s.who, slots)
 		q.Answer = render(l.w.lang, l.w.phrase(s.p, "counted"), byFriend, s.who, slots)
 		q.Accept = []string{n, strconv.Itoa(len(list))}
@@ -209,10 +189,10 @@ func (l *Life) times() (out []Question) {
 			continue
 		}
 		x := s.last()
-		slots := map[string]string{"v": x.v[l.w.lang], "d": day(l.w.lang, x.when), "m": measure(x.v[fact.Chinese])}
+		slots := map[string]string{"v": x.v[l.w.lang], "d": speech.Day(l.w.lang, x.when), "m": speech.Measure(x.v[fact.Chinese])}
 		if phrase := l.w.phrase(s.p, "when"); phrase != "" {
 			out = append(out, Question{Type: OfTime, Predicate: s.p.name, Text: render(l.w.lang, phrase, byUser, s.who, slots),
-				Answer: render(l.w.lang, l.w.phrase(s.p, "was"), byFriend, s.who, slots), Accept: dates(x.when, true), Evidence: []int{x.turn}})
+				Answer: render(l.w.lang, l.w.phrase(s.p, "was"), byFriend, s.who, slots), Accept: speech.Dates(x.when, true), Evidence: []int{x.turn}})
 		}
 		next := l.events[x.when.AddDate(0, 0, 1).Format(time.DateOnly)]
 		if next != nil && next.p.name == "exam" && s.p.name != "exam" {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"kuai/companion/fact"
+	"kuai/companion/speech"
 )
 
 // Note puts a fact into a neutral sentence, as a memory writes it into a pack:
@@ -42,7 +43,7 @@ func Wordings(l fact.Language, f fact.Fact) []string {
 }
 
 func valueSlots(l fact.Language, v string) map[string]string {
-	return map[string]string{"v": v, "m": measure(v)}
+	return map[string]string{"v": v, "m": speech.Measure(v)}
 }
 
 // subject reads the subject of a line: user, a role, somebody's pet, or a name.

@@ -1,11 +1,11 @@
 package companion
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
 	"kuai/companion/fact"
+	"kuai/companion/speech"
 )
 
 // draw chooses a kind of question, adds its facts and returns the question and
@@ -114,14 +114,14 @@ func (b *packer) several() (ask, answer string) {
 	if w.chance(0.5) {
 		form = "count"
 	}
-	slots := map[string]string{"n": number(w.lang, len(list)), "list": enumerate(w.lang, list)}
+	slots := map[string]string{"n": speech.Number(w.lang, len(list)), "list": speech.Enumerate(w.lang, list)}
 	ask = render(w.lang, w.phrase(p, form), byUser, who, slots)
 	if form == "many" {
 		answer = slots["list"] + "."
 		if w.lang == fact.Chinese {
 			return ask, slots["list"] + "。"
 		}
-		return ask, sentence(answer)
+		return ask, speech.Sentence(answer)
 	}
 	return ask, render(w.lang, w.phrase(p, "counted"), byFriend, who, slots)
 }
@@ -133,25 +133,6 @@ func contains(list []string, s string) bool {
 		}
 	}
 	return false
-}
-
-var numbers = [...][2]string{{"none", "零"}, {"one", "一"}, {"two", "两"}, {"three", "三"}, {"four", "四"}, {"five", "五"}, {"six", "六"}}
-
-func number(l fact.Language, n int) string {
-	if n < len(numbers) {
-		return numbers[n][l]
-	}
-	return strconv.Itoa(n)
-}
-
-func enumerate(l fact.Language, list []string) string {
-	if l == fact.Chinese {
-		return strings.Join(list, "、")
-	}
-	if len(list) == 1 {
-		return list[0]
-	}
-	return strings.Join(list[:len(list)-1], ", ") + " and " + list[len(list)-1]
 }
 
 // whenWas asks for the day of an event, for what was on a day, or for what was

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"kuai/companion/fact"
+	"kuai/companion/speech"
 )
 
 // QuizKind is a kind of question.
@@ -75,7 +76,7 @@ func (q *Quiz) accept(facts []*told) {
 		}
 	case QuizTime:
 		q.Accept = []string{facts[0].v[l]}
-		if d := day(l, facts[0].when); strings.Contains(q.Answer, d) {
+		if d := speech.Day(l, facts[0].when); strings.Contains(q.Answer, d) {
 			q.Accept = []string{d}
 		}
 	default:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"kuai/companion/fact"
+	"kuai/companion/speech"
 )
 
 // told is a fact of a scene and when it was told, or without a predicate a
@@ -19,7 +20,7 @@ type told struct {
 
 // slots are what its phrases are filled with.
 func (f *told) slots(l fact.Language) map[string]string {
-	return map[string]string{"v": f.v[l], "d": day(l, f.when), "m": measure(f.v[fact.Chinese])}
+	return map[string]string{"v": f.v[l], "d": speech.Day(l, f.when), "m": speech.Measure(f.v[fact.Chinese])}
 }
 
 // phrase draws one of a predicate's alternatives; "" if it has none.
@@ -120,7 +121,7 @@ func (w *writer) tell(f *told, form string) string {
 	case form == "correct":
 		s = w.say("correct") + s
 	case w.chance(0.5):
-		s = after(w.lang, w.say("lead"), s, phrase)
+		s = speech.After(w.lang, w.say("lead"), s, phrase)
 	}
 	return w.casual(s, false)
 }
@@ -141,38 +142,30 @@ func (w *writer) ask(f *told, named value) question {
 	slots := f.slots(w.lang)
 	q := question{answer: render(w.lang, w.phrase(f.p, "answer"), byFriend, &who, slots)}
 	if w.lang == fact.English && w.chance(0.6) {
-		q.answer = contract(q.answer)
+		q.answer = speech.Contract(q.answer)
 	}
 	clause := w.phrase(f.p, "clause")
 	q.clause = render(w.lang, clause, byFriend, &who, slots)
-	q.clause = lower(w.lang, q.clause, clause)
+	q.clause = speech.Lower(w.lang, q.clause, clause)
 	if w.chance(0.35) {
-		asked := lower(w.lang, render(w.lang, clause, byUser, &who, slots), clause)
+		asked := speech.Lower(w.lang, render(w.lang, clause, byUser, &who, slots), clause)
 		q.ask = w.casual(strings.ReplaceAll(w.say("askclause"), "{q}", asked), true)
 		return q
 	}
 	phrase := w.phrase(f.p, "ask")
 	q.ask = render(w.lang, phrase, byUser, &who, slots)
 	if w.chance(0.4) {
-		q.ask = after(w.lang, w.say("asklead"), q.ask, phrase)
+		q.ask = speech.After(w.lang, w.say("asklead"), q.ask, phrase)
 	}
 	q.ask = w.casual(q.ask, true)
 	return q
-}
-
-// lower undoes the capital of a clause that becomes a part of a sentence.
-func lower(l fact.Language, s, phrase string) string {
-	if l == fact.Chinese || strings.HasPrefix(phrase, "{") {
-		return s
-	}
-	return strings.ToLower(s[:1]) + s[1:]
 }
 
 // unknown is what a friend says who was never told.
 func (w *writer) unknown(q question) string {
 	s := strings.ReplaceAll(w.say("unknown"), "{q}", q.clause)
 	if w.lang == fact.English {
-		return sentence(s)
+		return speech.Sentence(s)
 	}
 	return s
 }
@@ -189,7 +182,7 @@ func (w *writer) ack(f *told, updated bool) string {
 	}
 	s := strings.ReplaceAll(w.say(name), "{v}", v)
 	if w.lang == fact.English {
-		return sentence(s)
+		return speech.Sentence(s)
 	}
 	return s
 }
@@ -224,7 +217,7 @@ func (w *writer) script() []string {
 			line = line[:at] + v + line[end+1:]
 		}
 		if w.lang == fact.English {
-			line = sentence(line)
+			line = speech.Sentence(line)
 		}
 		out[i] = line
 	}

@@ -5,12 +5,10 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"kuai/companion/fact"
+	"kuai/companion/speech"
 )
 
 // Pieces of made-up names, titles and companies: values that no model has met.
@@ -88,32 +86,6 @@ func (w *writer) troupe(kind string) value {
 		return value{w.syllables(2) + " " + b[0], w.sound(2) + b[1]}
 	}
 	return value{"The " + a[0] + " " + b[0], a[1] + b[1]}
-}
-
-// measures are the Chinese measure words of things that are not counted with 个.
-var measures = map[string]string{
-	"把": "雨伞 扶手椅 面包刀 扫帚 锤子 水壶", "条": "围巾 毯子 手链 地毯 皮带 连衣裙 项链 金鱼 玉米蛇 狗", "副": "手套 墨镜 耳机 象棋 桌游",
-	"张": "书桌 海报 瑜伽垫 吊床 拼图", "件": "雨衣 毛衣 大衣 泳衣", "台": "电饭锅 相机 键盘 烤面包机 平板电脑 打印机 风扇 暖风机",
-	"盏": "台灯", "面": "镜子", "顶": "帽子 帐篷 头盔", "块": "手表 滑板", "枚": "戒指", "支": "钢笔 麦克风", "本": "笔记本 日记本", "只": "猫 鹦鹉 兔子 仓鼠 乌龟 豚鼠 金丝雀 刺猬 壁虎 " +
-		"雪貂 虎皮鹦鹉 凤头鹦鹉 龙猫 鬣蜥 陆龟 山羊 鸭子 母鸡 鸽子 蜗牛 沙鼠 小狗 小猫 绵羊", "匹": "小马", "头": "毛驴 小猪",
-}
-
-var measureOf = sync.OnceValue(func() map[string]string {
-	of := map[string]string{}
-	for m, things := range measures {
-		for _, t := range strings.Fields(things) {
-			of[t] = m
-		}
-	}
-	return of
-})
-
-// measure is the word by which a thing is counted in Chinese.
-func measure(thing string) string {
-	if m := measureOf()[thing]; m != "" {
-		return m
-	}
-	return "个"
 }
 
 func plain(s string) value { return value{s, s} }
@@ -256,7 +228,7 @@ func render(l fact.Language, phrase string, v voice, s *someone, slots map[strin
 		in := phrase[i+1 : i+end]
 		i += end + 1
 		if c == '[' {
-			b.WriteString(agree(in, s.form(v)))
+			b.WriteString(speech.Agree(in, s.form(v)))
 			continue
 		}
 		switch in {
@@ -269,86 +241,13 @@ func render(l fact.Language, phrase string, v voice, s *someone, slots map[strin
 		case "S:r":
 			b.WriteString(words[3])
 		case "a":
-			b.WriteString(withArticle(slots["v"]))
+			b.WriteString(speech.WithArticle(slots["v"]))
 		default:
 			b.WriteString(slots[in])
 		}
 	}
 	if l == fact.English {
-		return sentence(b.String())
+		return speech.Sentence(b.String())
 	}
 	return strings.ReplaceAll(b.String(), "的的", "的")
-}
-
-// agree chooses of x|y or x|y|z the form of a person.
-func agree(forms string, form int) string {
-	all := strings.Split(forms, "|")
-	if len(all) == 2 {
-		return all[form/2]
-	}
-	return all[form]
-}
-
-func withArticle(s string) string {
-	for _, p := range [...]string{"a ", "an ", "the ", "some "} {
-		if strings.HasPrefix(s, p) {
-			return s
-		}
-	}
-	if strings.HasSuffix(s, "s") && !strings.HasSuffix(s, "ss") {
-		return "some " + s
-	}
-	if strings.ContainsRune("aeiou", unicode.ToLower(rune((s + " ")[0]))) {
-		return "an " + s
-	}
-	return "a " + s
-}
-
-// sentence begins each sentence with a capital.
-func sentence(s string) string {
-	var b strings.Builder
-	begin := true
-	for _, r := range s {
-		if begin && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
-			r = unicode.ToUpper(r)
-			begin = false
-		}
-		switch r {
-		case '.', '?', '!':
-			begin = true
-		case '"', ' ':
-		default:
-			begin = false
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-// after puts a lead before a sentence, which goes on with a small letter where
-// the lead does not end one.
-func after(l fact.Language, lead, s, phrase string) string {
-	t := strings.TrimSpace(lead)
-	if l == fact.Chinese || t == "" || strings.HasSuffix(t, ".") || strings.HasSuffix(t, "!") || strings.HasSuffix(t, "?") {
-		return lead + s
-	}
-	first, n := utf8.DecodeRuneInString(s)
-	literal := !strings.HasPrefix(phrase, "{v}") && !strings.HasPrefix(s, "I ") && !strings.HasPrefix(s, "I'")
-	if !literal {
-		return lead + s
-	}
-	if strings.HasPrefix(phrase, "{") { // a name keeps its capital
-		if rest := s[n:]; !strings.HasPrefix(s, "My ") && !strings.HasPrefix(s, "Your ") && rest != "" {
-			return lead + s
-		}
-	}
-	return lead + string(unicode.ToLower(first)) + s[n:]
-}
-
-// day writes a date as people do.
-func day(l fact.Language, t time.Time) string {
-	if l == fact.Chinese {
-		return t.Format("2006年1月2日")
-	}
-	return t.Format("January 2, 2006")
 }

@@ -11,6 +11,7 @@ import (
 
 	"kuai/companion"
 	"kuai/companion/fact"
+	"kuai/companion/leak"
 	"kuai/format/atomicfile"
 )
 
@@ -236,7 +237,7 @@ func (a *app) companionLeakage() *cobra.Command {
 			if samples < 1 {
 				return usage(fmt.Errorf("--samples is %d, want 1 or more", samples))
 			}
-			leaks := []companion.Leak{companion.Leakage(fact.English, samples, seed), companion.Leakage(fact.Chinese, samples, seed)}
+			leaks := []leak.Report{leak.Measure(fact.English, samples, seed), leak.Measure(fact.Chinese, samples, seed)}
 			if a.json {
 				return json.NewEncoder(a.Out).Encode(leaks)
 			}

@@ -1,19 +1,22 @@
-package companion
+// Package leak measures how much of the test samples of package companion
+// stands word for word in its training samples, and how varied those are.
+package leak
 
 import (
 	"iter"
 	"strings"
-	"unicode"
 
+	"kuai/companion"
 	"kuai/companion/fact"
+	"kuai/companion/speech"
 )
 
 // gramUnits is how long the pieces are that are looked for in training: eight
 // words, or twelve Chinese characters, which are about eight words.
 var gramUnits = [...]int{fact.English: 8, fact.Chinese: 12}
 
-// Leak says how much of a test set stands word for word in a training set.
-type Leak struct {
+// Report says how much of a test set stands word for word in a training set.
+type Report struct {
 	Language           string  `json:"language"`
 	GramUnits          int     `json:"gram_units"` // words or characters
 	TrainSamples       int     `json:"train_samples"`
@@ -29,17 +32,17 @@ type Leak struct {
 	DistinctVocabulary int     `json:"vocabulary"`
 }
 
-// Leakage draws n samples of each split in a language and compares them. The
+// Measure draws n samples of each split in a language and compares them. The
 // companion's system lines and the line that says what day it is are fixed
 // phrases, which are left out.
-func Leakage(l fact.Language, n int, seed uint64) Leak {
-	mix := Usual()
+func Measure(l fact.Language, n int, seed uint64) Report {
+	mix := companion.Usual()
 	mix.Chinese = float64(l)
 	k := gramUnits[l]
-	out := Leak{Language: languageKeys[l], GramUnits: k, TrainSamples: n, TestSamples: n}
+	out := Report{Language: [...]string{fact.English: "en", fact.Chinese: "zh"}[l], GramUnits: k, TrainSamples: n, TestSamples: n}
 	grams, texts := map[string]struct{}{}, map[string]struct{}{}
 	trigrams, words := map[string]struct{}{}, map[string]struct{}{}
-	for units := range lineUnits(seed, Train, mix, n, l) {
+	for units := range lineUnits(seed, companion.Train, mix, n, l) {
 		for i := range units {
 			words[units[i]] = struct{}{}
 			if i+3 <= len(units) {
@@ -55,7 +58,7 @@ func Leakage(l fact.Language, n int, seed uint64) Leak {
 		}
 	}
 	out.DistinctTrigrams, out.DistinctVocabulary = len(trigrams), len(words)
-	for units := range lineUnits(seed+1, Test, mix, n, l) {
+	for units := range lineUnits(seed+1, companion.Test, mix, n, l) {
 		if len(units) >= k {
 			out.TestTexts++
 			if _, ok := texts[strings.Join(units, " ")]; ok {
@@ -74,51 +77,25 @@ func Leakage(l fact.Language, n int, seed uint64) Leak {
 }
 
 // lineUnits gives the words, or Chinese characters, of every line of samples.
-func lineUnits(seed uint64, split Split, mix Mix, n int, l fact.Language) iter.Seq[[]string] {
+func lineUnits(seed uint64, split companion.Split, mix companion.Mix, n int, l fact.Language) iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
-		for s := range Samples(seed, split, mix) {
+		for s := range companion.Samples(seed, split, mix) {
 			if n--; n < 0 {
 				return
 			}
 			for _, p := range s {
-				if p.Role == System {
+				if p.Role == companion.System {
 					continue
 				}
 				for line := range strings.Lines(p.Text) {
 					if strings.HasPrefix(line, "today ") || strings.HasPrefix(line, "今天 ") {
 						continue
 					}
-					if u := units(l, line); len(u) > 0 && !yield(u) {
+					if u := speech.Units(l, line); len(u) > 0 && !yield(u) {
 						return
 					}
 				}
 			}
 		}
 	}
-}
-
-// units cuts a line into words in small letters, or into Chinese characters
-// with runs of other letters and digits whole.
-func units(l fact.Language, line string) []string {
-	var out []string
-	var b strings.Builder
-	end := func() {
-		if b.Len() > 0 {
-			out = append(out, b.String())
-			b.Reset()
-		}
-	}
-	for _, r := range strings.ToLower(line) {
-		switch {
-		case l == fact.Chinese && unicode.Is(unicode.Han, r):
-			end()
-			out = append(out, string(r))
-		case unicode.IsLetter(r) || unicode.IsDigit(r) || r == '\'':
-			b.WriteRune(r)
-		default:
-			end()
-		}
-	}
-	end()
-	return out
 }
