@@ -55,12 +55,14 @@ type Life struct {
 	written int // characters so far
 	due     int // of written, when the next fact is told
 
-	cast    []*someone // who the user speaks of, without themselves
-	strands []*strand
-	byKey   map[string]*strand
-	events  map[string]*strand // the one event of a day
-	planned []*told            // what will be told because of something before
-	session *Session           // being written
+	cast     []*someone // who the user speaks of, without themselves
+	strands  []*strand
+	byKey    map[string]*strand
+	events   map[string]*strand // the one event of a day
+	sessions int
+	promises []promise // oldest first
+	planned  []*told   // what will be told because of something before
+	session  *Session  // being written
 }
 
 // strand is one kind of fact about one subject, with all that was said of it.
@@ -170,7 +172,8 @@ func (l *Life) next() Session {
 }
 
 func (l *Life) greet() {
-	if l.w.chance(0.8) {
+	l.sessions++
+	if !l.remind() && l.w.chance(0.8) {
 		l.pair(l.w.say("hello"), l.w.say("helloback"), Greeting)
 	}
 }

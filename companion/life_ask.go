@@ -195,7 +195,7 @@ func (l *Life) times() (out []Question) {
 				Answer: render(l.w.lang, l.w.phrase(s.p, "was"), byFriend, s.who, slots), Accept: speech.Dates(x.when, true), Evidence: []int{x.turn}})
 		}
 		next := l.events[x.when.AddDate(0, 0, 1).Format(time.DateOnly)]
-		if next != nil && next.p.name == "exam" && s.p.name != "exam" {
+		if next != nil && next.p.name == "exam" && s.p.name != "exam" && s.p.name != "promised" {
 			out = append(out, Question{Type: OfTime, Predicate: "exam", Text: strings.ReplaceAll(l.w.say("daybefore"), "{v}", next.last().v[l.w.lang]),
 				Answer: render(l.w.lang, l.w.phrase(s.p, "note"), byFriend, s.who, slots), Accept: []string{x.v[l.w.lang]}, Evidence: []int{x.turn, next.last().turn}})
 		}

@@ -2,6 +2,7 @@ package companion
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"kuai/companion/fact"
@@ -9,7 +10,7 @@ import (
 
 // notInLives are predicates that a life leaves out: a pet that is spoken of
 // shows that it is there, so that asking for the pet has several answers.
-var notInLives = []string{"has_pet", "promised"}
+var notInLives = []string{"has_pet"}
 
 // tellSomething tells a planned fact, a new one, one that changed, one more of
 // many, a name, or an event.
@@ -204,6 +205,10 @@ func (l *Life) happen() bool {
 	if !l.event(f) {
 		return false
 	}
+	if p.name == "promised" {
+		l.promises = append(l.promises, promise{f.v[w.lang], l.sessions + 1 + w.r.IntN(6)})
+		return true
+	}
 	today := f.when.Truncate(24 * time.Hour)
 	exam := files().byName["exam"]
 	switch {
@@ -219,6 +224,25 @@ func (l *Life) happen() bool {
 			l.planned = slices.Insert(l.planned, 0, e)
 		}
 	}
+	return true
+}
+
+// promise is something that the companion will ask after.
+type promise struct {
+	what string
+	due  int // the session
+}
+
+// remind lets the companion ask after a promise whose time has come, and says
+// whether it did.
+func (l *Life) remind() bool {
+	if len(l.promises) == 0 || l.sessions < l.promises[0].due {
+		return false
+	}
+	what := l.promises[0].what
+	l.promises = l.promises[1:]
+	l.pair(l.w.say("hello"), strings.ReplaceAll(l.w.say("reminder"), "{v}", what), Greeting)
+	l.pair(l.w.say("reminded"), l.w.say("helloback"), SmallTalk)
 	return true
 }
 

@@ -32,7 +32,7 @@ func (w *writer) phrase(p *predicate, form string) string {
 	return choose(w.r, w.split, all, fewPhrases, func(s string) bool { return held(p.name+form+s, heldPhrases) })
 }
 
-var greetings = map[string]bool{"hello": true, "helloback": true, "bye": true, "byeback": true}
+var greetings = map[string]bool{"hello": true, "helloback": true, "bye": true, "byeback": true, "reminder": true, "reminded": true}
 
 // say draws one of the lines of say.txt.
 func (w *writer) say(name string) string {
