@@ -2,6 +2,7 @@ package nn
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"kuai/grad"
 	"kuai/internal/check"
@@ -167,12 +168,7 @@ func (m *mixture) choose(i int) {
 }
 
 func taken(chosen []int32, e int32) bool {
-	for _, c := range chosen {
-		if c == e {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(chosen, e)
 }
 
 // rows calls f for every expert that has routed rows [i, j).

@@ -105,12 +105,10 @@ func (b *headBlock) run(t *grad.Tape, x []float32, i, n int) float64 {
 // row computes a row's loss and leaves the gradient of its products in p.
 func (b *headBlock) row(grads bool, r, at int) float64 {
 	z, p := b.z[r*b.v:][:b.v], b.p[r*b.v:][:b.v]
-	c := float32(1)
 	if b.limit > 0 {
-		c = b.limit
-		vec.Scale(z, z, 1/c)
+		vec.Scale(z, z, 1/b.limit)
 		vec.Tanh(z, z)
-		vec.Scale(p, z, c)
+		vec.Scale(p, z, b.limit)
 	} else {
 		copy(p, z)
 	}

@@ -36,15 +36,15 @@ func (b *Book) Active(s Scene) []Entry {
 	in := make([]bool, len(b.Entries))
 	extra := ""
 	for round := 0; round <= maxRecursion; round++ {
-		found := ""
+		var found strings.Builder
 		for i := range b.Entries {
 			e := &b.Entries[i]
 			if !in[i] && e.wanted(s, depth, extra) {
 				in[i] = true
-				found += "\n" + e.Content
+				found.WriteString("\n" + e.Content)
 			}
 		}
-		if extra += found; found == "" || !b.Recursive {
+		if extra += found.String(); found.String() == "" || !b.Recursive {
 			break
 		}
 	}

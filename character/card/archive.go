@@ -82,7 +82,7 @@ func unpack(f *zip.File, left *int64) ([]byte, error) {
 // icon returns the main picture of an archive, if it is a PNG.
 func (c *Card) icon() []byte {
 	for _, a := range c.Assets {
-		name, embedded := strings.CutPrefix(a.URI, "embeded://")
+		name, embedded := strings.CutPrefix(a.URI, "embedded://")
 		if !embedded || a.Type != "icon" {
 			continue
 		}

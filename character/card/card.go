@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -323,9 +324,7 @@ var flatOnly = map[string]bool{"spec": true, "spec_version": true, "data": true}
 
 func (f fields) clone() fields {
 	out := make(fields, len(f))
-	for k, v := range f {
-		out[k] = v
-	}
+	maps.Copy(out, f)
 	return out
 }
 

@@ -136,7 +136,7 @@ func TestPNG(t *testing.T) {
 // TestArchive reads and writes a charx, and refuses traps.
 func TestArchive(t *testing.T) {
 	t.Parallel()
-	make := func(files map[string][]byte) []byte {
+	pack := func(files map[string][]byte) []byte {
 		var b bytes.Buffer
 		z := zip.NewWriter(&b)
 		for name, data := range files {
@@ -153,8 +153,8 @@ func TestArchive(t *testing.T) {
 		}
 		return b.Bytes()
 	}
-	card := []byte(`{"spec":"chara_card_v3","spec_version":"3.0","data":{"name":"Zip","assets":[{"type":"icon","uri":"embeded://assets/main.png","name":"main","ext":"png","q":1}]}}`)
-	c, err := Parse(make(map[string][]byte{"card.json": card, "assets/main.png": blank()}))
+	card := []byte(`{"spec":"chara_card_v3","spec_version":"3.0","data":{"name":"Zip","assets":[{"type":"icon","uri":"embedded://assets/main.png","name":"main","ext":"png","q":1}]}}`)
+	c, err := Parse(pack(map[string][]byte{"card.json": card, "assets/main.png": blank()}))
 	if err != nil || !bytes.Equal(c.Portrait, blank()) {
 		t.Fatalf("%v %+v", err, c)
 	}
@@ -171,7 +171,7 @@ func TestArchive(t *testing.T) {
 		"no card":    {"readme": nil},
 		"a bad card": {"card.json": []byte("{")},
 	} {
-		if _, err := Parse(make(files)); err == nil {
+		if _, err := Parse(pack(files)); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

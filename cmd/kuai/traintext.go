@@ -47,7 +47,7 @@ What is finished is exported as a directory that kuai chat and transformers' use
 			}
 			o.Dir, o.Seed, o.Every, o.View, o.Pool = t.dir, t.seed, t.every, a.Err, par.New(t.workers)
 			if export {
-				return talk.Export(o, to)
+				return talk.Export(cmd.Context(), o, to)
 			}
 			return a.trainText(cmd.Context(), o, texts, to)
 		},
@@ -90,7 +90,7 @@ func (a *app) trainText(ctx context.Context, o talk.Options, texts []string, to 
 	if err := a.trained("text", res); err != nil {
 		return err
 	}
-	if err := talk.Export(o, to); err != nil {
+	if err := talk.Export(ctx, o, to); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(a.Err, "exported to %s\n", to)

@@ -158,7 +158,7 @@ func (d *Dialogue) Load(path string) (resumed bool, err error) {
 	}
 	f, err := os.Open(path + stateSuffix)
 	if err != nil {
-		return false, nil //nolint:nilerr // messages are enough
+		return false, nil
 	}
 	defer f.Close() //nolint:errcheck // was only read
 	if err := d.talker.Engine.Import(d.name, f); err != nil {

@@ -21,6 +21,7 @@ func TestOpenEnd(t *testing.T) {
 	t.Parallel()
 	m := &fakeModel{context: 10_000, script: strings.Repeat("x", 20_000)}
 	start(t, m, Options{MemoryBytes: 7000}, func(t *testing.T, e *Engine) {
+		t.Helper()
 		one := submit(t, e, Request{Prompt: ids("a|")})
 		two := submit(t, e, Request{Prompt: ids("b|")})
 		short := submit(t, e, Request{Prompt: ids("c|"), MaxTokens: 500})

@@ -54,7 +54,7 @@ func TestSoakOfModel(t *testing.T) {
 	var rss, live []float64
 	for minute := 1; minute <= minutes && !t.Failed(); minute++ {
 		time.Sleep(time.Minute)
-		runtime.GC() //nolint:revive // what is alive is the question
+		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		all, anon := residentMiB(t)
@@ -82,6 +82,7 @@ func TestSoakOfModel(t *testing.T) {
 // soakConversation is a conversation of one to six turns; some are left amid an
 // answer, as people do.
 func soakConversation(t *testing.T, l *Loaded, i int, r *rand.Rand, stop *atomic.Bool, turns *atomic.Int64) {
+	t.Helper()
 	prompt := RawTokens(l.Vocab, strings.Repeat(fmt.Sprintf("The %d story of this collection begins here. ", r.IntN(1000)), 1+r.IntN(6)))
 	for turn := range 1 + r.IntN(6) {
 		if stop.Load() {

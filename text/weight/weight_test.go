@@ -50,8 +50,17 @@ func TestMultiply(t *testing.T) {
 		want string
 		bar  float64
 	}{
-		{quant.F32, "", 1e-5}, {quant.F16, "", 1e-5}, {quant.F16, "f32", 1e-5}, {quant.BF16, "f32", 1e-5}, {quant.BF16, "", 0.01},
-		{quant.Q8_0, "", 0.01}, {quant.Q4_0, "", 0.01}, {quant.Q4_1, "", 0.01}, {quant.F32, "q8", 0.02}, {quant.F32, "q4", 0.12}, {quant.Q8_0, "f32", 1e-5},
+		{quant.F32, "", 1e-5},
+		{quant.F16, "", 1e-5},
+		{quant.F16, "f32", 1e-5},
+		{quant.BF16, "f32", 1e-5},
+		{quant.BF16, "", 0.01},
+		{quant.Q8_0, "", 0.01},
+		{quant.Q4_0, "", 0.01},
+		{quant.Q4_1, "", 0.01},
+		{quant.F32, "q8", 0.02},
+		{quant.F32, "q4", 0.12},
+		{quant.Q8_0, "f32", 1e-5},
 	} {
 		for _, m := range []int{1, 7, 40, 130} {
 			t.Run(fmt.Sprint(c.typ, c.want, m), func(t *testing.T) {

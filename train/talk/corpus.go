@@ -109,7 +109,7 @@ func kindOf(name string, lines []string) corpusKind {
 func (c *Corpus) split(lines []string) {
 	if c.kind == dialogues {
 		var all []string
-		for _, d := range strings.Split(strings.Join(lines, "\n"), "\n\n") {
+		for d := range strings.SplitSeq(strings.Join(lines, "\n"), "\n\n") {
 			if d = strings.Trim(d, "\n"); strings.Contains(d, "\n") {
 				all = append(all, d)
 			}

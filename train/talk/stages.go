@@ -193,12 +193,12 @@ const chatTemplate = `{{ bos_token }}{% for m in messages %}{{ '<|' + m['role'] 
 
 // Export writes the averaged weights of the newest checkpoint as a Hugging Face
 // directory.
-func Export(o Options, to string) error {
+func Export(ctx context.Context, o Options, to string) error {
 	points := train.Checkpoints(o.Dir)
 	if len(points) == 0 {
 		return fmt.Errorf("talk: %s: no checkpoint to export", o.Dir)
 	}
-	t, err := o.Tokenizer(context.Background())
+	t, err := o.Tokenizer(ctx)
 	if err != nil {
 		return err
 	}

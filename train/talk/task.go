@@ -170,7 +170,9 @@ func (k *Task) Loss(t *grad.Tape, _ int, b Batch) (*grad.Var, []train.Metric, er
 	}
 	mean := func(r companion.Role) float64 { return sum[r] / float64(max(count[r], 1)) }
 	return loss, []train.Metric{
-		{Name: "reply", Value: mean(companion.Assistant)}, {Name: "extract", Value: mean(companion.Extract)},
-		{Name: "text", Value: mean(companion.Text)}, {Name: "busiest", Value: busiest},
+		{Name: "reply", Value: mean(companion.Assistant)},
+		{Name: "extract", Value: mean(companion.Extract)},
+		{Name: "text", Value: mean(companion.Text)},
+		{Name: "busiest", Value: busiest},
 	}, nil
 }
