@@ -2,11 +2,17 @@
 // a friend about a life, small talk around it, and questions whose answers are
 // known. They train the companion model and measure its memory.
 //
-// Everything is drawn from a seed out of four files of data: values (lexicon),
-// how facts are put (phrases), what stands around them (say) and small talk
-// (talk). A fifth of the phrases and a quarter of the values are held out by
-// their hash: the Train split never draws them, the Test split only them,
-// wherever there are enough.
+// Everything is drawn from a seed out of files of data: values (lexicon), how
+// facts are put (phrases; en and zh), what stands around them (say), scripts of
+// small talk (talk) and a grammar of more (chatter); the files called more add
+// to the others. A fifth of the phrases and a quarter of the values are held
+// out by their hash: the Train split never draws them, the Test split only
+// them, wherever there are enough. Package leak measures what passes over all
+// the same, package hand has questions that no grammar made.
+//
+// Samples are for training, quizzes for a quick look at a model. A Life is for
+// measuring a memory: years of sessions, streamed, with questions at the end
+// and the turns that answer them.
 package companion
 
 import (

@@ -54,9 +54,9 @@ func (q *Question) IsStale(answer string) bool {
 	return !q.Right(answer) && containsAny(answer, q.Stale)
 }
 
-func containsAny(s string, any []string) bool {
+func containsAny(s string, all []string) bool {
 	s = strings.ToLower(s)
-	return slices.ContainsFunc(any, func(x string) bool { return strings.Contains(s, strings.ToLower(x)) })
+	return slices.ContainsFunc(all, func(x string) bool { return strings.Contains(s, strings.ToLower(x)) })
 }
 
 // Questions makes up to n questions about what Sessions has told so far, the
@@ -64,8 +64,8 @@ func containsAny(s string, any []string) bool {
 func (l *Life) Questions(n int) []Question {
 	makers := [questionTypes]func() []Question{l.singles, l.updates, l.counts, l.twoHops, l.times, l.preferences, func() []Question { return l.nevers(n) }}
 	var pools [questionTypes][]Question
-	for t, make := range makers {
-		pools[t] = make()
+	for t, draw := range makers {
+		pools[t] = draw()
 		l.w.r.Shuffle(len(pools[t]), func(i, j int) { pools[t][i], pools[t][j] = pools[t][j], pools[t][i] })
 	}
 	var out []Question

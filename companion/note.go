@@ -35,7 +35,7 @@ func Wordings(l fact.Language, f fact.Fact) []string {
 	}
 	var out []string
 	for _, phrase := range p.forms[l]["ask"] {
-		if !held(p.name+"ask"+phrase, heldPhrases) {
+		if !held(p.name+"ask"+strings.ReplaceAll(phrase, "{T}", "{P}"), heldPhrases) {
 			out = append(out, render(l, phrase, byUser, subject(l, f.Subject), valueSlots(l, f.Object)))
 		}
 	}

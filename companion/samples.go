@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"kuai/companion/fact"
 )
@@ -163,6 +165,11 @@ func (w *writer) lines() Sample {
 	sep := " "
 	if w.lang == fact.Chinese {
 		sep = ""
+	}
+	for i := range len(text) - 1 { // the stop that is left out at an end is needed here
+		if last, _ := utf8.DecodeLastRuneInString(text[i]); unicode.IsLetter(last) || unicode.IsDigit(last) {
+			text[i] += [...]string{fact.English: ".", fact.Chinese: "，"}[w.lang]
+		}
 	}
 	return append(s, Part{User, strings.Join(text, sep), 0}, Part{Extract, strings.Join(out, "\n"), 1})
 }

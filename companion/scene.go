@@ -29,7 +29,9 @@ func (w *writer) phrase(p *predicate, form string) string {
 	if len(all) == 0 {
 		return ""
 	}
-	return choose(w.r, w.split, all, fewPhrases, func(s string) bool { return held(p.name+form+s, heldPhrases) })
+	return choose(w.r, w.split, all, fewPhrases, func(s string) bool {
+		return held(p.name+form+strings.ReplaceAll(s, "{T}", "{P}"), heldPhrases) // as they were called before they were told apart
+	})
 }
 
 var greetings = map[string]bool{"hello": true, "helloback": true, "bye": true, "byeback": true, "reminder": true, "reminded": true}

@@ -199,6 +199,17 @@ func (s *someone) words(l fact.Language, v voice) [4]string {
 	return [4]string{who, who + "'s", who, who}
 }
 
+// theirs is the possessive of a subject that the sentence has already named.
+func (s *someone) theirs(l fact.Language, v voice) string {
+	if own := s.words(l, v)[1]; l == fact.Chinese || s.form(v) < 2 {
+		return own
+	}
+	if s.pet {
+		return "its"
+	}
+	return "their"
+}
+
 // form is which of [am|are|is] a subject takes.
 func (s *someone) form(v voice) int {
 	if !s.self() || s.name != (value{}) {
@@ -236,6 +247,8 @@ func render(l fact.Language, phrase string, v voice, s *someone, slots map[strin
 			b.WriteString(words[0])
 		case "P":
 			b.WriteString(words[1])
+		case "T": // whose, said of somebody for the second time
+			b.WriteString(s.theirs(l, v))
 		case "S:o":
 			b.WriteString(words[2])
 		case "S:r":
