@@ -30,6 +30,10 @@ func (grey) Check(req video.Request) error {
 	return video.CheckPrompt(req.Prompt)
 }
 
+func (grey) Size() int   { return 16 }
+func (grey) Frames() int { return 25 }
+func (grey) FPS() int    { return 12 }
+
 func (grey) Generate(_ context.Context, req video.Request, progress func(video.Progress)) (*video.Result, error) {
 	progress(video.Progress{Stage: "decode", Step: 1, Steps: 1})
 	frame := bytes.Repeat([]byte{90}, 16*16*3)
@@ -120,7 +124,7 @@ func TestForm(t *testing.T) {
 	s := server(t)
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	for k, v := range map[string]string{"prompt": "a fox", "model": "sora-2", "seconds": "4"} {
+	for k, v := range map[string]string{"prompt": "a fox", "model": "sora-2", "seconds": "2"} {
 		if err := form.WriteField(k, v); err != nil {
 			t.Fatal(err)
 		}
@@ -282,5 +286,23 @@ func TestOtherOrigins(t *testing.T) {
 	defer res.Body.Close() //nolint:errcheck // only its status counts
 	if res.StatusCode != http.StatusForbidden {
 		t.Errorf("status %d, want 403", res.StatusCode)
+	}
+}
+
+// TestVideoShape checks that seconds, size and model are honoured or refused.
+func TestVideoShape(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	for body, want := range map[string]string{
+		`{"prompt":"a fox","seconds":"2","size":"64x64","model":"kuai-video"}`: `"status"`,
+		`{"prompt":"a fox","seconds":4}`:                                       "at most 2.08",
+		`{"prompt":"a fox","seconds":"x"}`:                                     `"param":"seconds"`,
+		`{"prompt":"a fox","seconds":1,"frames":5}`:                            "both",
+		`{"prompt":"a fox","size":"1280x720"}`:                                 "want 64x64",
+		`{"prompt":"a fox","model":"gpt-9"}`:                                  `"param":"model"`,
+	} {
+		if _, _, got := call(t, "POST", s.URL+"/v1/videos", "application/json", strings.NewReader(body)); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", body, got)
+		}
 	}
 }

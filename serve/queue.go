@@ -38,6 +38,13 @@ type Generator interface {
 	Generate(ctx context.Context, req video.Request, progress func(video.Progress)) (*video.Result, error)
 }
 
+// Shaped is a Generator that says which clips it makes.
+type Shaped interface {
+	Size() int   // pixels on a side
+	Frames() int // at most
+	FPS() int
+}
+
 // Errors that callers branch on.
 var (
 	ErrFull     = errors.New("serve: too many clips are waiting; try again later")
@@ -152,6 +159,12 @@ func (q *Queue) Close() {
 	q.mu.Unlock()
 	q.stop(ErrClosed)
 	<-q.stopped
+}
+
+// Shape returns what the generator says of its clips, and whether it does.
+func (q *Queue) Shape() (s Shaped, ok bool) {
+	s, ok = q.gen.(Shaped)
+	return s, ok
 }
 
 // Submit queues a request. It fails with what is wrong with it, ErrFull or

@@ -98,7 +98,15 @@ func FromJob(j serve.Job) Video {
 func (h *handler) create(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // where the server can
-	req, err := decode(r)
+	in, err := decode(r)
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	req, err := in.request()
+	if err == nil {
+		err = h.shape(&req, in)
+	}
 	if err != nil {
 		failed(w, err)
 		return
@@ -132,23 +140,57 @@ type wire struct {
 	Steps    number `json:"steps"`
 	Frames   number `json:"frames"`
 	Guidance number `json:"guidance"`
+	Seconds  number `json:"seconds"`
+	Size     string `json:"size"` // of the delivered clip: 256x256
 }
 
-func decode(r *http.Request) (video.Request, error) {
+// shape takes seconds and size as the model has them, or refuses them. OpenAI's
+// names of video models stand for ours, since its clients have no others.
+func (h *handler) shape(req *video.Request, in wire) error {
+	if in.Model != "" && in.Model != model && !strings.HasPrefix(in.Model, "sora-") {
+		return invalid("model", "model is %q, clips are made by %s", in.Model, model)
+	}
+	s, ok := h.q.Shape()
+	if !ok {
+		return nil
+	}
+	if size := fmt.Sprintf("%dx%d", s.Size()*scale, s.Size()*scale); in.Size != "" && in.Size != size {
+		return invalid("size", "size is %q, want %s", in.Size, size)
+	}
+	if in.Seconds == "" {
+		return nil
+	}
+	seconds, err := strconv.ParseFloat(string(in.Seconds), 64)
+	longest := float64(s.Frames()) / float64(s.FPS())
+	switch {
+	case err != nil || !(seconds > 0):
+		return invalid("seconds", "seconds is %q, want a number above 0", in.Seconds)
+	case seconds > longest:
+		return invalid("seconds", "seconds is %q, want at most %.2f", in.Seconds, longest)
+	case in.Frames != "":
+		return invalid("seconds", "both seconds and frames are given, want one")
+	}
+	req.Frames = 1 + int(seconds*float64(s.FPS())+0.5)/video.TimeStride*video.TimeStride
+	req.Frames = min(req.Frames, s.Frames())
+	return nil
+}
+
+func decode(r *http.Request) (wire, error) {
 	var in wire
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err == nil && (kind == "multipart/form-data" || kind == "application/x-www-form-urlencoded") {
 		if err := r.ParseMultipartForm(maxBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
-			return video.Request{}, invalid("", "form: %v", err)
+			return in, invalid("", "form: %v", err)
 		}
 		in = wire{
 			Prompt: r.FormValue("prompt"), Model: r.FormValue("model"), Seed: number(r.FormValue("seed")),
 			Steps: number(r.FormValue("steps")), Frames: number(r.FormValue("frames")), Guidance: number(r.FormValue("guidance")),
+			Seconds: number(r.FormValue("seconds")), Size: r.FormValue("size"),
 		}
 	} else if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		return video.Request{}, invalid("", "body: %v", err)
+		return in, invalid("", "body: %v", err)
 	}
-	return in.request()
+	return in, nil
 }
 
 func (in wire) request() (video.Request, error) {
