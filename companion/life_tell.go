@@ -156,7 +156,13 @@ func (l *Life) change() bool {
 
 // oneMore adds to a fact that has many values.
 func (l *Life) oneMore() bool {
-	s := l.draw(func(s *strand) bool { return s.p.kind == fact.Multi && len(s.said) < 5 && l.turn > s.last().turn+4 })
+	most := 5
+	if l.w.chance(0.5) {
+		most = 2
+	}
+	s := l.draw(func(s *strand) bool {
+		return s.p.kind == fact.Multi && len(s.said) < most && len(s.p.forms[l.w.lang]["count"]) > 0 && l.turn > s.last().turn+4
+	})
 	if s == nil {
 		return false
 	}
@@ -166,8 +172,11 @@ func (l *Life) oneMore() bool {
 
 // introduce tells the name of somebody, more likely of one who was spoken of.
 func (l *Life) introduce() bool {
-	for range 20 {
+	for try := range 40 {
 		who := l.cast[l.w.r.IntN(len(l.cast))]
+		if try < 20 && !slices.ContainsFunc(l.strands, func(s *strand) bool { return s.who == who }) {
+			continue
+		}
 		p := files().byName["name"]
 		if who.pet {
 			p = files().byName["pet_name"]

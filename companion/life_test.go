@@ -98,7 +98,7 @@ func checkQuestions(t *testing.T, turns []Turn, questions []Question) {
 		}
 	}
 	for typ, n := range types {
-		if n < 5 {
+		if n < 4 {
 			t.Errorf("%d questions of type %v", n, Type(typ))
 		}
 	}
