@@ -40,15 +40,19 @@ func (r *Report) Add(name string, value float64, unit string) {
 	r.Bars = append(r.Bars, Bar{Name: name, Value: &value, Unit: unit})
 }
 
+// rounding is how far a figure may be on the wrong side of its bar and meet it:
+// a share of two in a hundred is not exactly 0.02.
+const rounding = 1e-9
+
 // AtLeast appends a figure that should reach bar.
 func (r *Report) AtLeast(name string, value, bar float64, unit string) {
-	ok := value >= bar
+	ok := value >= bar-rounding
 	r.Bars = append(r.Bars, Bar{Name: name, Value: &value, Bar: &bar, Unit: unit, OK: &ok})
 }
 
 // AtMost appends a figure that should stay below bar.
 func (r *Report) AtMost(name string, value, bar float64, unit string) {
-	ok := value <= bar
+	ok := value <= bar+rounding
 	r.Bars = append(r.Bars, Bar{Name: name, Value: &value, Bar: &bar, Less: true, Unit: unit, OK: &ok})
 }
 
