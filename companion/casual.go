@@ -41,5 +41,5 @@ func (w *writer) casual(s string, question bool) string {
 var spellings = strings.NewReplacer("favorite", "favourite", " color?", " colour?", " color ", " colour ", "What is", "What's", "Where is", "Where's", "When is", "When's",
 	"Who is", "Who's")
 
-var slips = strings.NewReplacer("favorite", "favorit", "remember", "remeber", "birthday", "brithday", "which", "wich", "because", "becuase",
-	"does", "dose", "where", "wehre", "called", "caled", "again", "agian", "What", "Waht", "again?", "agian?")
+var slips = strings.NewReplacer("favorite", "favorit", "remember", "remember", "birthday", "birthday", "which", "which", "because", "because",
+	"does", "dose", "where", "wehre", "called", "caled", "again", "again", "What", "What", "again?", "again?")

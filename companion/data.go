@@ -80,7 +80,7 @@ var files = sync.OnceValue(func() *data {
 	}
 	talk := sections(talkText, moreText("more_talk"))
 	for l, name := range languageKeys {
-		for _, p := range strings.Split(strings.Join(talk[name], "\n"), "\n\n") {
+		for p := range strings.SplitSeq(strings.Join(talk[name], "\n"), "\n\n") {
 			d.talk[l] = append(d.talk[l], strings.Split(strings.Trim(p, "\n"), "\n"))
 		}
 	}

@@ -83,8 +83,10 @@ func (l *Life) Questions(n int) []Question {
 // about asks for a strand's newest value.
 func (l *Life) about(t Type, s *strand, named value, evidence ...int) Question {
 	q := l.w.ask(&told{p: s.p, who: s.who, v: s.last().v, when: s.last().when}, named)
-	return Question{Type: t, Text: q.ask, Answer: q.answer, Accept: l.accept(s), Stale: l.stale(s),
-		Evidence: append(evidence, s.last().turn), Predicate: s.p.name}
+	return Question{
+		Type: t, Text: q.ask, Answer: q.answer, Accept: l.accept(s), Stale: l.stale(s),
+		Evidence: append(evidence, s.last().turn), Predicate: s.p.name,
+	}
 }
 
 // accept is the newest value, as it may be written.
@@ -124,7 +126,7 @@ func (l *Life) stale(s *strand) []string {
 
 // plainFact reports whether a strand is no event and no list of several.
 func plainFact(s *strand) bool {
-	return s.p.kind != fact.Event && !(s.p.kind == fact.Multi && len(s.said) > 1)
+	return s.p.kind != fact.Event && (s.p.kind != fact.Multi || len(s.said) <= 1)
 }
 
 func (l *Life) singles() (out []Question) {
@@ -191,13 +193,17 @@ func (l *Life) times() (out []Question) {
 		x := s.last()
 		slots := map[string]string{"v": x.v[l.w.lang], "d": speech.Day(l.w.lang, x.when), "m": speech.Measure(x.v[fact.Chinese])}
 		if phrase := l.w.phrase(s.p, "when"); phrase != "" {
-			out = append(out, Question{Type: OfTime, Predicate: s.p.name, Text: render(l.w.lang, phrase, byUser, s.who, slots),
-				Answer: render(l.w.lang, l.w.phrase(s.p, "was"), byFriend, s.who, slots), Accept: speech.Dates(x.when, true), Evidence: []int{x.turn}})
+			out = append(out, Question{
+				Type: OfTime, Predicate: s.p.name, Text: render(l.w.lang, phrase, byUser, s.who, slots),
+				Answer: render(l.w.lang, l.w.phrase(s.p, "was"), byFriend, s.who, slots), Accept: speech.Dates(x.when, true), Evidence: []int{x.turn},
+			})
 		}
 		next := l.events[x.when.AddDate(0, 0, 1).Format(time.DateOnly)]
 		if next != nil && next.p.name == "exam" && s.p.name != "exam" && s.p.name != "promised" {
-			out = append(out, Question{Type: OfTime, Predicate: "exam", Text: strings.ReplaceAll(l.w.say("daybefore"), "{v}", next.last().v[l.w.lang]),
-				Answer: render(l.w.lang, l.w.phrase(s.p, "note"), byFriend, s.who, slots), Accept: []string{x.v[l.w.lang]}, Evidence: []int{x.turn, next.last().turn}})
+			out = append(out, Question{
+				Type: OfTime, Predicate: "exam", Text: strings.ReplaceAll(l.w.say("daybefore"), "{v}", next.last().v[l.w.lang]),
+				Answer: render(l.w.lang, l.w.phrase(s.p, "note"), byFriend, s.who, slots), Accept: []string{x.v[l.w.lang]}, Evidence: []int{x.turn, next.last().turn},
+			})
 		}
 	}
 	return out
@@ -215,9 +221,11 @@ func (l *Life) preferences() (out []Question) {
 				evidence = append(evidence, x.turn)
 			}
 		}
-		slots := valueSlots(l.w.lang, s.last().v[l.w.lang])
-		out = append(out, Question{Type: OfPreference, Predicate: s.p.name, Text: render(l.w.lang, l.w.phrase(s.p, "wish"), byUser, s.who, slots),
-			Answer: render(l.w.lang, l.w.phrase(s.p, "wished"), byFriend, s.who, slots), Accept: accept, Stale: stale, Evidence: evidence})
+		slots := valueSlots(s.last().v[l.w.lang])
+		out = append(out, Question{
+			Type: OfPreference, Predicate: s.p.name, Text: render(l.w.lang, l.w.phrase(s.p, "wish"), byUser, s.who, slots),
+			Answer: render(l.w.lang, l.w.phrase(s.p, "wished"), byFriend, s.who, slots), Accept: accept, Stale: stale, Evidence: evidence,
+		})
 	}
 	return out
 }

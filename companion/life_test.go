@@ -149,7 +149,7 @@ func TestLifeLong(t *testing.T) {
 			}
 		}
 		took, distinct := time.Since(begin), len(seen)
-		seen = nil
+		clear(seen)
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		grown := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) >> 20

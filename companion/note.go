@@ -23,7 +23,7 @@ func note(l fact.Language, f fact.Fact) string {
 	if p == nil || len(p.forms[l]["note"]) == 0 {
 		return f.Subject + " " + strings.ReplaceAll(f.Predicate, "_", " ") + " " + f.Object
 	}
-	return render(l, p.forms[l]["note"][0], byNeither, subject(l, f.Subject), valueSlots(l, f.Object))
+	return render(l, p.forms[l]["note"][0], byNeither, subject(l, f.Subject), valueSlots(f.Object))
 }
 
 // Wordings are questions that a fact answers, as the user would ask them, for
@@ -36,13 +36,13 @@ func Wordings(l fact.Language, f fact.Fact) []string {
 	var out []string
 	for _, phrase := range p.forms[l]["ask"] {
 		if !held(p.name+"ask"+strings.ReplaceAll(phrase, "{T}", "{P}"), heldPhrases) {
-			out = append(out, render(l, phrase, byUser, subject(l, f.Subject), valueSlots(l, f.Object)))
+			out = append(out, render(l, phrase, byUser, subject(l, f.Subject), valueSlots(f.Object)))
 		}
 	}
 	return out
 }
 
-func valueSlots(l fact.Language, v string) map[string]string {
+func valueSlots(v string) map[string]string {
 	return map[string]string{"v": v, "m": speech.Measure(v)}
 }
 

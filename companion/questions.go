@@ -1,6 +1,7 @@
 package companion
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -127,12 +128,7 @@ func (b *packer) several() (ask, answer string) {
 }
 
 func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, s)
 }
 
 // whenWas asks for the day of an event, for what was on a day, or for what was

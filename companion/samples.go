@@ -64,11 +64,11 @@ func (w *writer) chat() Sample {
 			p = facts[w.r.IntN(len(facts))].p // the same about somebody else
 		}
 		who := w.somebody(p)
-		if key := p.name + "/" + who.key(w.lang); taken[key] {
+		key := p.name + "/" + who.key(w.lang)
+		if taken[key] {
 			continue
-		} else {
-			taken[key] = true
 		}
+		taken[key] = true
 		f := w.fact(p, who, when)
 		facts = append(facts, f)
 		s = s.user(f.text).reply(w.ack(f, false))
@@ -142,7 +142,7 @@ func (w *writer) lines() Sample {
 		for range 1 + w.r.IntN(2)*w.r.IntN(2) {
 			p := w.predicate(nil)
 			who := w.somebody(p)
-			if before != nil && before.pet == who.pet && p.who != selfOnly && p.who != anEvent && !(p.who == otherOnly && before.self()) {
+			if before != nil && before.pet == who.pet && p.who != selfOnly && p.who != anEvent && (p.who != otherOnly || !before.self()) {
 				who = before
 			}
 			form := "tell"

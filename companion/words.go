@@ -122,11 +122,12 @@ func (w *writer) sound(n int) string {
 
 // person makes a name.
 func (w *writer) person() value {
-	zh := string(surnames[w.r.IntN(len(surnames))])
+	var zh strings.Builder
+	zh.WriteString(string(surnames[w.r.IntN(len(surnames))]))
 	for range 1 + w.r.IntN(2) {
-		zh += string(givens[w.r.IntN(len(givens))])
+		zh.WriteString(string(givens[w.r.IntN(len(givens))]))
 	}
-	return value{w.syllables(2), zh}
+	return value{w.syllables(2), zh.String()}
 }
 
 // someone is a subject of facts.

@@ -82,8 +82,14 @@ func TestCharsmapGGUF(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "t5.gguf")
 			err := gguf.Write(path, []gguf.Key{
-				{Name: keyModel, Value: "t5"}, {Name: keyTokens, Value: c.Pieces}, {Name: keyScores, Value: c.Scores}, {Name: keyTypes, Value: c.Types},
-				{Name: keyUNK, Value: uint32(c.Unknown)}, {Name: keyPrefix, Value: c.Prefix}, {Name: keySingle, Value: c.Extra}, {Name: keyCharsmap, Value: data},
+				{Name: keyModel, Value: "t5"},
+				{Name: keyTokens, Value: c.Pieces},
+				{Name: keyScores, Value: c.Scores},
+				{Name: keyTypes, Value: c.Types},
+				{Name: keyUNK, Value: uint32(c.Unknown)},
+				{Name: keyPrefix, Value: c.Prefix},
+				{Name: keySingle, Value: c.Extra},
+				{Name: keyCharsmap, Value: data},
 			}, nil)
 			if err != nil {
 				t.Fatal(err)

@@ -98,8 +98,15 @@ func (a *app) characterShow(s shelf.Shelf, l fact.Language, args []string) error
 	}
 	var b strings.Builder
 	for _, f := range [][2]string{
-		{"name", c.Name}, {"description", c.Description}, {"personality", c.Personality}, {"scenario", c.Scenario},
-		{"greeting", c.FirstMessage}, {"examples", c.Examples}, {"tags", strings.Join(c.Tags, ", ")}, {"creator", c.Creator}, {"notes", c.CreatorNotes},
+		{"name", c.Name},
+		{"description", c.Description},
+		{"personality", c.Personality},
+		{"scenario", c.Scenario},
+		{"greeting", c.FirstMessage},
+		{"examples", c.Examples},
+		{"tags", strings.Join(c.Tags, ", ")},
+		{"creator", c.Creator},
+		{"notes", c.CreatorNotes},
 	} {
 		if f[1] != "" {
 			fmt.Fprintf(&b, "%-12s %s\n", f[0], strings.ReplaceAll(f[1], "\n", "\n             "))

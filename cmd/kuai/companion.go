@@ -43,8 +43,10 @@ func companionLanguages(s string, both bool) ([]fact.Language, error) {
 	return nil, usage(fmt.Errorf("--language is %q, want %s", s, want))
 }
 
-var companionRoles = [...]string{companion.System: "system", companion.Memory: "memory", companion.User: "user",
-	companion.Assistant: "assistant", companion.Extract: "extract", companion.Text: "text"}
+var companionRoles = [...]string{
+	companion.System: "system", companion.Memory: "memory", companion.User: "user",
+	companion.Assistant: "assistant", companion.Extract: "extract", companion.Text: "text",
+}
 
 func (a *app) companionGenerate() *cobra.Command {
 	var samples int
@@ -217,8 +219,10 @@ func writeLifeJSON(w io.Writer, life *companion.Life, characters, questions int)
 		}
 	}
 	for _, q := range life.Questions(questions) {
-		if err := e.Encode(map[string]any{"type": q.Type.String(), "question": q.Text, "answer": q.Answer, "accept": q.Accept,
-			"stale": q.Stale, "evidence": q.Evidence, "predicate": q.Predicate}); err != nil {
+		if err := e.Encode(map[string]any{
+			"type": q.Type.String(), "question": q.Text, "answer": q.Answer, "accept": q.Accept,
+			"stale": q.Stale, "evidence": q.Evidence, "predicate": q.Predicate,
+		}); err != nil {
 			return err
 		}
 	}

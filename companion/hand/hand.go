@@ -73,7 +73,7 @@ var types = []string{"single", "update", "never", "twohop", "count", "time", "pr
 // parse reads a file of blocks; a bad one is our own bug.
 func parse(l fact.Language, text string) []Case {
 	var out []Case
-	for _, block := range strings.Split(text, "\n\n") {
+	for block := range strings.SplitSeq(text, "\n\n") {
 		c := Case{Lang: l}
 		for line := range strings.Lines(block) {
 			c.line(strings.TrimSpace(line))

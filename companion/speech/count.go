@@ -12,6 +12,7 @@ import (
 
 var numbers = [...][2]string{{"none", "零"}, {"one", "一"}, {"two", "两"}, {"three", "三"}, {"four", "四"}, {"five", "五"}, {"six", "六"}}
 
+// Number writes a small number as a word.
 func Number(l fact.Language, n int) string {
 	if n < len(numbers) {
 		return numbers[n][l]
@@ -19,6 +20,7 @@ func Number(l fact.Language, n int) string {
 	return strconv.Itoa(n)
 }
 
+// Enumerate joins a list as one says it.
 func Enumerate(l fact.Language, list []string) string {
 	if l == fact.Chinese {
 		return strings.Join(list, "、")
@@ -40,7 +42,7 @@ var measures = map[string]string{
 var measureOf = sync.OnceValue(func() map[string]string {
 	of := map[string]string{}
 	for m, things := range measures {
-		for _, t := range strings.Fields(things) {
+		for t := range strings.FieldsSeq(things) {
 			of[t] = m
 		}
 	}
@@ -72,6 +74,7 @@ func Dates(t time.Time, year bool) []string {
 	return out
 }
 
+// Ordinal is the ending of a number in a date: st, nd, rd, th.
 func Ordinal(n int) string {
 	switch {
 	case n%10 == 1 && n != 11:

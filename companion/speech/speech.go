@@ -20,6 +20,8 @@ func Agree(forms string, form int) string {
 	return all[form]
 }
 
+// WithArticle puts the indefinite article before an English noun, or "some"
+// before a plural.
 func WithArticle(s string) string {
 	for _, p := range [...]string{"a ", "an ", "the ", "some "} {
 		if strings.HasPrefix(s, p) {
@@ -97,6 +99,7 @@ func Lower(l fact.Language, s, phrase string) string {
 	return strings.ToLower(s[:1]) + s[1:]
 }
 
+// Joined puts two sentences together.
 func Joined(l fact.Language, a, b string) string {
 	if l == fact.Chinese {
 		return a + b

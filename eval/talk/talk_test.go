@@ -28,8 +28,11 @@ func TestMixes(t *testing.T) {
 		l    fact.Language
 		want bool
 	}{
-		{"Hello there", fact.English, false}, {"Hello 你", fact.English, true},
-		{"我住在 Oslo", fact.Chinese, false}, {"Hello my friend", fact.Chinese, true}, {"", fact.Chinese, false},
+		{"Hello there", fact.English, false},
+		{"Hello 你", fact.English, true},
+		{"我住在 Oslo", fact.Chinese, false},
+		{"Hello my friend", fact.Chinese, true},
+		{"", fact.Chinese, false},
 	} {
 		if got := mixes(c.s, c.l); got != c.want {
 			t.Errorf("%q: %v", c.s, got)

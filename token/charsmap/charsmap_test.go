@@ -21,7 +21,7 @@ func small() []byte {
 	units := make([]uint32, 512)
 	units[0] = 128 << 10
 	units[128^'a'] = 'a' | 1<<8 | (128^'a'^256)<<10 // a value at 256, children from there
-	units[256] = 1<<31 | 0
+	units[256] = 1 << 31                            // the value 0
 	units[256^'b'] = 'b' | 1<<8 | (256^'b'^300)<<10
 	units[300] = 1<<31 | 3
 	return file("xy\x00z\x00", units...)
@@ -50,8 +50,11 @@ func TestMap(t *testing.T) {
 		s          Spaces
 		text, want string
 	}{
-		{Spaces{Prefix: true, Single: true, Write: "_"}, "  b  c ", "_b_c"}, {Spaces{Write: "_"}, "  b  c ", "__b__c_"},
-		{Spaces{Prefix: true, Write: "_"}, " b", "__b"}, {Spaces{Prefix: true, Single: true, Write: "_"}, "   ", ""}, {Spaces{Prefix: true, Write: "_"}, "", ""},
+		{Spaces{Prefix: true, Single: true, Write: "_"}, "  b  c ", "_b_c"},
+		{Spaces{Write: "_"}, "  b  c ", "__b__c_"},
+		{Spaces{Prefix: true, Write: "_"}, " b", "__b"},
+		{Spaces{Prefix: true, Single: true, Write: "_"}, "   ", ""},
+		{Spaces{Prefix: true, Write: "_"}, "", ""},
 	} {
 		for _, m := range []*Map{m, nil} {
 			if got := m.SentencePiece(c.text, c.s); got != c.want {

@@ -16,7 +16,7 @@ import (
 //	keys       docs × u64, rising
 //	lengths    docs × u16
 //	classes    docs × u8
-//	terms      terms × u64, rising
+//	terms      × u64, rising
 //	metas      terms × 16: offset u64 | document frequency u32 | shortest length u16 | largest frequency u8 | 0
 //	footer     docs u64 | terms u64 | postings u64 | sum of lengths u64 | offset of keys u64 | magic 8 | checksum u32 of all before
 //

@@ -98,13 +98,13 @@ func mergeSource(segs []*Segment) source {
 		var l list
 		var c cursor
 		for {
-			term, any := uint64(0), false
+			term, found := uint64(0), false
 			for i, s := range segs {
-				if at[i] < s.terms && (!any || s.term(at[i]) < term) {
-					term, any = s.term(at[i]), true
+				if at[i] < s.terms && (!found || s.term(at[i]) < term) {
+					term, found = s.term(at[i]), true
 				}
 			}
-			if !any {
+			if !found {
 				return nil
 			}
 			l.docs, l.tfs = l.docs[:0], l.tfs[:0]

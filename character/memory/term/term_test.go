@@ -40,8 +40,12 @@ func TestStemsMeet(t *testing.T) {
 	t.Parallel()
 	var a Analyzer
 	for _, c := range [][]string{
-		{"go", "went", "gone", "going"}, {"move", "moved", "moving"}, {"camp", "camping", "camped"},
-		{"children", "kids", "child"}, {"photo", "pictures"}, {"adoption", "adopt"},
+		{"go", "went", "gone", "going"},
+		{"move", "moved", "moving"},
+		{"camp", "camping", "camped"},
+		{"children", "kids", "child"},
+		{"photo", "pictures"},
+		{"adoption", "adopt"},
 	} {
 		for _, w := range c[1:] {
 			if a.Stem(w) != a.Stem(c[0]) {
