@@ -26,7 +26,10 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true,
-		Setup: func(env *testscript.Env) error { return chattest.Write(filepath.Join(env.WorkDir, "tiny.gguf")) },
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("KUAI_DATA", filepath.Join(env.WorkDir, "data")) // nothing is written elsewhere
+			return chattest.Write(filepath.Join(env.WorkDir, "tiny.gguf"))
+		},
 	})
 }
 
