@@ -1,0 +1,291 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"kuai/character/memory/index"
+	"kuai/character/memory/when"
+	"kuai/companion"
+	"kuai/companion/fact"
+)
+
+// Tuning says how the reader weighs what it finds.
+type Tuning struct {
+	Turns, Windows, Sessions int     // how many of each are looked at
+	Window, Session, Fact    float32 // weights of their ranks beside a turn's
+	Rank                     float32 // of reciprocal rank fusion: how flat
+	Day                      float32 // weight of a day that the question names
+	Name                     float32 // weight of a word with a capital
+	Salience                 float32 // how much a turn that tells of a life counts more
+	Floor                    float32 // share of the question's weight that the best turn must have
+	Items                    int     // of a pack
+}
+
+// Tuned returns the tuning for daily use.
+func Tuned() Tuning {
+	return Tuning{
+		Turns: 100, Windows: 40, Sessions: 10, Window: 0.5, Session: 0.15, Fact: 1.2,
+		Rank: 20, Day: 2, Name: 1.5, Salience: 0.5, Floor: 0.2, Items: 20,
+	}
+}
+
+// Recalled is something that a recall has found.
+type Recalled struct {
+	Turn  uint64 // that it comes from
+	Fact  uint64 // 0 for a turn
+	Item  fact.Item
+	Score float32
+	Why   string // turn, window, fact ...
+}
+
+// Pack is what is recalled for a question: at most a budget of tokens.
+type Pack struct {
+	Items  []Recalled // oldest first
+	Text   string     // as the companion model reads it; says so where nothing was found
+	Tokens int
+}
+
+// Recall finds what a question asks for on the present branch and writes it as
+// a pack of at most budget tokens, which count counts.
+func (t *Thread) Recall(ctx context.Context, query string, now time.Time, budget int, count func(string) int) (Pack, error) {
+	found, err := t.Search(ctx, query, now, t.tune.Items)
+	if err != nil {
+		return Pack{}, err
+	}
+	l := t.language(query)
+	head := fact.Today(l, now)
+	p := Pack{Tokens: count(head)}
+	for _, r := range found {
+		n := count(fact.Pack(l, []fact.Item{r.Item}))
+		if p.Tokens+n > budget {
+			continue
+		}
+		p.Tokens += n
+		p.Items = append(p.Items, r)
+	}
+	slices.SortStableFunc(p.Items, func(x, y Recalled) int { return x.Item.When.Compare(y.Item.When) })
+	items := make([]fact.Item, len(p.Items))
+	for i, r := range p.Items {
+		items[i] = r.Item
+	}
+	p.Text = head + fact.Pack(l, items)
+	return p, nil
+}
+
+// Search returns the n best things for a question, best first.
+func (t *Thread) Search(ctx context.Context, query string, now time.Time, n int) ([]Recalled, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.ranks(query, now)
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	keys := make([]candidate, 0, len(s.score))
+	for c := range s.score {
+		keys = append(keys, c)
+	}
+	slices.SortFunc(keys, func(x, y candidate) int {
+		return cmp.Or(cmp.Compare(s.score[y].score, s.score[x].score), cmp.Compare(y.id, x.id))
+	})
+	l := t.language(query)
+	var out []Recalled
+	told := map[uint64]bool{} // turns that a fact stands for already
+	for _, c := range keys {
+		if len(out) == n {
+			break
+		}
+		r := Recalled{Score: s.score[c].score, Why: s.score[c].why}
+		if c.isFact {
+			f := t.book.facts[c.id]
+			r.Fact, r.Turn = f.ID, f.Turn
+			r.Item = fact.Item{When: f.From, Text: companion.Note(l, f.Fact)}
+			told[f.Turn] = true
+		} else {
+			turn, err := t.log.Get(c.id)
+			if err != nil || turn.Kind != kindTurn || told[c.id] {
+				continue // damaged since, or said by a fact
+			}
+			r.Turn = c.id
+			r.Item = fact.Item{When: turn.Time, Text: turn.Text, Speaker: turn.Name}
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// candidate is a turn or a fact.
+type candidate struct {
+	id     uint64
+	isFact bool
+}
+
+type ranked struct {
+	score float32
+	why   string
+}
+
+// ranking adds up reciprocal ranks of several lists.
+//
+// Source: Cormack et al., Reciprocal Rank Fusion, SIGIR 2009.
+type ranking struct {
+	tune  *Tuning
+	score map[candidate]ranked
+}
+
+func (r *ranking) add(c candidate, rank int, weight float32, why string) {
+	was := r.score[c]
+	if gain := weight / (r.tune.Rank + float32(rank)); gain > 0 {
+		if was.why == "" {
+			was.why = why
+		}
+		was.score += gain
+		r.score[c] = was
+	}
+}
+
+// ranks looks a question up in every index.
+func (t *Thread) ranks(query string, now time.Time) *ranking {
+	r := &ranking{tune: &t.tune, score: map[candidate]ranked{}}
+	terms := t.terms(query, now)
+	onPath := func(id uint64) bool { return t.path.Has(id) && !t.book.forgot(id) }
+	q := index.Query{Terms: terms, Accept: onPath, Classes: t.classes()}
+	turns := t.turns.Search(q, t.tune.Turns)
+	if len(turns) == 0 || turns[0].Score < t.tune.Floor*t.weight(terms) {
+		turns = nil
+	}
+	for i, h := range turns {
+		r.add(candidate{id: h.Key}, i, 1, "turn")
+	}
+	q.Classes = nil
+	if len(turns) > 0 {
+		for i, h := range t.windows.Search(q, t.tune.Windows) {
+			for _, id := range t.path.Before(h.Key+1, windowTurns) {
+				if was, ok := r.score[candidate{id: id}]; ok && was.score > 0 {
+					r.add(candidate{id: id}, i, t.tune.Window, "window")
+				}
+			}
+		}
+	}
+	q.Accept = func(id uint64) bool {
+		f := t.book.facts[id]
+		return f != nil && (f.Turn == 0 || t.path.Has(f.Turn))
+	}
+	current := map[uint64]bool{}
+	for _, f := range t.factsLocked(false) {
+		current[f.ID] = true
+	}
+	for i, h := range t.facts.Search(q, t.tune.Items) {
+		if h.Score < t.tune.Floor*t.factWeight(terms) {
+			break
+		}
+		weight := t.tune.Fact
+		if !current[h.Key] {
+			weight /= 4 // it was so once
+		}
+		r.add(candidate{h.Key, true}, i, weight, "fact")
+	}
+	return r
+}
+
+// terms are what a question looks for: its words, names with more weight, and
+// the days that it speaks of.
+func (t *Thread) terms(query string, now time.Time) []index.Weighted {
+	var out []index.Weighted
+	add := func(term uint64, weight float32) {
+		for i := range out {
+			if out[i].Term == term {
+				out[i].Weight = max(out[i].Weight, weight)
+				return
+			}
+		}
+		out = append(out, index.Weighted{Term: term, Weight: weight})
+	}
+	for _, w := range t.made.words.Words(query) {
+		if w.Stop {
+			continue
+		}
+		weight := float32(1)
+		if w.Capital && !w.First {
+			weight = t.tune.Name
+		}
+		add(w.Hash, weight)
+	}
+	for _, r := range when.Find(query, now) {
+		if r.Days() > 62 {
+			continue
+		}
+		weight := t.tune.Day
+		if r.Days() > 7 {
+			weight /= 2
+		}
+		for d := r.From; !d.After(r.To); d = d.AddDate(0, 0, 1) {
+			add(dayTag(d), weight)
+		}
+	}
+	return out
+}
+
+// weight is the most that a turn can score for the terms, about: the sum of
+// their rarities.
+func (t *Thread) weight(terms []index.Weighted) float32     { return weightIn(t.turns, terms) }
+func (t *Thread) factWeight(terms []index.Weighted) float32 { return weightIn(t.facts, terms) }
+
+func weightIn(x *index.Index, terms []index.Weighted) float32 {
+	var sum float32
+	docs := x.Docs()
+	for _, w := range terms {
+		sum += w.Weight * index.IDF(x.Frequency(w.Term), docs)
+	}
+	return sum
+}
+
+// classes weighs turns by how much they tell of a life.
+func (t *Thread) classes() *[256]float32 {
+	var c [256]float32
+	for i := range c {
+		c[i] = 1 + t.tune.Salience*float32(i&maxSalience)/maxSalience
+	}
+	return &c
+}
+
+// Profile is what is always in the prompt: pinned facts, and the newest about
+// the user, in words, within a budget of tokens.
+func (t *Thread) Profile(l fact.Language, budget int, count func(string) int) string {
+	const most = 40
+	facts := t.Facts(false)
+	slices.Reverse(facts)
+	slices.SortStableFunc(facts, func(x, y Fact) int {
+		return cmp.Or(-compareBool(x.Pinned, y.Pinned), -compareBool(x.Subject == fact.User, y.Subject == fact.User))
+	})
+	var lines []string
+	for _, f := range facts[:min(len(facts), most)] {
+		line := companion.Note(l, f.Fact)
+		n := count(line + "\n")
+		if n > budget {
+			continue
+		}
+		budget -= n
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func compareBool(x, y bool) int {
+	switch {
+	case x == y:
+		return 0
+	case x:
+		return 1
+	}
+	return -1
+}
+
+// String is for people: when, who, what.
+func (r Recalled) String() string {
+	return fmt.Sprintf("%s %s: %s (%s)", r.Item.When.Format(time.DateOnly), cmp.Or(r.Item.Speaker, "fact"), r.Item.Text, r.Why)
+}
