@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kuai/companion"
+	memoryeval "kuai/eval/memory"
 	talkeval "kuai/eval/talk"
 	"kuai/internal/report"
 	"kuai/par"
@@ -74,6 +75,59 @@ func (a *app) evalCompanion(ctx context.Context, model string, c talkeval.Config
 	} else {
 		rep, err = talkeval.Run(ctx, m, c)
 	}
+	if err != nil {
+		return err
+	}
+	if c.View != nil {
+		_, _ = fmt.Fprint(a.Err, "\r\033[K")
+	}
+	rep.Model = filepath.Base(filepath.Dir(filepath.Clean(model))) + "/" + filepath.Base(model)
+	return a.print(rep)
+}
+
+func (a *app) evalMemoryCommand() *cobra.Command {
+	c := memoryeval.LifeConfig{Most: 80_000, Questions: 60, Seed: 1}
+	var model string
+	cmd := &cobra.Command{
+		Use:   "memory",
+		Short: "Tell lives of 8 thousand to 8 million characters to a memory, and ask about them",
+		Long: `Tell made lives, in English and Chinese, to a memory, and let a companion model
+answer questions about them out of what is recalled: what was told once, what has
+changed since, how many, who by another name, when, what follows, and what was
+never told. Names, values and wordings are those that training never showed.`,
+		Example: "  kuai eval memory -m runs/nano/model --characters 800000 --json",
+		Args:    exactArgs(0, "none"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.terminal() {
+				c.View = func(what string) { _, _ = fmt.Fprintf(a.Err, "\r\033[K%s", what) }
+			}
+			return a.evalMemory(cmd.Context(), model, c)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&model, "model", "m", "", "directory of the model")
+	f.IntVar(&c.Most, "characters", c.Most, "of the largest lives: 8000, 80000, 800000 or 8000000")
+	f.IntVar(&c.Questions, "questions", c.Questions, "at most, of a life")
+	f.Uint64Var(&c.Seed, "seed", c.Seed, "which lives")
+	return cmd
+}
+
+func (a *app) evalMemory(ctx context.Context, model string, c memoryeval.LifeConfig) error {
+	if model == "" {
+		return usage(fmt.Errorf("no model, want --model DIR"))
+	}
+	pool := par.New(0)
+	defer pool.Close()
+	m, err := text.Open(model, text.Options{Pool: pool})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = m.Close() }()
+	speaker, err := talkeval.NewSpeaker(m)
+	if err != nil {
+		return err
+	}
+	rep, err := memoryeval.Life(ctx, speaker, c)
 	if err != nil {
 		return err
 	}

@@ -69,6 +69,28 @@ type evaluation struct {
 	rep   *report.Report
 }
 
+// Speaker answers questions with a model: eval/memory's Answerer.
+type Speaker struct{ e *evaluation }
+
+// NewSpeaker returns a speaker, or says what its vocabulary lacks.
+func NewSpeaker(m *text.Model) (*Speaker, error) {
+	codec, err := talk.NewCodec(m.Tokenizer())
+	if err != nil {
+		return nil, err
+	}
+	return &Speaker{&evaluation{m: m, codec: codec}}, nil
+}
+
+// Answer answers a question with a memory pack before it, by the likeliest
+// tokens.
+func (s *Speaker) Answer(ctx context.Context, pack, question string) (string, error) {
+	reply, _, err := s.e.reply(ctx, companion.Sample{{Role: companion.Memory, Text: pack}, {Role: companion.User, Text: question}}, nil)
+	return reply, err
+}
+
+// Tokens counts a text's tokens.
+func (s *Speaker) Tokens(text string) int { return len(s.e.codec.Tokenizer.Encode(text, false)) }
+
 // bits measures bits a byte of the part of each text that is held out.
 func (e *evaluation) bits(ctx context.Context) error {
 	for _, c := range e.cfg.Corpora {
