@@ -108,9 +108,7 @@ func (t *Thread) addTurn(turn Turn, prev *Turn, text []uint64) {
 	terms = append(terms, m.words.Stem(strings.ToLower(turn.Speaker)))
 	terms = dateWords(&m.words, terms, turn.Time)
 	length := len(terms)
-	for _, d := range daysOf(turn) {
-		terms = append(terms, d)
-	}
+	terms = append(terms, daysOf(turn)...)
 	class := t.made.speaker(turn.Speaker)<<salienceBits | salience(turn)
 	t.turns.Add(turn.ID, terms, length, class)
 }

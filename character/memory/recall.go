@@ -21,6 +21,7 @@ type Tuning struct {
 	Rank                     float32 // of reciprocal rank fusion: how flat
 	Day                      float32 // weight of a day that the question names
 	Name                     float32 // weight of a word with a capital
+	Role                     float32 // weight of who somebody is, where the question has only the name
 	Salience                 float32 // how much a turn that tells of a life counts more
 	Floor                    float32 // share of the question's weight that the best turn must have
 	Items                    int     // of a pack
@@ -30,7 +31,7 @@ type Tuning struct {
 func Tuned() Tuning {
 	return Tuning{
 		Turns: 100, Windows: 40, Sessions: 10, Window: 0.5, Session: 0.15, Fact: 1.2,
-		Rank: 20, Day: 2, Name: 1.5, Salience: 0.5, Floor: 0.2, Items: 20,
+		Rank: 20, Day: 2, Name: 1.5, Role: 2, Salience: 0.5, Floor: 0.2, Items: 20,
 	}
 }
 
@@ -215,6 +216,7 @@ func (t *Thread) terms(query string, now time.Time) []index.Weighted {
 		}
 		add(w.Hash, weight)
 	}
+	t.expand(query, add)
 	for _, r := range when.Find(query, now) {
 		if r.Days() > 62 {
 			continue

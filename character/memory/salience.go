@@ -75,7 +75,7 @@ func salienceEnglish(text string) int {
 		}
 	}
 	inside := false // of a sentence
-	for _, w := range strings.Fields(text) {
+	for w := range strings.FieldsSeq(text) {
 		if c := w[0]; inside && c >= 'A' && c <= 'Z' && len(w) > 2 && !strings.HasPrefix(w, "I'") {
 			names++
 		}

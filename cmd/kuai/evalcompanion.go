@@ -86,7 +86,7 @@ func (a *app) evalCompanion(ctx context.Context, model string, c talkeval.Config
 }
 
 func (a *app) evalMemoryCommand() *cobra.Command {
-	c := memoryeval.LifeConfig{Most: 80_000, Questions: 60, Seed: 1}
+	c := memoryeval.LifeConfig{Most: 80_000, Questions: 60, Seed: 1, Split: companion.Test}
 	var model string
 	cmd := &cobra.Command{
 		Use:   "memory",

@@ -42,9 +42,10 @@ type Answerer interface {
 
 // LifeConfig says what to measure.
 type LifeConfig struct {
-	Most      int    // characters of the largest lives
-	Questions int    // of a life
-	Dir       string // for the memories, which are removed afterwards
+	Most      int             // characters of the largest lives
+	Questions int             // of a life
+	Split     companion.Split // Test, unless the memory is being tuned
+	Dir       string          // for the memories, which are removed afterwards
 	Seed      uint64
 	View      func(what string) // told what comes next; may be nil
 }
@@ -137,7 +138,7 @@ func live(ctx context.Context, a Answerer, cfg LifeConfig, characters int, l fac
 		return err
 	}
 	defer func() { _ = th.Close() }()
-	life := companion.NewLife(seed, l, companion.Test).Spread(characters)
+	life := companion.NewLife(seed, l, cfg.Split).Spread(characters)
 	ids, err := tell(ctx, th, life, characters)
 	if err != nil {
 		return err

@@ -4,19 +4,21 @@ import (
 	"context"
 	"strings"
 	"testing"
+
+	"kuai/companion"
 )
 
 // parrot answers with the pack itself: right wherever the answer was recalled.
 type parrot struct{}
 
 func (parrot) Answer(_ context.Context, pack, _ string) (string, error) { return pack, nil }
-func (parrot) Tokens(text string) int                                    { return len(text)/3 + 1 }
+func (parrot) Tokens(text string) int                                   { return len(text)/3 + 1 }
 
 // TestLife checks that most answers are recalled from short lives, and that
 // what was never told is counted.
 func TestLife(t *testing.T) {
 	t.Parallel()
-	rep, err := Life(t.Context(), parrot{}, LifeConfig{Most: 8000, Questions: 30, Dir: t.TempDir(), Seed: 3})
+	rep, err := Life(t.Context(), parrot{}, LifeConfig{Most: 8000, Questions: 30, Split: companion.Test, Dir: t.TempDir(), Seed: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
