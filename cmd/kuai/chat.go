@@ -35,21 +35,33 @@ Ctrl-C stops an answer; twice, the program.
 
 func (a *app) chatCommand() *cobra.Command {
 	var o textOptions
+	var who characterFlags
 	cmd := &cobra.Command{
 		Use:   "chat",
 		Short: "Chat with a language model in the terminal",
 		Long: `Chat with a language model. Lines are messages; those that begin with / are
-commands, and /help lists them. From a pipe, each line is a message as well.`,
-		Example: "  kuai chat -m model.gguf --system \"You are brief.\"",
-		Args:    exactArgs(0, "none"),
+commands, and /help lists them. From a pipe, each line is a message as well.
+
+With --character the model, one that kuai train text made, speaks as a character
+that remembers what was said, today and in a year.`,
+		Example: `  kuai chat -m model.gguf --system "You are brief."
+  kuai chat -m runs/nano/model --character lin`,
+		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd); err != nil {
 				return err
+			}
+			if who.name != "" {
+				return a.converse(cmd.Context(), &o, who)
 			}
 			return a.chat(cmd.Context(), &o)
 		},
 	}
 	o.flags(cmd.Flags())
+	f := cmd.Flags()
+	f.StringVar(&who.name, "character", "", "speak as a character that kuai character lists")
+	f.StringVar(&who.language, "language", "en", "of built-in characters: en or zh")
+	f.StringVar(&who.user, "user", "me", "who speaks: each has a memory of their own")
 	return cmd
 }
 
