@@ -56,7 +56,6 @@ type tally struct {
 	evidence, packed                                 int // turns of evidence, and those in the pack
 	recall, reply                                    []time.Duration
 	bytes                                            int64
-	characters                                       int
 }
 
 // Life measures answers, false memories, stale answers and the cost of a turn
