@@ -299,7 +299,7 @@ func TestVideoShape(t *testing.T) {
 		`{"prompt":"a fox","seconds":"x"}`:                                     `"param":"seconds"`,
 		`{"prompt":"a fox","seconds":1,"frames":5}`:                            "both",
 		`{"prompt":"a fox","size":"1280x720"}`:                                 "want 64x64",
-		`{"prompt":"a fox","model":"gpt-9"}`:                                  `"param":"model"`,
+		`{"prompt":"a fox","model":"gpt-9"}`:                                   `"param":"model"`,
 	} {
 		if _, _, got := call(t, "POST", s.URL+"/v1/videos", "application/json", strings.NewReader(body)); !strings.Contains(got, want) {
 			t.Errorf("%s: %s", body, got)
