@@ -168,7 +168,8 @@ func (l *Log) open(s *segment, isLast bool) error {
 		return err
 	}
 	if _, ok := parseHeader(data); !ok {
-		l.damage = append(l.damage, Damage{File: s.path, Bytes: min(headerBytes, int64(len(data))), After: l.last})
+		torn := isLast && len(data) < headerBytes // a crash while the segment was begun: it held nothing yet
+		l.damage = append(l.damage, Damage{File: s.path, Bytes: min(headerBytes, int64(len(data))), After: l.last, Torn: torn})
 	}
 	holes := s.build(data, l.salt, l.last)
 	if n := len(holes); isLast && n > 0 && holes[n-1].Offset == s.size {

@@ -337,3 +337,32 @@ func TestScrub(t *testing.T) {
 		}
 	}
 }
+
+// TestTornHeader: a crash while a segment was begun loses nothing.
+func TestTornHeader(t *testing.T) {
+	t.Parallel()
+	for n := range headerBytes {
+		dir := t.TempDir()
+		l := open(t, dir, Options{SegmentBytes: 1000, NoSync: true})
+		add(t, l, chain(1, 20)...)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		begun := filepath.Join(dir, "log-000002.seg")
+		if err := os.WriteFile(begun, header(2, l.salt)[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l = open(t, dir, Options{SegmentBytes: 1000, NoSync: true})
+		if d := l.Damage(); len(d) != 1 || !d[0].Torn || d[0].After != 20 {
+			t.Errorf("%d bytes of the header: %v", n, d)
+		}
+		add(t, l, chain(21, 5)...)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l = open(t, dir, Options{SegmentBytes: 1000, NoSync: true})
+		if d := l.Damage(); len(d) != 0 || l.Last() != 25 {
+			t.Errorf("%d bytes of the header, opened again: %v, last %d", n, d, l.Last())
+		}
+	}
+}
