@@ -70,11 +70,26 @@ func (w *writer) pairs() Sample {
 	if w.chance(0.5) {
 		chatter = 50 << w.r.IntN(7)
 	}
-	l := w.ladder(n, chatter)
+	return w.asked(w.ladder(n, chatter), 2+w.r.IntN(14))
+}
+
+// asked is a ladder and so many questions about it.
+func (w *writer) asked(l Ladder, questions int) Sample {
 	s := Sample{{Text, strings.Join(l.Lines, "\n"), 0}}
-	for range min(n, 2+w.r.IntN(8)) {
-		i := w.r.IntN(n)
+	for _, i := range w.r.Perm(len(l.Keys))[:min(len(l.Keys), questions)] {
 		s = append(s, Part{User, l.Keys[i], 0}, Part{Assistant, l.Values[i], replyWeight})
 	}
 	return s
+}
+
+// DrawCopying draws a few pairs with nothing between them and a question about
+// each: a text in which most of the loss is copying, from which a model learns
+// that first.
+func DrawCopying(r *rand.Rand, split Split) Sample {
+	w := &writer{r: r, split: split, lang: fact.English}
+	if w.chance(Usual().Chinese) {
+		w.lang = fact.Chinese
+	}
+	n := 2 + w.r.IntN(9)
+	return w.asked(w.ladder(n, 0), n)
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -87,19 +89,27 @@ func (a *app) evalCompanion(ctx context.Context, model string, c talkeval.Config
 
 func (a *app) evalMemoryCommand() *cobra.Command {
 	c := memoryeval.LifeConfig{Most: 80_000, Questions: 60, Seed: 1, Split: companion.Test}
-	var model string
+	var model, locomo string
+	var filler []string
 	cmd := &cobra.Command{
 		Use:   "memory",
 		Short: "Tell lives of 8 thousand to 8 million characters to a memory, and ask about them",
 		Long: `Tell made lives, in English and Chinese, to a memory, and let a companion model
 answer questions about them out of what is recalled: what was told once, what has
 changed since, how many, who by another name, when, what follows, and what was
-never told. Names, values and wordings are those that training never showed.`,
-		Example: "  kuai eval memory -m runs/nano/model --characters 800000 --json",
+never told. Names, values and wordings are those that training never showed.
+
+With --locomo FILE, measure instead which turns are found for the questions of the
+published LoCoMo conversations, as they are and among filler drawn from text files.`,
+		Example: `  kuai eval memory -m runs/nano/model --characters 800000 --json
+  kuai eval memory --locomo locomo10.json --filler dialogues.txt.gz --characters 8000000`,
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.terminal() {
 				c.View = func(what string) { _, _ = fmt.Fprintf(a.Err, "\r\033[K%s", what) }
+			}
+			if locomo != "" {
+				return a.evalLocomo(cmd.Context(), locomo, filler, c)
 			}
 			return a.evalMemory(cmd.Context(), model, c)
 		},
@@ -107,9 +117,39 @@ never told. Names, values and wordings are those that training never showed.`,
 	f := cmd.Flags()
 	f.StringVarP(&model, "model", "m", "", "directory of the model")
 	f.IntVar(&c.Most, "characters", c.Most, "of the largest lives: 8000, 80000, 800000 or 8000000")
+	f.StringVar(&locomo, "locomo", "", "file of LoCoMo conversations, .gz or plain")
+	f.StringArrayVar(&filler, "filler", nil, "file of text for the haystack, .gz or plain; may be given again")
 	f.IntVar(&c.Questions, "questions", c.Questions, "at most, of a life")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "which lives")
 	return cmd
+}
+
+func (a *app) evalLocomo(ctx context.Context, path string, filler []string, c memoryeval.LifeConfig) error {
+	set, err := memoryeval.OpenLoCoMo(path)
+	if err != nil {
+		return err
+	}
+	l := memoryeval.LocomoConfig{Most: c.Most, Seed: c.Seed, View: c.View}
+	for _, name := range filler {
+		corpus, err := talk.OpenCorpus(name)
+		if err != nil {
+			return err
+		}
+		l.Filler = append(l.Filler, func(r *rand.Rand) (turns []string) {
+			for _, p := range corpus.Document(r) {
+				turns = append(turns, strings.Split(p.Text, "\n")...)
+			}
+			return turns
+		})
+	}
+	rep, err := memoryeval.Locomo(ctx, set, l)
+	if err != nil {
+		return err
+	}
+	if c.View != nil {
+		_, _ = fmt.Fprint(a.Err, "\r\033[K")
+	}
+	return a.print(rep)
 }
 
 func (a *app) evalMemory(ctx context.Context, model string, c memoryeval.LifeConfig) error {

@@ -71,7 +71,7 @@ What is finished is exported as a directory that kuai chat and transformers' use
 func (a *app) trainText(ctx context.Context, o talk.Options, texts []string, to string) error {
 	sources := []talk.Source{{Name: "companion", Share: companionShare, Draw: func(r *rand.Rand) companion.Sample {
 		return companion.Draw(r, companion.Train, companion.Mix{})
-	}}}
+	}}, {Name: talk.Copying, Draw: func(r *rand.Rand) companion.Sample { return companion.DrawCopying(r, companion.Train) }}}
 	for _, path := range texts {
 		c, err := talk.OpenCorpus(path)
 		if err != nil {

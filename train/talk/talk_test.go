@@ -104,7 +104,7 @@ func TestTrain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	task, err := NewTask(m, tok, []Source{{Name: "recall", Share: 1, Draw: recall}}, 512, 120, []Stage{{1, 64}}, 1)
+	task, err := NewTask(m, tok, []Source{{Name: "recall", Share: 1, Draw: recall}}, 512, 120, []Stage{{1, 64, ""}}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ type Source struct {
 type Stage struct {
 	Until  float64 // share of the steps
 	Length int     // tokens of a row
+	Only   string  // the one source that is drawn from, or "" for all by their shares
 }
 
 // Task trains a model on sources.
@@ -64,19 +65,20 @@ type Batch struct {
 // Module returns what is trained.
 func (k *Task) Module() any { return k.Model }
 
-// length returns how long the rows of a step are.
-func (k *Task) length(step int) int {
+// stage returns the stage of a step.
+func (k *Task) stage(step int) Stage {
 	for _, s := range k.Stages {
 		if float64(step) < s.Until*float64(k.Steps) {
-			return s.Length
+			return s
 		}
 	}
-	return k.Stages[len(k.Stages)-1].Length
+	return k.Stages[len(k.Stages)-1]
 }
 
 // Batch draws the rows of a step.
 func (k *Task) Batch(step int) (Batch, error) {
-	length := k.length(step)
+	stage := k.stage(step)
+	length := stage.Length
 	rows := max(1, k.Tokens/length)
 	n := rows * length
 	b := Batch{
@@ -86,7 +88,7 @@ func (k *Task) Batch(step int) (Batch, error) {
 	var pieces []piece
 	for row := range rows {
 		r := rand.New(rand.NewPCG(k.Seed, uint64(step)<<20|uint64(row)))
-		pieces = k.row(pieces[:0], r, length+1)
+		pieces = k.row(pieces[:0], r, stage.Only, length+1)
 		for i := range length {
 			at, next := row*length+i, pieces[i+1]
 			b.IDs[at], b.Labels[at] = pieces[i].id, next.id
@@ -97,15 +99,20 @@ func (k *Task) Batch(step int) (Batch, error) {
 }
 
 // row fills n tokens with whole documents but for the last.
-func (k *Task) row(pieces []piece, r *rand.Rand, n int) []piece {
+func (k *Task) row(pieces []piece, r *rand.Rand, only string, n int) []piece {
 	for len(pieces) < n {
-		pieces = k.codec.document(pieces, k.draw(r))
+		pieces = k.codec.document(pieces, k.draw(r, only))
 	}
 	return pieces[:n]
 }
 
-// draw takes a document of one of the sources.
-func (k *Task) draw(r *rand.Rand) companion.Sample {
+// draw takes a document of the source of a name, or of any.
+func (k *Task) draw(r *rand.Rand, only string) companion.Sample {
+	for _, s := range k.Sources {
+		if only != "" && s.Name == only {
+			return s.Draw(r)
+		}
+	}
 	if k.chances == nil {
 		k.chances = chances(k.Sources)
 	}
