@@ -7,6 +7,7 @@ import (
 
 	"kuai/character/memory/term"
 	"kuai/character/memory/when"
+	"kuai/companion/fact"
 )
 
 const (
@@ -31,26 +32,29 @@ const (
 	salienceBits = 5
 	maxSalience  = 1<<salienceBits - 1
 	maxSpeaker   = 7
+	maxSpeakers  = 64 // whose names a question is searched for
 )
 
-// speaker numbers those who speak in the order of their first turns; all
-// beyond six are one.
-func (m *maker) speaker(name string) uint8 {
-	i := slices.Index(m.speakers, name)
-	if i < 0 {
-		if len(m.speakers) >= maxSpeaker {
-			return maxSpeaker
-		}
-		i = len(m.speakers)
-		m.speakers = append(m.speakers, name)
+// speaker numbers those who speak, the same way whenever the index is made:
+// the user, the companion, and others by their names, some of whom may share a
+// number.
+func speaker(name string) uint8 {
+	switch name {
+	case fact.User:
+		return 0
+	case fact.Companion:
+		return 1
 	}
-	return uint8(min(i, maxSpeaker))
+	return uint8(2 + term.Hash(name)%(maxSpeaker-1))
 }
 
 // add makes the documents of a turn. Those that the index has are left as
 // they are.
 func (t *Thread) add(turn Turn) {
 	m := &t.made
+	if !slices.Contains(m.speakers, turn.Speaker) && len(m.speakers) < maxSpeakers {
+		m.speakers = append(m.speakers, turn.Speaker)
+	}
 	if n := len(m.recent); n == 0 || m.recent[n-1].ID != turn.Parent {
 		m.recent = t.ancestors(turn.Parent, windowTurns-1)
 		m.session, m.count = nil, 0
@@ -109,7 +113,7 @@ func (t *Thread) addTurn(turn Turn, prev *Turn, text []uint64) {
 	terms = dateWords(&m.words, terms, turn.Time)
 	length := len(terms)
 	terms = append(terms, daysOf(turn)...)
-	class := t.made.speaker(turn.Speaker)<<salienceBits | salience(turn)
+	class := speaker(turn.Speaker)<<salienceBits | salience(turn)
 	t.turns.Add(turn.ID, terms, length, class)
 }
 

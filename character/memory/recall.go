@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kuai/character/memory/index"
+	"kuai/character/memory/term"
 	"kuai/character/memory/when"
 	"kuai/companion"
 	"kuai/companion/fact"
@@ -17,11 +18,11 @@ import (
 // Tuning says how the reader weighs what it finds.
 type Tuning struct {
 	Turns, Windows, Sessions int     // how many of each are looked at
-	Window, Session, Fact    float32 // weights of their ranks beside a turn's
-	Rank                     float32 // of reciprocal rank fusion: how flat
+	Window, Session, Fact    float32 // weights of the best of them beside the best turn's
 	Day                      float32 // weight of a day that the question names
 	Name                     float32 // weight of a word with a capital
 	Role                     float32 // weight of who somebody is, where the question has only the name
+	Speaker                  float32 // how much what those said whom the question names counts more
 	Salience                 float32 // how much a turn that tells of a life counts more
 	Floor                    float32 // share of the question's weight that the best turn must have
 	Items                    int     // of a pack
@@ -30,8 +31,8 @@ type Tuning struct {
 // Tuned returns the tuning for daily use.
 func Tuned() Tuning {
 	return Tuning{
-		Turns: 100, Windows: 40, Sessions: 10, Window: 0.5, Session: 0.15, Fact: 1.2,
-		Rank: 20, Day: 2, Name: 1.5, Role: 2, Salience: 0.5, Floor: 0.2, Items: 20,
+		Turns: 400, Windows: 200, Sessions: 40, Window: 0.7, Session: 0.25, Fact: 1.2,
+		Day: 2, Name: 1.5, Role: 2, Speaker: 0.6, Salience: 1, Floor: 0.2, Items: 20,
 	}
 }
 
@@ -130,47 +131,58 @@ type ranked struct {
 	why   string
 }
 
-// ranking adds up reciprocal ranks of several lists.
-//
-// Source: Cormack et al., Reciprocal Rank Fusion, SIGIR 2009.
+// ranking adds up the scores of several lists, each as a share of its best.
+// (Reciprocal ranks, which forget by how much one is better than the next,
+// found 5 in 100 fewer of the turns that answer among 800,000 characters.)
 type ranking struct {
-	tune  *Tuning
 	score map[candidate]ranked
 }
 
-func (r *ranking) add(c candidate, rank int, weight float32, why string) {
+// add counts a hit of a list whose best has the score best.
+func (r *ranking) add(c candidate, score, best, weight float32, why string) {
+	gain := weight * score / best
+	if gain <= 0 {
+		return
+	}
 	was := r.score[c]
-	if gain := weight / (r.tune.Rank + float32(rank)); gain > 0 {
-		if was.why == "" {
-			was.why = why
+	if was.why == "" {
+		was.why = why
+	}
+	was.score += gain
+	r.score[c] = was
+}
+
+// around counts what stands within documents of several turns for those of
+// their turns that were found themselves; each for the best one it is in.
+func (t *Thread) around(r *ranking, hits []index.Hit, turns func(index.Hit) int, weight float32, why string) {
+	seen := map[uint64]bool{}
+	for _, h := range hits {
+		for _, id := range t.path.Before(h.Key+1, turns(h)) {
+			if c := (candidate{id: id}); !seen[id] && r.score[c].score > 0 {
+				seen[id] = true
+				r.add(c, h.Score, hits[0].Score, weight, why)
+			}
 		}
-		was.score += gain
-		r.score[c] = was
 	}
 }
 
 // ranks looks a question up in every index.
 func (t *Thread) ranks(query string, now time.Time) *ranking {
-	r := &ranking{tune: &t.tune, score: map[candidate]ranked{}}
+	r := &ranking{score: map[candidate]ranked{}}
 	terms := t.terms(query, now)
 	onPath := func(id uint64) bool { return t.path.Has(id) && !t.book.forgot(id) }
-	q := index.Query{Terms: terms, Accept: onPath, Classes: t.classes()}
+	q := index.Query{Terms: terms, Accept: onPath, Classes: t.classes(query)}
 	turns := t.turns.Search(q, t.tune.Turns)
 	if len(turns) == 0 || turns[0].Score < t.tune.Floor*t.weight(terms) {
 		turns = nil
 	}
-	for i, h := range turns {
-		r.add(candidate{id: h.Key}, i, 1, "turn")
+	for _, h := range turns {
+		r.add(candidate{id: h.Key}, h.Score, turns[0].Score, 1, "turn")
 	}
 	q.Classes = nil
 	if len(turns) > 0 {
-		for i, h := range t.windows.Search(q, t.tune.Windows) {
-			for _, id := range t.path.Before(h.Key+1, windowTurns) {
-				if was, ok := r.score[candidate{id: id}]; ok && was.score > 0 {
-					r.add(candidate{id: id}, i, t.tune.Window, "window")
-				}
-			}
-		}
+		t.around(r, t.windows.Search(q, t.tune.Windows), func(index.Hit) int { return windowTurns }, t.tune.Window, "window")
+		t.around(r, t.sessions.Search(q, t.tune.Sessions), func(h index.Hit) int { return int(h.Class) }, t.tune.Session, "session")
 	}
 	q.Accept = func(id uint64) bool {
 		f := t.book.facts[id]
@@ -180,7 +192,8 @@ func (t *Thread) ranks(query string, now time.Time) *ranking {
 	for _, f := range t.factsLocked(false) {
 		current[f.ID] = true
 	}
-	for i, h := range t.facts.Search(q, t.tune.Items) {
+	facts := t.facts.Search(q, t.tune.Items)
+	for _, h := range facts {
 		if h.Score < t.tune.Floor*t.factWeight(terms) {
 			break
 		}
@@ -188,7 +201,7 @@ func (t *Thread) ranks(query string, now time.Time) *ranking {
 		if !current[h.Key] {
 			weight /= 4 // it was so once
 		}
-		r.add(candidate{h.Key, true}, i, weight, "fact")
+		r.add(candidate{h.Key, true}, h.Score, facts[0].Score, weight, "fact")
 	}
 	return r
 }
@@ -246,13 +259,36 @@ func weightIn(x *index.Index, terms []index.Weighted) float32 {
 	return sum
 }
 
-// classes weighs turns by how much they tell of a life.
-func (t *Thread) classes() *[256]float32 {
+// classes weighs turns by how much they tell of a life, and by who speaks:
+// what is asked about somebody who speaks here was mostly said by them.
+func (t *Thread) classes(query string) *[256]float32 {
 	var c [256]float32
 	for i := range c {
 		c[i] = 1 + t.tune.Salience*float32(i&maxSalience)/maxSalience
 	}
+	for _, s := range t.asked(query) {
+		for i := range maxSalience + 1 {
+			c[int(s)<<salienceBits|i] *= 1 + t.tune.Speaker
+		}
+	}
 	return &c
+}
+
+// asked returns the numbers of those whom a question names or, where it names
+// none who speaks here, of the user who asks about themself.
+func (t *Thread) asked(query string) (speakers []uint8) {
+	words := t.made.words.Words(query)
+	for _, name := range t.made.speakers {
+		first, _, _ := strings.Cut(strings.ToLower(name), " ")
+		if slices.ContainsFunc(words, func(w term.Word) bool { return w.Capital && w.Text == first }) {
+			speakers = append(speakers, speaker(name))
+		}
+	}
+	if speakers == nil {
+		speakers = []uint8{speaker(fact.User)}
+	}
+	slices.Sort(speakers)
+	return slices.Compact(speakers)
 }
 
 // Profile is what is always in the prompt: pinned facts, and the newest about

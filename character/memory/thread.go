@@ -110,7 +110,7 @@ func Open(dir string, opt Options) (*Thread, error) {
 }
 
 // indexVersion changes with what goes into documents.
-const indexVersion = 1
+const indexVersion = 2
 
 // indices lists what openIndex opens.
 func (t *Thread) indices() map[string]**index.Index {
@@ -327,8 +327,8 @@ func (t *Thread) Close() error {
 // that was added to last.
 type maker struct {
 	words    term.Analyzer
-	recent   []Turn // newest last, each the parent of the next
-	speakers []string
+	recent   []Turn   // newest last, each the parent of the next
+	speakers []string // seen since the thread was opened
 	session  []uint64 // terms of the present session
 	closed   uint64   // last turn of it
 	count    int

@@ -47,6 +47,7 @@ type LifeConfig struct {
 	Split     companion.Split // Test, unless the memory is being tuned
 	Dir       string          // for the memories, which are removed afterwards
 	Seed      uint64
+	Tuning    *memory.Tuning    // nil is the one for daily use
 	View      func(what string) // told what comes next; may be nil
 }
 
@@ -132,7 +133,7 @@ func live(ctx context.Context, a Answerer, cfg LifeConfig, characters int, l fac
 		return fmt.Errorf("memory: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	th, err := memory.Open(dir, memory.Options{NoSync: true, Flush: true, Language: l})
+	th, err := memory.Open(dir, memory.Options{NoSync: true, Flush: true, Language: l, Tuning: cfg.Tuning})
 	if err != nil {
 		return err
 	}

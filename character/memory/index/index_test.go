@@ -67,7 +67,7 @@ func plain(docs []doc, q Query, k int) []Hit {
 			}
 		}
 		if s *= m.class(d.class); s > 0 && (q.Accept == nil || q.Accept(d.key)) {
-			hits = append(hits, Hit{d.key, s})
+			hits = append(hits, Hit{d.key, s, d.class})
 		}
 	}
 	slices.SortFunc(hits, byWorth)

@@ -33,6 +33,7 @@ type Query struct {
 type Hit struct {
 	Key   uint64
 	Score float32
+	Class uint8
 }
 
 // bm25 holds the constants of one search.
@@ -193,7 +194,7 @@ func (t *tail) search(terms []Weighted, m *bm25, top *best) {
 		}
 	}
 	for d, s := range scores {
-		top.offer(Hit{t.keys[d], s * m.class(t.classes[d])})
+		top.offer(Hit{t.keys[d], s * m.class(t.classes[d]), t.classes[d]})
 	}
 }
 
@@ -245,7 +246,7 @@ func (s *Segment) search(terms []Weighted, m *bm25, top *best) {
 				c.next()
 			}
 		}
-		top.offer(Hit{s.Key(int(doc)), score * m.class(s.class(doc))})
+		top.offer(Hit{s.Key(int(doc)), score * m.class(s.class(doc)), s.class(doc)})
 	}
 }
 
