@@ -107,12 +107,28 @@ func (c *Conversation) Say(ctx context.Context, said string, show func(piece str
 	case len(said) > maxText:
 		return Reply{}, ErrLong
 	}
-	now := time.Now
-	if c.Now != nil {
-		now = c.Now
+	begin, at := time.Now(), c.now()
+	r, err := c.answer(ctx, said, at, show)
+	if err != nil {
+		return Reply{}, err
 	}
+	_, err = c.thread.Append(
+		memory.Turn{Time: at, Speaker: fact.User, Text: said},
+		memory.Turn{Time: c.now(), Speaker: fact.Companion, Text: r.Text})
+	r.Total = time.Since(begin)
+	return r, err
+}
+
+func (c *Conversation) now() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
+}
+
+// answer writes a reply to what follows the thread's head.
+func (c *Conversation) answer(ctx context.Context, said string, at time.Time, show func(string)) (Reply, error) {
 	begin := time.Now()
-	at := now()
 	pack, err := c.thread.Recall(ctx, said, at, packTokens, c.tokens)
 	if err != nil {
 		return Reply{}, err
@@ -122,13 +138,7 @@ func (c *Conversation) Say(ctx context.Context, said string, show func(piece str
 	if err != nil {
 		return Reply{}, err
 	}
-	if r.Text, err = c.write(ctx, parts, show); err != nil {
-		return Reply{}, err
-	}
-	_, err = c.thread.Append(
-		memory.Turn{Time: at, Speaker: fact.User, Text: said},
-		memory.Turn{Time: now(), Speaker: fact.Companion, Text: r.Text})
-	r.Total = time.Since(begin)
+	r.Text, err = c.write(ctx, parts, show)
 	return r, err
 }
 

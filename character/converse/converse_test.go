@@ -96,3 +96,71 @@ func TestSay(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestBranches answers anew, goes to and fro between replies, and takes turns
+// back; where the conversation stands is known in the next session.
+func TestBranches(t *testing.T) {
+	t.Parallel()
+	m, dir := model(t), t.TempDir()
+	lin, _ := builtin.Card("lin", fact.English)
+	c, err := Open(dir, m, lin, fact.English)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []func() error{
+		func() error { _, err := c.Again(t.Context(), nil); return err },
+		func() error { _, err := c.Swipe(1); return err },
+		func() error { _, err := c.Undo(); return err },
+	} {
+		if err := f(); !errors.Is(err, ErrNothing) {
+			t.Errorf("before anything was said: %v", err)
+		}
+	}
+	say := func(text string) string {
+		t.Helper()
+		r, err := c.Say(t.Context(), text, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Text
+	}
+	say("My sister lives in Oslo.")
+	first := say("My dog is called Plato.")
+	again, err := c.Again(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replies, at, err := c.Swipes()
+	if err != nil || len(replies) != 2 || at != 1 || replies[0].Text != first || replies[1].Text != again.Text {
+		t.Errorf("replies %v, at %d: %v", replies, at, err)
+	}
+	for _, by := range []int{-1, -1, 3} {
+		if _, err := c.Swipe(by); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, at, _ := c.Swipes(); at != 0 {
+		t.Errorf("at reply %d after going around", at)
+	}
+	if said, err := c.Undo(); err != nil || said != "My dog is called Plato." {
+		t.Errorf("took back %q: %v", said, err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = Open(dir, m, lin, fact.English); err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.Memory().Recall(t.Context(), "What is my dog called?", time.Now(), 768, c.tokens)
+	if err != nil || strings.Contains(p.Text, "Plato") {
+		t.Errorf("recalled what was taken back: %q, %v", p.Text, err)
+	}
+	say("My dog is called Rex.")
+	p, err = c.Memory().Recall(t.Context(), "What is my dog called?", time.Now(), 768, c.tokens)
+	if err != nil || !strings.Contains(p.Text, "Rex") || strings.Contains(p.Text, "Plato") {
+		t.Errorf("recalled %q: %v", p.Text, err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -4,6 +4,7 @@
 //
 // A thread is a directory:
 //
+//	head      where the conversation went on from last, if not from the last turn
 //	turns/    the log of turns: the truth, package log
 //	book/     the log of facts and of what the user did with them
 //	index/    turns, windows, sessions, facts: BM25, package index; made anew
@@ -17,6 +18,7 @@ package memory
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -26,6 +28,7 @@ import (
 	"kuai/character/memory/log"
 	"kuai/character/memory/term"
 	"kuai/companion/fact"
+	"kuai/format/atomicfile"
 )
 
 // Errors to branch on.
@@ -102,7 +105,7 @@ func Open(dir string, opt Options) (*Thread, error) {
 	for _, d := range slices.Concat(t.log.Damage(), t.book.log.Damage()) {
 		t.warnings = append(t.warnings, d.String())
 	}
-	t.path = t.log.Path(t.log.Last())
+	t.path = t.log.Path(t.keptHead())
 	if err := t.openIndex(); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
@@ -246,7 +249,7 @@ func (t *Thread) Head() uint64 {
 }
 
 // SetHead goes to another turn: what is not on its branch is not remembered.
-// After Open the head is the turn that was appended last.
+// It holds for the next Open too.
 func (t *Thread) SetHead(id uint64) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -255,8 +258,43 @@ func (t *Thread) SetHead(id uint64) error {
 			return fmt.Errorf("memory: %w", err)
 		}
 	}
+	if err := atomicfile.WriteBytes(t.headFile(), fmt.Appendf(nil, "%d %d\n", id, t.log.Last())); err != nil {
+		return fmt.Errorf("memory: %w", err)
+	}
 	t.path = t.log.Path(id)
 	return nil
+}
+
+func (t *Thread) headFile() string { return filepath.Join(t.dir, "head") }
+
+// keptHead is the head that was set last or, where something was said since,
+// the last turn.
+func (t *Thread) keptHead() uint64 {
+	var head, last uint64
+	b, err := os.ReadFile(t.headFile())
+	if err == nil {
+		_, err = fmt.Sscanf(string(b), "%d %d", &head, &last)
+	}
+	if err != nil || last != t.log.Last() || head > last {
+		return t.log.Last()
+	}
+	return head
+}
+
+// Follow returns the turns that were said after one, on any branch, oldest
+// first: alternatives to each other. 0 is the beginning.
+func (t *Thread) Follow(id uint64) (turns []Turn, err error) {
+	for _, c := range t.log.Children(id) {
+		turn, err := t.Turn(c)
+		if errors.Is(err, ErrNotFound) {
+			continue // forgotten
+		}
+		if err != nil {
+			return nil, err
+		}
+		turns = append(turns, turn)
+	}
+	return turns, nil
 }
 
 // Turn returns a turn, whatever branch it is on. A forgotten one is not found.

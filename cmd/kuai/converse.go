@@ -73,7 +73,7 @@ func (a *app) converse(ctx context.Context, o *textOptions, f characterFlags) er
 	person := done != nil
 	if person {
 		defer done()
-		a.note("%s remembers %d turns. /facts shows what is known, /quit leaves.\n", c.CharName(), talk.Memory().Stats().Turns)
+		a.note("%s remembers %d turns. /help shows what you can do.\n", c.CharName(), talk.Memory().Stats().Turns)
 	}
 	if hello := talk.Greeting(); hello != "" && !a.json {
 		if _, err := fmt.Fprintf(a.Out, "%s\n", hello); err != nil {
@@ -83,7 +83,17 @@ func (a *app) converse(ctx context.Context, o *textOptions, f characterFlags) er
 	return errors.Join(a.converseLines(ctx, talk, in), talk.Close())
 }
 
+// converseHelp says what can be typed besides what is meant for the character.
+const converseHelp = `/again      another reply; the others are kept
+/prev /next the replies before and after
+/undo       take your last turn back: it is not remembered
+/facts      what is known
+/why        what the last reply was told of the past
+/quit       leave; everything is kept
+`
+
 func (a *app) converseLines(ctx context.Context, talk *converse.Conversation, in lineReader) error {
+	var last converse.Reply
 	for {
 		line, err := in("> ")
 		switch {
@@ -92,25 +102,40 @@ func (a *app) converseLines(ctx context.Context, talk *converse.Conversation, in
 		case err != nil:
 			return err
 		}
+		show := func(piece string) { _, _ = io.WriteString(a.Out, piece) }
+		if a.json {
+			show = nil
+		}
+		var r converse.Reply
 		switch line = strings.TrimSpace(line); line {
 		case "":
 			continue
 		case "/quit":
 			return nil
-		case "/facts":
-			for _, f := range talk.Memory().Facts(false) {
-				_, _ = fmt.Fprintf(a.Out, "%s\n", fact.Line(f.Fact))
+		case "/again":
+			r, err = talk.Again(ctx, show)
+		case "/facts", "/why", "/prev", "/next", "/undo", "/help":
+			text, err := command(talk, line, last)
+			switch {
+			case errors.Is(err, converse.ErrNothing):
+				a.note("%v\n", err)
+			case err != nil:
+				return err
+			default:
+				_, _ = fmt.Fprintln(a.Out, strings.TrimSpace(text))
 			}
 			continue
+		default:
+			r, err = talk.Say(ctx, line, show)
 		}
-		show := func(piece string) { _, _ = io.WriteString(a.Out, piece) }
-		if a.json {
-			show = nil
-		}
-		r, err := talk.Say(ctx, line, show)
-		if err != nil {
+		switch {
+		case errors.Is(err, converse.ErrNothing) || errors.Is(err, converse.ErrLong):
+			a.note("%v\n", err)
+			continue
+		case err != nil:
 			return err
 		}
+		last = r
 		if a.json {
 			err = json.NewEncoder(a.Out).Encode(map[string]any{
 				"reply": r.Text, "recalled": r.Pack.Text, "recall_ms": float64(r.Recall.Microseconds()) / 1000, "seconds": r.Total.Seconds(),
@@ -122,6 +147,28 @@ func (a *app) converseLines(ctx context.Context, talk *converse.Conversation, in
 			return err
 		}
 	}
+}
+
+// command does what a line with a slash asks for, and returns what to show.
+func command(talk *converse.Conversation, line string, last converse.Reply) (string, error) {
+	switch line {
+	case "/prev":
+		return talk.Swipe(-1)
+	case "/next":
+		return talk.Swipe(1)
+	case "/undo":
+		said, err := talk.Undo()
+		return "taken back: " + said, err
+	case "/why":
+		return last.Pack.Text, nil
+	case "/facts":
+		var b strings.Builder
+		for _, f := range talk.Memory().Facts(false) {
+			_, _ = fmt.Fprintf(&b, "%s\n", fact.Line(f.Fact))
+		}
+		return b.String(), nil
+	}
+	return converseHelp, nil
 }
 
 // day is how memories are dated in tables.

@@ -103,7 +103,7 @@ With --locomo FILE, measure instead which turns are found for the questions of t
 published LoCoMo conversations, as they are and among filler drawn from text files.`,
 		Example: `  kuai eval memory -m runs/nano/model --characters 800000 --json
   kuai eval memory --locomo locomo10.json --filler dialogues.txt.gz --characters 8000000`,
-		Args:    exactArgs(0, "none"),
+		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.terminal() {
 				c.View = func(what string) { _, _ = fmt.Fprintf(a.Err, "\r\033[K%s", what) }

@@ -38,6 +38,22 @@ func (l *Log) Path(head uint64) Path {
 	return p
 }
 
+// Children returns the records that follow one, in the order in which they were
+// written.
+func (l *Log) Children(id uint64) (ids []uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.runs {
+		switch {
+		case r.Parent == id:
+			ids = append(ids, r.First)
+		case r.First <= id && id < r.Last:
+			ids = append(ids, id+1)
+		}
+	}
+	return ids
+}
+
 // Head returns the record that the branch ends in.
 func (p *Path) Head() uint64 { return p.head }
 
