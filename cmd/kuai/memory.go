@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -12,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"kuai/character/memory"
+	"kuai/character/tavern"
+	"kuai/format/atomicfile"
 )
 
 func (a *app) memoryCommand() *cobra.Command {
@@ -87,7 +91,40 @@ func (a *app) memoryCommand() *cobra.Command {
 		}),
 	}
 	forget.Flags().BoolVar(&turn, "turn", false, "a turn, with the facts that came from it")
-	cmd.AddCommand(show, search, edit, forget)
+	take := &cobra.Command{
+		Use: "import FILE", Short: "Remember a chat of SillyTavern (JSON lines), after what was said so far", Example: "  kuai memory import chat.jsonl --character lin",
+		Args: exactArgs(1, "a file"),
+		RunE: with(func(t *memory.Thread, cmd *cobra.Command, args []string) error {
+			f, err := os.Open(args[0])
+			if err != nil {
+				return err
+			}
+			chat, err := tavern.Read(f)
+			if err = errors.Join(err, f.Close()); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			n, err := tavern.Keep(cmd.Context(), t, chat, time.Now())
+			a.note("%d turns remembered\n", n)
+			return err
+		}),
+	}
+	out := ""
+	export := &cobra.Command{
+		Use: "export", Short: "Write what was said as a chat of SillyTavern (JSON lines), with its swipes", Example: "  kuai memory export -o chat.jsonl --character lin",
+		Args: exactArgs(0, "none"),
+		RunE: with(func(t *memory.Thread, _ *cobra.Command, _ []string) error {
+			chat, err := tavern.Take(t, *user, *character)
+			if err != nil {
+				return err
+			}
+			if out == "" || out == "-" {
+				return tavern.Write(a.Out, chat)
+			}
+			return atomicfile.Write(out, func(w io.Writer) error { return tavern.Write(w, chat) })
+		}),
+	}
+	export.Flags().StringVarP(&out, "output", "o", "", "file (default: standard output)")
+	cmd.AddCommand(show, search, edit, forget, take, export)
 	return cmd
 }
 
