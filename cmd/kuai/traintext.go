@@ -64,6 +64,7 @@ What is finished is exported as a directory that kuai chat and transformers' use
 	f.Float64Var(&o.Rate, "rate", o.Rate, "peak learning rate")
 	f.StringVar(&o.Init, "init", "", "directory of a model that a new training begins from")
 	f.StringVar(&to, "to", "", "directory that the export writes (default: model in --dir)")
+	f.BoolVar(&o.Int8, "int8", false, "write the export's matrices as int8: a quarter of the size")
 	f.BoolVar(&export, "export", false, "only export the newest checkpoint")
 	return cmd
 }

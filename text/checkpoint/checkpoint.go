@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"kuai/format/gguf"
@@ -74,11 +75,62 @@ func (c *Checkpoint) openDirectory() (err error) {
 	}
 	types := map[safetensors.DType]quant.Type{safetensors.F32: quant.F32, safetensors.F16: quant.F16, safetensors.BF16: quant.BF16}
 	for _, t := range c.dir.Tensors {
-		if typ, ok := types[t.DType]; ok { // others are no weights: masks, counters
+		typ, ok := types[t.DType]
+		if scale, is := c.dir.Tensor(t.Name + scaleSuffix); is && t.DType == safetensors.I8 {
+			if t.Data, err = interleave(t, scale); err != nil {
+				return fmt.Errorf("text: %s: %w", c.Path, err)
+			}
+			typ, ok = quant.Q8_0, true
+		}
+		if ok { // others are no weights: masks, counters
 			c.add(Tensor{Name: t.Name, Shape: t.Shape, Type: typ, Data: t.Data})
 		}
 	}
 	return nil
+}
+
+// scaleSuffix is what the scales of an int8 tensor in safetensors are named by.
+const scaleSuffix = "_scale"
+
+// interleave makes blocks of Q8_0 of int8 values and their F16 scales, one for
+// each 32 values of a row, as Int8 makes them.
+func interleave(t, scale safetensors.Tensor) ([]byte, error) {
+	const values, half = 32, 2
+	n := len(t.Data) / values
+	if len(t.Shape) == 0 || t.Shape[len(t.Shape)-1]%values != 0 || scale.DType != safetensors.F16 || len(scale.Data) != half*n {
+		return nil, fmt.Errorf("tensor %q: int8 of shape %v with scales %s of shape %v, want an F16 for each %d values of a row", t.Name, t.Shape, scale.DType, scale.Shape, values)
+	}
+	out := make([]byte, 0, n*(values+half))
+	for i := range n {
+		out = append(out, scale.Data[half*i:half*(i+1)]...)
+		out = append(out, t.Data[values*i:values*(i+1)]...)
+	}
+	return out, nil
+}
+
+// Int8 makes of a matrix of floats an int8 tensor and its scales, as a directory
+// keeps them; ok is false for what is better left as it is: vectors, and small
+// or narrow matrices.
+func Int8(t safetensors.Tensor) (pair [2]safetensors.Tensor, ok bool, err error) {
+	const values, half, least = 32, 2, 1 << 14
+	if len(t.Shape) != 2 || t.Shape[1]%values != 0 || t.Len() < least {
+		return pair, false, nil
+	}
+	x, err := t.F32()
+	if err != nil {
+		return pair, false, err
+	}
+	blocks := make([]byte, quant.Q8_0.Bytes(len(x)))
+	quant.Quantize(blocks, quant.Q8_0, x)
+	n := len(x) / values
+	ints, scales := make([]byte, 0, len(x)), make([]byte, 0, half*n)
+	for b := range slices.Chunk(blocks, values+half) {
+		scales, ints = append(scales, b[:half]...), append(ints, b[half:]...)
+	}
+	return [2]safetensors.Tensor{
+		{Name: t.Name, DType: safetensors.I8, Shape: t.Shape, Data: ints},
+		{Name: t.Name + scaleSuffix, DType: safetensors.F16, Shape: []int{t.Shape[0], t.Shape[1] / values}, Data: scales},
+	}, true, nil
 }
 
 func (c *Checkpoint) openGGUF() (err error) {

@@ -14,8 +14,6 @@ import (
 	"unicode"
 
 	"kuai/format/atomicfile"
-	"kuai/format/safetensors"
-	"kuai/nn"
 	"kuai/par"
 	"kuai/token"
 	"kuai/train"
@@ -35,6 +33,7 @@ type Options struct {
 	Every      time.Duration // between checkpoints
 	Init       string        // a model's directory that a new training begins from
 	View       io.Writer
+	Int8       bool // the export's matrices, a scale for each 32 values
 	// Change, unless nil, changes the shape: for ablations.
 	Change func(c *Config)
 }
@@ -156,7 +155,9 @@ const Copying = "copying"
 
 // stages of the rows' length: short ones first, since local structure comes
 // first and they cost less.
-func stages() []Stage { return []Stage{{0.12, 256, Copying}, {0.2, 256, ""}, {0.85, 1024, ""}, {1, 2048, ""}} }
+func stages() []Stage {
+	return []Stage{{0.12, 256, Copying}, {0.2, 256, ""}, {0.85, 1024, ""}, {1, 2048, ""}}
+}
 
 // averaging is the decay of the averaged weights, which are the ones used.
 const averaging = 0.998
@@ -191,63 +192,3 @@ func Train(ctx context.Context, o Options) (train.Result, error) {
 		Weight: 0.1, Clip: 1, EMA: averaging, Muon: true, BF16: true, Every: o.Every, Init: from, Pool: o.Pool, View: o.View,
 	}, task)
 }
-
-// chatTemplate writes a conversation as the model was trained on it. A memory
-// stands before the turn that it was recalled for, under a role of its own.
-const chatTemplate = `{{ bos_token }}{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '<|end|>' }}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}`
-
-// Export writes the averaged weights of the newest checkpoint as a Hugging Face
-// directory.
-func Export(ctx context.Context, o Options, to string) error {
-	points := train.Checkpoints(o.Dir)
-	if len(points) == 0 {
-		return fmt.Errorf("talk: %s: no checkpoint to export", o.Dir)
-	}
-	t, err := o.Tokenizer(ctx)
-	if err != nil {
-		return err
-	}
-	c, err := o.config(t)
-	if err != nil {
-		return err
-	}
-	m, err := New(c, o.Seed)
-	if err != nil {
-		return err
-	}
-	f, err := safetensors.Read(filepath.Join(points[0], train.EMAFile))
-	if err != nil {
-		return err
-	}
-	if err := nn.Load(m, f); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(to, 0o755); err != nil {
-		return fmt.Errorf("talk: %w", err)
-	}
-	if err := nn.Save(filepath.Join(to, train.ModelFile), m, safetensors.F32, map[string]string{"format": "pt"}); err != nil {
-		return err
-	}
-	conf, err := json.MarshalIndent(map[string]any{
-		"bos_token": BeginToken, "eos_token": EndToken, "add_bos_token": false, "chat_template": chatTemplate,
-	}, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := atomicfile.WriteBytes(filepath.Join(to, "tokenizer_config.json"), conf); err != nil {
-		return err
-	}
-	for _, name := range []string{configFile, tokenizerFile} {
-		data, err := os.ReadFile(filepath.Join(o.Dir, name))
-		if err != nil {
-			return fmt.Errorf("talk: %w", err)
-		}
-		if err := atomicfile.WriteBytes(filepath.Join(to, name), data); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ModelDir is where a training's export goes unless told otherwise.
-func ModelDir(dir string) string { return filepath.Join(dir, modelDir) }
