@@ -13,6 +13,7 @@ import (
 
 	"kuai/api/kuai"
 	"kuai/api/openai"
+	"kuai/character/converse"
 	"kuai/serve"
 	"kuai/studio"
 )
@@ -24,16 +25,19 @@ const (
 	maxHeader     = 64 << 10
 )
 
-// Handler returns all routes over a queue and language models, which may be
-// nil. Pages of other origins cannot change anything through a visitor's
+// Handler returns all routes over a queue, language models and characters; the
+// last two may be nil. Pages of other origins cannot change anything through a visitor's
 // browser.
-func Handler(q *serve.Queue, chats openai.Chats) http.Handler {
+func Handler(q *serve.Queue, chats openai.Chats, house *converse.House) http.Handler {
 	mux := http.NewServeMux()
 	openai.Register(mux, q)
 	if chats != nil {
 		openai.RegisterChat(mux, chats)
 	}
 	kuai.Register(mux, q)
+	if house != nil {
+		kuai.RegisterCharacters(mux, house)
+	}
 	mux.Handle("/", studio.Handler())
 	return recovered(http.NewCrossOriginProtection().Handler(mux))
 }

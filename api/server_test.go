@@ -49,7 +49,7 @@ func server(t *testing.T) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(Handler(q, nil))
+	s := httptest.NewServer(Handler(q, nil, nil))
 	t.Cleanup(func() { s.Close(); q.Close() })
 	return s
 }
@@ -218,7 +218,7 @@ func TestServeStops(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, l, Handler(q, nil)) }()
+	go func() { done <- Serve(ctx, l, Handler(q, nil, nil)) }()
 	if status, _, _ := call(t, "GET", "http://"+l.Addr().String()+"/v1/videos", "", nil); status != http.StatusOK {
 		t.Errorf("status %d", status)
 	}

@@ -163,3 +163,29 @@ func TestHeldOut(t *testing.T) {
 		t.Errorf("%d of %d are in both splits", both, len(seen[Test]))
 	}
 }
+
+// TestReading checks that the mix for reading packs asks more often for what was
+// never told than the usual one does.
+func TestReading(t *testing.T) {
+	t.Parallel()
+	denied := func(m Mix) (share float64) {
+		r := rand.New(rand.NewPCG(5, 6))
+		all, no := 0, 0
+		for range 1500 {
+			s := Draw(r, Train, m)
+			for i := 2; i < len(s); i++ {
+				if s[i].Role == Assistant && s[i-2].Role == Memory {
+					all++
+					text := strings.ToLower(s[i].Text)
+					if slices.ContainsFunc(slices.Concat(denials[:]...), func(d string) bool { return strings.Contains(text, d) }) {
+						no++
+					}
+				}
+			}
+		}
+		return float64(no) / float64(all)
+	}
+	if usual, reading := denied(Usual()), denied(Reading()); reading < usual+0.1 || reading > 0.6 {
+		t.Errorf("denied %.2f of the questions usually, %.2f in reading", usual, reading)
+	}
+}

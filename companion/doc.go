@@ -72,6 +72,12 @@ const (
 type Mix struct {
 	Formats [formats]float64
 	Chinese float64
+	Never   float64 // share of a pack's questions about what was never told; 0 for a sixth
+}
+
+// Reading is the mix for learning what a memory pack says, and what it does not.
+func Reading() Mix {
+	return Mix{Formats: [formats]float64{Chat: 0.05, Packed: 0.75, Lines: 0.1, Pairs: 0.05, Small: 0.05}, Chinese: 0.45, Never: 0.3}
 }
 
 // Usual is the mix that the built-in model learns from.
@@ -100,7 +106,7 @@ func Draw(r *rand.Rand, split Split, mix Mix) Sample {
 	if mix == (Mix{}) {
 		mix = Usual()
 	}
-	w := &writer{r: r, split: split, lang: fact.English}
+	w := &writer{r: r, split: split, lang: fact.English, never: mix.Never}
 	if r.Float64() < mix.Chinese {
 		w.lang = fact.Chinese
 	}

@@ -12,6 +12,9 @@ import (
 // draw chooses a kind of question, adds its facts and returns the question and
 // the answer.
 func (b *packer) draw() (ask, answer string) {
+	if b.w.never > 0 && b.w.chance(b.w.never) {
+		return b.never()
+	}
 	at := b.w.r.Float64()
 	for _, kind := range [...]struct {
 		share float64

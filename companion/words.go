@@ -33,6 +33,7 @@ type writer struct {
 	// anySmallTalk lets grammar's small talk be of both splits, for lives: what
 	// is asked and told there is held out, the chatter between need not be.
 	anySmallTalk bool
+	never        float64 // share of questions of a pack about what was never told, 0 for the usual
 }
 
 func (w *writer) chance(p float64) bool { return w.r.Float64() < p }

@@ -4,13 +4,18 @@
 package models
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
+	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"kuai/internal/check"
 )
 
-//go:embed video judge
+//go:embed video judge companion
 var files embed.FS
 
 // Video returns the built-in text-to-video model, as video.Open reads it.
@@ -18,6 +23,49 @@ func Video() fs.FS { return sub("video") }
 
 // Judge returns the built-in judge of the video evaluation: judge.safetensors.
 func Judge() fs.FS { return sub("judge") }
+
+// Companion returns the built-in companion model, a directory as text.Open reads
+// it once Unpack has put it on the disk, since its weights are mapped.
+func Companion() fs.FS { return sub("companion") }
+
+// Unpack puts a model into a directory of its own below dir, unless it is there
+// already, and returns its path. Another version gets another directory.
+func Unpack(model fs.FS, name, dir string) (string, error) {
+	sum := sha256.New()
+	err := fs.WalkDir(model, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(model, path)
+		_, _ = fmt.Fprintf(sum, "%q %d\n", path, len(data))
+		_, _ = sum.Write(data)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("models: %s: %w", name, err)
+	}
+	to := filepath.Join(dir, name+"-"+hex.EncodeToString(sum.Sum(nil)[:6]))
+	if _, err := os.Stat(to); err == nil {
+		return to, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("models: %w", err)
+	}
+	part, err := os.MkdirTemp(dir, "."+name+"-")
+	if err != nil {
+		return "", fmt.Errorf("models: %w", err)
+	}
+	defer os.RemoveAll(part) //nolint:errcheck // gone already where all went well
+	if err := os.CopyFS(filepath.Join(part, name), model); err != nil {
+		return "", fmt.Errorf("models: %w", err)
+	}
+	if err := os.Rename(filepath.Join(part, name), to); err != nil {
+		if _, is := os.Stat(to); is != nil { // unless another process was first
+			return "", fmt.Errorf("models: %w", err)
+		}
+	}
+	return to, nil
+}
 
 func sub(dir string) fs.FS {
 	f, err := fs.Sub(files, dir)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kuai/character/card"
+	"kuai/character/guard"
 	"kuai/character/memory"
 	"kuai/companion"
 	"kuai/companion/fact"
@@ -43,6 +44,10 @@ type Conversation struct {
 	// Now is the time of turns; nil is time.Now.
 	Now func() time.Time
 
+	// Rules hold before and after what the model writes; nil is the zero value.
+	Rules *guard.Rules
+
+	dir    string
 	thread *memory.Thread
 	model  *text.Model
 	codec  *talk.Codec
@@ -59,6 +64,22 @@ type Reply struct {
 // Open opens the conversation in dir, or begins one. The model is of the kuai
 // architecture.
 func Open(dir string, m *text.Model, c *card.Card, l fact.Language) (*Conversation, error) {
+	e, err := NewExtractor(m)
+	if err != nil {
+		return nil, err
+	}
+	t, err := memory.Open(dir, memory.Options{Language: l, Extractor: e})
+	if err != nil {
+		return nil, err
+	}
+	return &Conversation{Card: c, Language: l, Sampling: Sampling(), Rules: &guard.Rules{}, dir: dir, thread: t, model: m, codec: e.codec}, nil
+}
+
+// Sampling is how replies are drawn unless told otherwise: a small model is
+// right more often where it is not daring.
+func Sampling() sample.Params { return sample.Params{Temperature: 0.3, TopP: 0.9} }
+
+func codecOf(m *text.Model) (*talk.Codec, error) {
 	if m.Tokenizer() == nil {
 		return nil, errors.New("converse: the model has no tokenizer")
 	}
@@ -66,11 +87,7 @@ func Open(dir string, m *text.Model, c *card.Card, l fact.Language) (*Conversati
 	if err != nil {
 		return nil, fmt.Errorf("converse: the model was not trained as a companion: %w", err)
 	}
-	t, err := memory.Open(dir, memory.Options{Language: l})
-	if err != nil {
-		return nil, err
-	}
-	return &Conversation{Card: c, Language: l, Sampling: sample.Params{Temperature: 0.5, TopP: 0.9}, thread: t, model: m, codec: codec}, nil
+	return codec, nil
 }
 
 // Memory is what is remembered.
@@ -108,9 +125,14 @@ func (c *Conversation) Say(ctx context.Context, said string, show func(piece str
 		return Reply{}, ErrLong
 	}
 	begin, at := time.Now(), c.now()
-	r, err := c.answer(ctx, said, at, show)
-	if err != nil {
-		return Reply{}, err
+	r, keep, err := c.guarded(said, show)
+	if err != nil || r.Text != "" && !keep {
+		return r, err
+	}
+	if r.Text == "" {
+		if r, err = c.answer(ctx, said, at, show); err != nil {
+			return Reply{}, err
+		}
 	}
 	_, err = c.thread.Append(
 		memory.Turn{Time: at, Speaker: fact.User, Text: said},
@@ -138,8 +160,20 @@ func (c *Conversation) answer(ctx context.Context, said string, at time.Time, sh
 	if err != nil {
 		return Reply{}, err
 	}
-	r.Text, err = c.write(ctx, parts, show)
-	return r, err
+	held := show
+	if len(c.Rules.Blocked) > 0 { // shown when it is known to be fit
+		held = nil
+	}
+	if r.Text, err = c.write(ctx, parts, held); err != nil {
+		return r, err
+	}
+	if instead := c.Rules.Said(r.Text, c.languageOf(said)); instead != "" {
+		r.Text = instead
+	}
+	if held == nil && show != nil {
+		show(r.Text)
+	}
+	return r, nil
 }
 
 func (c *Conversation) tokens(s string) int { return len(c.codec.Tokenizer.Encode(s, false)) }

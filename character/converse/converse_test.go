@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"kuai/character/builtin"
+	"kuai/character/guard"
+	"kuai/character/memory"
+	"kuai/character/shelf"
 	"kuai/companion"
 	"kuai/companion/fact"
 	"kuai/text"
@@ -159,6 +162,151 @@ func TestBranches(t *testing.T) {
 	p, err = c.Memory().Recall(t.Context(), "What is my dog called?", time.Now(), 768, c.tokens)
 	if err != nil || !strings.Contains(p.Text, "Rex") || strings.Contains(p.Text, "Plato") {
 		t.Errorf("recalled %q: %v", p.Text, err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStated checks that facts whose words were not said are left out.
+func TestStated(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		subject, predicate, object, said string
+		want                             bool
+	}{
+		{fact.User, "lives_in", "Oslo", "We moved to oslo last week.", true},
+		{fact.User, "lives_in", "Bergen", "We moved to Oslo last week.", false},
+		{"sister", "lives_in", "Oslo", "My sister Mira lives in Oslo.", true},
+		{"brother", "lives_in", "Oslo", "My sister Mira lives in Oslo.", false},
+		{"妹妹", "lives_in", "杭州", "我妹妹搬到杭州了。", true},
+		{fact.User, "rides", "Oslo", "We moved to Oslo last week.", false},
+	} {
+		if got := stated(fact.Fact{Subject: tt.subject, Predicate: tt.predicate, Object: tt.object}, tt.said); got != tt.want {
+			t.Errorf("%s %s %s in %q: %v", tt.subject, tt.predicate, tt.object, tt.said, got)
+		}
+	}
+}
+
+// TestExtract checks that a model that writes nonsense adds nothing to what the
+// rules find.
+func TestExtract(t *testing.T) {
+	t.Parallel()
+	e, err := NewExtractor(model(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts := e.Extract(memory.Turn{Time: time.Now(), Speaker: fact.User, Text: "I live in Oslo."})
+	if len(facts) != 1 || facts[0].Object != "Oslo" {
+		t.Errorf("%v", facts)
+	}
+	if facts := e.Extract(memory.Turn{Time: time.Now(), Speaker: fact.Companion, Text: "I live in Oslo."}); len(facts) != 0 {
+		t.Errorf("of the companion: %v", facts)
+	}
+}
+
+// TestHouse keeps few conversations open for many people, lets nobody read
+// another's memory, and forgets.
+func TestHouse(t *testing.T) {
+	t.Parallel()
+	h := &House{Dir: t.TempDir(), Model: model(t), Most: 2}
+	keep := func(user, text string) {
+		t.Helper()
+		err := h.With(t.Context(), "lin", user, fact.English, func(c *Conversation) error {
+			_, err := c.Memory().Append(memory.Turn{Time: time.Now(), Speaker: fact.User, Text: text})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	turns := func(user string) (n int) {
+		t.Helper()
+		if err := h.With(t.Context(), "lin", user, fact.English, func(c *Conversation) error {
+			n = c.Memory().Stats().Turns
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	users := []string{"ada", "ben", "cy", "dora"}
+	for i, u := range users {
+		for range i + 1 {
+			keep(u, "I live in Oslo.")
+		}
+	}
+	for i, u := range users {
+		if n := turns(u); n != i+1 {
+			t.Errorf("%s has %d turns, want %d", u, n, i+1)
+		}
+	}
+	if len(h.rooms) != 2 {
+		t.Errorf("%d conversations open, want 2", len(h.rooms))
+	}
+	if err := h.With(t.Context(), "lin", "Ada!", fact.English, nil); !errors.Is(err, ErrUser) {
+		t.Errorf("another spelling of a user: %v", err)
+	}
+	if err := h.With(t.Context(), "nobody", "ada", fact.English, nil); !errors.Is(err, shelf.ErrNotFound) {
+		t.Errorf("no such character: %v", err)
+	}
+	err := h.With(t.Context(), "lin", "ada", fact.English, func(*Conversation) error {
+		return h.With(t.Context(), "lin", "ben", fact.English, func(*Conversation) error {
+			if err := h.Forget("lin", "ada"); !errors.Is(err, ErrBusy) {
+				t.Errorf("forget in the middle of a turn: %v", err)
+			}
+			return h.With(t.Context(), "lin", "cy", fact.English, nil)
+		})
+	})
+	if !errors.Is(err, ErrBusy) {
+		t.Errorf("a third at once: %v", err)
+	}
+	if err := h.Forget("lin", "dora"); err != nil || turns("dora") != 0 || turns("cy") != 3 {
+		t.Errorf("after forgetting dora: %v", err)
+	}
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRules checks that the owner's rules come before the model: an age that is
+// asked for once, a topic that is neither answered nor kept, and distress that
+// is answered and kept.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lin, _ := builtin.Card("lin", fact.English)
+	m := model(t)
+	begin := func() *Conversation {
+		c, err := Open(dir, m, lin, fact.English)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Rules = &guard.Rules{MinAge: 18, Blocked: []guard.Topic{{Words: []string{"casino"}}}}
+		return c
+	}
+	c := begin()
+	for _, tt := range []struct {
+		say, want string
+		turns     int
+	}{
+		{"Hello", "18 or older", 0},
+		{"no", "can't talk", 0},
+		{"yes", "kettle", 0}, // Lin's first words
+		{"Come to the casino!", "something else", 0},
+		{"我想死", "12356", 2},
+		{"Hello", "", 4},
+	} {
+		r, err := c.Say(t.Context(), tt.say, nil)
+		if err != nil || !strings.Contains(r.Text, tt.want) || c.Memory().Stats().Turns != tt.turns {
+			t.Errorf("%q: %q, %d turns, want %q, %d: %v", tt.say, r.Text, c.Memory().Stats().Turns, tt.want, tt.turns, err)
+		}
+		if tt.turns == 0 {
+			if err := c.Close(); err != nil {
+				t.Fatal(err)
+			}
+			c = begin()
+		}
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)

@@ -16,6 +16,11 @@ import (
 	"kuai/format/atomicfile"
 )
 
+// shelf has the characters of this machine.
+func (a *app) shelf() shelf.Shelf {
+	return shelf.Shelf{Dir: filepath.Join(a.data, "characters", "cards")}
+}
+
 func (a *app) characterCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "character", Short: "Characters: those that come with Kuai, and cards of others", Args: cobra.ArbitraryArgs, RunE: group}
 	lang := cmd.PersistentFlags().String("language", "en", "of built-in characters: en or zh")
@@ -29,7 +34,7 @@ func (a *app) characterCommand() *cobra.Command {
 			default:
 				return usage(fmt.Errorf("--language is %q, want en or zh", *lang))
 			}
-			return f(shelf.Shelf{Dir: filepath.Join(a.data, "characters", "cards")}, l, args)
+			return f(a.shelf(), l, args)
 		}
 	}
 	list := &cobra.Command{

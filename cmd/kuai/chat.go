@@ -42,10 +42,10 @@ func (a *app) chatCommand() *cobra.Command {
 		Long: `Chat with a language model. Lines are messages; those that begin with / are
 commands, and /help lists them. From a pipe, each line is a message as well.
 
-With --character the model, one that kuai train text made, speaks as a character
-that remembers what was said, today and in a year.`,
+With --character the model, the built-in one or another that kuai train text made,
+speaks as a character that remembers what was said, today and in a year.`,
 		Example: `  kuai chat -m model.gguf --system "You are brief."
-  kuai chat -m runs/nano/model --character lin`,
+  kuai chat --character lin --language zh`,
 		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd); err != nil {

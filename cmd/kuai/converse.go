@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"kuai/character/converse"
-	"kuai/character/shelf"
+	"kuai/character/guard"
 	"kuai/companion/fact"
 	"kuai/par"
 	"kuai/text"
@@ -34,7 +34,12 @@ func parseLanguage(s string) (fact.Language, error) {
 
 // threadDir is where the memory of a character and a user lies.
 func (a *app) threadDir(character, user string) string {
-	return filepath.Join(a.data, "characters", "threads", shelf.ID(character)+"--"+shelf.ID(user))
+	return converse.ThreadDir(filepath.Join(a.data, "characters", "threads"), character, user)
+}
+
+// rules are those that the owner has set for all characters.
+func (a *app) rules() (*guard.Rules, error) {
+	return guard.Load(filepath.Join(a.data, "characters", "rules.json"))
 }
 
 // converse chats with a character, which remembers.
@@ -43,7 +48,7 @@ func (a *app) converse(ctx context.Context, o *textOptions, f characterFlags) er
 	if err != nil {
 		return err
 	}
-	c, err := shelf.Shelf{Dir: filepath.Join(a.data, "characters", "cards")}.Card(f.name, l)
+	c, err := a.shelf().Card(f.name, l)
 	if err != nil {
 		return err
 	}
@@ -62,7 +67,14 @@ func (a *app) converse(ctx context.Context, o *textOptions, f characterFlags) er
 	if err != nil {
 		return err
 	}
-	talk.Sampling = o.params
+	if talk.Rules, err = a.rules(); err != nil {
+		return errors.Join(err, talk.Close())
+	}
+	if o.tempered {
+		talk.Sampling = o.params
+	} else {
+		talk.Sampling.Seed = o.params.Seed
+	}
 	for _, w := range talk.Memory().Warnings() {
 		a.note("warning: %s\n", w)
 	}

@@ -52,7 +52,7 @@ language.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&model, "model", "m", "", "directory of the model")
+	f.StringVarP(&model, "model", "m", builtinText, "directory of the model")
 	f.StringArrayVar(&texts, "text", nil, "text whose held-out part is measured, .gz or plain; may be given again")
 	f.IntVar(&c.Questions, "questions", c.Questions, "questions of each kind and language")
 	f.IntVar(&ladder, "ladder", 0, "instead: made-up facts recalled from a window of up to so many tokens, without a memory")
@@ -61,12 +61,13 @@ language.`,
 }
 
 func (a *app) evalCompanion(ctx context.Context, model string, c talkeval.Config, ladder int) error {
-	if model == "" {
-		return usage(fmt.Errorf("no model, want --model DIR"))
+	path, err := a.findText(model)
+	if err != nil {
+		return err
 	}
 	pool := par.New(0)
 	defer pool.Close()
-	m, err := text.Open(model, text.Options{Pool: pool})
+	m, err := text.Open(path, text.Options{Pool: pool})
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ published LoCoMo conversations, as they are and among filler drawn from text fil
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&model, "model", "m", "", "directory of the model")
+	f.StringVarP(&model, "model", "m", builtinText, "directory of the model")
 	f.IntVar(&c.Most, "characters", c.Most, "of the largest lives: 8000, 80000, 800000 or 8000000")
 	f.StringVar(&locomo, "locomo", "", "file of LoCoMo conversations, .gz or plain")
 	f.StringArrayVar(&filler, "filler", nil, "file of text for the haystack, .gz or plain; may be given again")
@@ -153,12 +154,13 @@ func (a *app) evalLocomo(ctx context.Context, path string, filler []string, c me
 }
 
 func (a *app) evalMemory(ctx context.Context, model string, c memoryeval.LifeConfig) error {
-	if model == "" {
-		return usage(fmt.Errorf("no model, want --model DIR"))
+	path, err := a.findText(model)
+	if err != nil {
+		return err
 	}
 	pool := par.New(0)
 	defer pool.Close()
-	m, err := text.Open(model, text.Options{Pool: pool})
+	m, err := text.Open(path, text.Options{Pool: pool})
 	if err != nil {
 		return err
 	}

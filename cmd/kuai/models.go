@@ -57,8 +57,8 @@ not grow, and the cache for each token.`,
 			if a.json {
 				return json.NewEncoder(a.Out).Encode(map[string]any{"models": reports})
 			}
-			if len(reports) == 0 {
-				a.note("no models in %s; fetch one with: kuai pull ORGANISATION/REPOSITORY\n", a.registry().Dir)
+			if len(args) == 0 && len(reports) == 1 {
+				a.note("no others in %s; fetch one with: kuai pull ORGANISATION/REPOSITORY\n", a.registry().Dir)
 			}
 			return a.table(reports)
 		},
@@ -68,11 +68,16 @@ not grow, and the cache for each token.`,
 // entries are the models of the registry, or those that are named.
 func (a *app) entries(names []string) ([]registry.Entry, error) {
 	if len(names) == 0 {
-		return a.registry().List()
+		pulled, err := a.registry().List()
+		if err != nil {
+			return nil, err
+		}
+		own, err := a.entries([]string{builtinText})
+		return append(own, pulled...), err
 	}
 	var out []registry.Entry
 	for _, n := range names {
-		path, err := a.registry().Find(n)
+		path, err := a.findText(n)
 		if err != nil {
 			return nil, err
 		}

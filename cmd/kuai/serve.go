@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kuai/api"
+	"kuai/character/converse"
 	"kuai/par"
 	"kuai/serve"
 	"kuai/serve/chat"
@@ -25,7 +26,8 @@ func (a *app) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Serve the studio and the HTTP API",
 		Long: `Serve a page to make clips on, OpenAI's /v1/videos endpoints and, for the language
-models that --chat names, /v1/chat/completions. It listens on this machine alone
+models that --chat names, /v1/chat/completions; the characters answer, and remember,
+at /api/v1/characters. It listens on this machine alone
 unless --addr says otherwise; there are no accounts yet, so open it to others
 only behind something that asks who they are.`,
 		Example: `  kuai serve --addr 127.0.0.1:8080
@@ -46,12 +48,17 @@ only behind something that asks who they are.`,
 				return err
 			}
 			defer func() { _ = group.Close() }()
+			house, done, err := a.openHouse()
+			if err != nil {
+				return err
+			}
+			defer done()
 			l, err := (&net.ListenConfig{}).Listen(cmd.Context(), "tcp", addr)
 			if err != nil {
 				return fmt.Errorf("serve: %w", err)
 			}
 			a.note("Kuai is at http://%s (Ctrl-C ends it)\n", l.Addr())
-			if err := api.Serve(cmd.Context(), l, api.Handler(q, group)); err != nil {
+			if err := api.Serve(cmd.Context(), l, api.Handler(q, group, house)); err != nil {
 				return err
 			}
 			return context.Cause(cmd.Context())
@@ -60,13 +67,38 @@ only behind something that asks who they are.`,
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "address to listen on")
 	f := cmd.Flags()
 	f.StringVar(&model, "model", "", "directory of a video model (default: the built-in one)")
-	f.StringArrayVar(&texts, "chat", nil, "language model to serve: a GGUF file, a Hugging Face directory, or a name that kuai models lists; may be given again")
+	f.StringArrayVar(&texts, "chat", []string{builtinText}, "language model to serve: a GGUF file, a Hugging Face directory, or a name that kuai models lists; may be given again")
 	f.StringVar(&o.weights, "weights", "", "repack the language models' weights: f32, bf16, q8 or q4 (default: as stored)")
 	f.StringVar(&o.kv, "kv", "", "the attention cache: f16, f32 or q8 (default f16)")
 	f.IntVar(&o.context, "context", 0, "most tokens of prompt and answer together (default: the model's)")
 	f.IntVar(&o.threads, "threads", 0, "threads of the language models (default: all)")
 	f.StringVar(&o.cache, "cache", "", "keep packed weights for a faster start: a directory, or \"auto\" for beside the model (default: do not)")
 	return cmd
+}
+
+// openHouse opens the characters, who speak with the built-in model.
+func (a *app) openHouse() (*converse.House, func(), error) {
+	rules, err := a.rules()
+	if err != nil {
+		return nil, nil, err
+	}
+	path, err := a.findText(builtinText)
+	if err != nil {
+		return nil, nil, err
+	}
+	pool := par.New(0)
+	m, err := text.Open(path, text.Options{Pool: pool})
+	if err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	h := &converse.House{Dir: filepath.Join(a.data, "characters", "threads"), Shelf: a.shelf(), Model: m, Rules: rules}
+	return h, func() {
+		if err := errors.Join(h.Close(), m.Close()); err != nil {
+			a.note("warning: %v\n", err)
+		}
+		pool.Close()
+	}, nil
 }
 
 // openGroup loads language models under the names of their files.
@@ -82,6 +114,9 @@ func (a *app) openGroup(ctx context.Context, names []string, o textOptions) (*ch
 			return nil, errors.Join(err, g.Close())
 		}
 		id := strings.TrimSuffix(filepath.Base(path), ".gguf")
+		if name == builtinText {
+			id = name
+		}
 		if !g.Add(id, l) {
 			return nil, errors.Join(usage(fmt.Errorf("two models are called %s", id)), l.Close(), g.Close())
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"kuai/models"
 	"kuai/par"
 	"kuai/registry"
 	"kuai/serve/chat"
@@ -19,6 +21,9 @@ import (
 	"kuai/text/sample"
 	"kuai/text/schema"
 )
+
+// builtinText is the name of the language model that is built in.
+const builtinText = "companion"
 
 // textOptions are the flags that commands of language models share.
 type textOptions struct {
@@ -31,6 +36,7 @@ type textOptions struct {
 	maxTokens  int
 	params     sample.Params
 	seeded     bool
+	tempered   bool // a temperature was asked for
 	stop       []string
 	schemaFile string
 	system     string
@@ -38,7 +44,7 @@ type textOptions struct {
 
 // flags defines them. The defaults of sampling are llama.cpp's.
 func (o *textOptions) flags(f *pflag.FlagSet) {
-	f.StringVarP(&o.model, "model", "m", os.Getenv("KUAI_MODEL"), "a GGUF file, a Hugging Face directory, or a name that kuai models lists (environment: KUAI_MODEL)")
+	f.StringVarP(&o.model, "model", "m", cmp.Or(os.Getenv("KUAI_MODEL"), builtinText), "a GGUF file, a Hugging Face directory, or a name that kuai models lists (environment: KUAI_MODEL)")
 	f.StringVar(&o.weights, "weights", "", "repack the weights: f32, bf16, q8 or q4 (default: as stored)")
 	f.StringVar(&o.kv, "kv", "", "the attention cache: f16, f32 or q8 (default f16)")
 	f.IntVar(&o.context, "context", 0, "most tokens of prompt and answer together (default: the model's)")
@@ -60,7 +66,7 @@ func (o *textOptions) flags(f *pflag.FlagSet) {
 
 // complete fills in what the flags leave open and checks them.
 func (o *textOptions) complete(cmd *cobra.Command) error {
-	o.seeded = cmd.Flags().Changed("seed")
+	o.seeded, o.tempered = cmd.Flags().Changed("seed"), cmd.Flags().Changed("temperature")
 	if !o.seeded {
 		o.params.Seed = rand.Uint64() >> 11 // exact in JSON
 	}
@@ -117,6 +123,9 @@ func (a *app) openText(ctx context.Context, o *textOptions) (*chat.Loaded, error
 // findText returns the path of a model: of a file, a directory, or what was
 // pulled.
 func (a *app) findText(name string) (string, error) {
+	if name == builtinText {
+		return models.Unpack(models.Companion(), name, filepath.Join(a.data, "builtin"))
+	}
 	return registry.Registry{Dir: filepath.Join(a.data, "models")}.Find(name)
 }
 

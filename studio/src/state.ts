@@ -22,7 +22,7 @@ export const made = computed(() => videos.value.filter((v) => v.status === "comp
 export const waiting = computed(() => videos.value.filter((v) => !api.isFinal(v)).reverse());
 export const current = computed(() => made.value.find((v) => v.id === shown.value));
 
-function stored<T>(key: string, otherwise: T, good: (v: T) => boolean): T {
+export function stored<T>(key: string, otherwise: T, good: (v: T) => boolean): T {
   try {
     const v = JSON.parse(localStorage.getItem(`kuai.${key}`) ?? "null");
     return good(v) ? v : otherwise;
@@ -31,7 +31,7 @@ function stored<T>(key: string, otherwise: T, good: (v: T) => boolean): T {
   }
 }
 
-function store(key: string, value: unknown) {
+export function store(key: string, value: unknown) {
   try {
     localStorage.setItem(`kuai.${key}`, JSON.stringify(value));
   } catch {

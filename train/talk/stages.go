@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 	"unicode"
 
@@ -33,7 +34,8 @@ type Options struct {
 	Every      time.Duration // between checkpoints
 	Init       string        // a model's directory that a new training begins from
 	View       io.Writer
-	Int8       bool // the export's matrices, a scale for each 32 values
+	Only       string // the one source to learn from, "" for all by their shares
+	Int8       bool   // the export's matrices, a scale for each 32 values
 	// Change, unless nil, changes the shape: for ablations.
 	Change func(c *Config)
 }
@@ -153,9 +155,15 @@ func (o Options) config(t *token.Tokenizer) (Config, error) {
 // conversations, where it makes up too little of the loss.
 const Copying = "copying"
 
+// Reading names the source that a model is tuned on to answer from memory packs.
+const Reading = "reading"
+
 // stages of the rows' length: short ones first, since local structure comes
 // first and they cost less.
-func stages() []Stage {
+func (o *Options) stages() []Stage {
+	if o.Only != "" {
+		return []Stage{{1, 1024, o.Only}}
+	}
 	return []Stage{{0.12, 256, Copying}, {0.2, 256, ""}, {0.85, 1024, ""}, {1, 2048, ""}}
 }
 
@@ -176,7 +184,10 @@ func Train(ctx context.Context, o Options) (train.Result, error) {
 	if err != nil {
 		return train.Result{}, err
 	}
-	task, err := NewTask(m, t, o.Sources, o.Tokens, o.Steps, stages(), o.Seed)
+	if o.Only != "" && !slices.ContainsFunc(o.Sources, func(s Source) bool { return s.Name == o.Only }) {
+		return train.Result{}, fmt.Errorf("talk: no source %q", o.Only)
+	}
+	task, err := NewTask(m, t, o.Sources, o.Tokens, o.Steps, o.stages(), o.Seed)
 	if err != nil {
 		return train.Result{}, err
 	}

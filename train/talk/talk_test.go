@@ -104,6 +104,9 @@ func TestTrain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := Train(t.Context(), Options{Dir: t.TempDir(), Size: "nano", Vocabulary: 290, Only: "nothing", Sources: []Source{{Name: "recall", Share: 1, Draw: recall}}}); err == nil || !strings.Contains(err.Error(), "no source") {
+		t.Errorf("a source that there is not: %v", err)
+	}
 	task, err := NewTask(m, tok, []Source{{Name: "recall", Share: 1, Draw: recall}}, 512, 120, []Stage{{1, 64, ""}}, 1)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,350 @@
+package kuai
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"kuai/api/openai"
+	"kuai/character/converse"
+	"kuai/character/memory"
+	"kuai/character/shelf"
+	"kuai/companion/fact"
+)
+
+const (
+	maxBody  = 64 << 10
+	lastSaid = 50   // messages, unless asked otherwise
+	mostSaid = 1000 // messages at once
+)
+
+// RegisterCharacters adds the routes of the characters: who there is, talking
+// to them, and what they remember.
+func RegisterCharacters(mux *http.ServeMux, h *converse.House) {
+	c := characters{h}
+	mux.HandleFunc("GET /api/v1/characters", c.list)
+	mux.HandleFunc("GET /api/v1/characters/{id}/messages", c.said)
+	mux.HandleFunc("POST /api/v1/characters/{id}/messages", c.say)
+	mux.HandleFunc("GET /api/v1/characters/{id}/memory", c.facts)
+	mux.HandleFunc("DELETE /api/v1/characters/{id}/memory", c.forget)
+	mux.HandleFunc("PATCH /api/v1/characters/{id}/memory/{fact}", c.edit)
+	mux.HandleFunc("DELETE /api/v1/characters/{id}/memory/{fact}", c.forgetFact)
+}
+
+type characters struct{ house *converse.House }
+
+// language reads "en", "zh" or "", which is English.
+func language(s string) (fact.Language, error) {
+	switch s {
+	case "", "en":
+		return fact.English, nil
+	case "zh":
+		return fact.Chinese, nil
+	}
+	return 0, &requestError{"language", fmt.Sprintf("language is %q, want en or zh", s)}
+}
+
+// requestError is a request that cannot be; its message is for the client.
+type requestError struct{ param, message string }
+
+func (e *requestError) Error() string { return e.message }
+
+func failed(w http.ResponseWriter, err error) {
+	bad, isBad := errors.AsType[*requestError](err)
+	switch {
+	case isBad:
+		openai.Error(w, http.StatusBadRequest, "invalid_request_error", "invalid_value", bad.message)
+	case errors.Is(err, converse.ErrEmpty), errors.Is(err, converse.ErrLong), errors.Is(err, converse.ErrUser), errors.Is(err, converse.ErrNothing):
+		openai.Error(w, http.StatusBadRequest, "invalid_request_error", "invalid_value", err.Error())
+	case errors.Is(err, shelf.ErrNotFound), errors.Is(err, memory.ErrNotFound):
+		openai.Error(w, http.StatusNotFound, "invalid_request_error", "not_found", err.Error())
+	case errors.Is(err, memory.ErrLocked):
+		openai.Error(w, http.StatusConflict, "invalid_request_error", "in_use", "another process has this conversation open")
+	case errors.Is(err, converse.ErrBusy):
+		w.Header().Set("Retry-After", "1")
+		openai.Error(w, http.StatusServiceUnavailable, "server_error", "busy", err.Error())
+	case errors.Is(err, memory.ErrFull):
+		openai.Error(w, http.StatusInsufficientStorage, "server_error", "disk_full", "the disk is full; nothing was lost")
+	default:
+		slog.Error("a request failed", "error", err)
+		openai.Error(w, http.StatusInternalServerError, "server_error", "internal", "internal error; the server's log has it")
+	}
+}
+
+func (c characters) list(w http.ResponseWriter, r *http.Request) {
+	l, err := language(r.URL.Query().Get("language"))
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	all, broken := c.house.Shelf.List(l)
+	for _, err := range broken {
+		slog.Warn("a character cannot be read", "error", err)
+	}
+	for i := range all {
+		all[i].Path = "" // of the server's disk
+	}
+	openai.JSON(w, http.StatusOK, map[string]any{"characters": all})
+}
+
+// with calls f with the conversation that a request's path and query name.
+func (c characters) with(r *http.Request, f func(*converse.Conversation) error) error {
+	l, err := language(r.URL.Query().Get("language"))
+	if err != nil {
+		return err
+	}
+	return c.house.With(r.Context(), r.PathValue("id"), cmp.Or(r.URL.Query().Get("user"), "me"), l, f)
+}
+
+// message is a turn on the wire.
+type message struct {
+	ID      uint64    `json:"id"`
+	Time    time.Time `json:"time"`
+	Speaker string    `json:"speaker"` // user or companion
+	Text    string    `json:"text"`
+}
+
+// said answers with the last messages, or with the character's greeting.
+func (c characters) said(w http.ResponseWriter, r *http.Request) {
+	n := lastSaid
+	if s := r.URL.Query().Get("last"); s != "" {
+		var err error
+		if n, err = strconv.Atoi(s); err != nil || n < 1 || n > mostSaid {
+			failed(w, &requestError{"last", fmt.Sprintf("last is %q, want 1 to %d", s, mostSaid)})
+			return
+		}
+	}
+	out := struct {
+		Greeting string    `json:"greeting,omitempty"`
+		Messages []message `json:"messages"`
+	}{Messages: []message{}}
+	err := c.with(r, func(t *converse.Conversation) error {
+		turns, err := t.Memory().Last(n)
+		for _, turn := range turns {
+			out.Messages = append(out.Messages, message{turn.ID, turn.Time, turn.Speaker, turn.Text})
+		}
+		out.Greeting = t.Greeting()
+		return err
+	})
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	openai.JSON(w, http.StatusOK, out)
+}
+
+// saying is the body of a request to say something.
+type saying struct {
+	User     string `json:"user"`     // "me" unless given
+	Language string `json:"language"` // of built-in characters
+	Text     string `json:"text"`
+	Again    bool   `json:"again"` // instead of a text: another reply to the last one
+	Stream   bool   `json:"stream"`
+}
+
+// recalled is something that a reply was told of the past.
+type recalled struct {
+	Turn uint64    `json:"turn,omitempty"`
+	Fact uint64    `json:"fact,omitempty"`
+	When time.Time `json:"when"`
+	Text string    `json:"text"`
+	Why  string    `json:"why"`
+}
+
+// answer is a reply on the wire.
+type answer struct {
+	Reply    string     `json:"reply"`
+	Recalled []recalled `json:"recalled"`
+	RecallMS float64    `json:"recall_ms"`
+	Seconds  float64    `json:"seconds"`
+}
+
+func answerOf(r converse.Reply) answer {
+	a := answer{Reply: r.Text, Recalled: []recalled{}, RecallMS: float64(r.Recall.Microseconds()) / 1000, Seconds: r.Total.Seconds()}
+	for _, p := range r.Pack.Items {
+		a.Recalled = append(a.Recalled, recalled{p.Turn, p.Fact, p.Item.When, p.Item.Text, p.Why})
+	}
+	return a
+}
+
+// say lets a character answer: whole, or as server-sent events, {"delta"} for
+// each piece and the whole answer last.
+func (c characters) say(w http.ResponseWriter, r *http.Request) {
+	var s saying
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		failed(w, &requestError{"", "the body is not the JSON that is wanted: " + err.Error()})
+		return
+	}
+	l, err := language(s.Language)
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	var stream func(event string, v any)
+	show := func(piece string) {
+		if stream == nil {
+			stream = eventStream(w)
+		}
+		stream("", map[string]string{"delta": piece})
+	}
+	if !s.Stream {
+		show = nil
+	}
+	var reply converse.Reply
+	err = c.house.With(r.Context(), r.PathValue("id"), cmp.Or(s.User, "me"), l, func(t *converse.Conversation) error {
+		var err error
+		if s.Again {
+			reply, err = t.Again(r.Context(), show)
+		} else {
+			reply, err = t.Say(r.Context(), s.Text, show)
+		}
+		return err
+	})
+	switch {
+	case err != nil && stream == nil:
+		failed(w, err)
+	case err != nil:
+		slog.Error("a reply broke off", "error", err)
+		stream("error", map[string]string{"message": "the reply broke off; nothing of it is kept"})
+	case s.Stream:
+		if stream == nil {
+			stream = eventStream(w)
+		}
+		stream("done", answerOf(reply))
+	default:
+		openai.JSON(w, http.StatusOK, answerOf(reply))
+	}
+}
+
+// eventStream begins a stream of server-sent events and returns what sends one.
+func eventStream(w http.ResponseWriter) func(event string, v any) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx
+	flush := http.NewResponseController(w)
+	return func(event string, v any) {
+		data, err := json.Marshal(v)
+		if err != nil {
+			return
+		}
+		if event != "" {
+			_, _ = io.WriteString(w, "event: "+event+"\n")
+		}
+		_, _ = fmt.Fprintf(w, "data: %s\n\n", data)
+		_ = flush.Flush() // the caller has gone: the context ends the reply
+	}
+}
+
+// known is a fact on the wire.
+type known struct {
+	ID        uint64     `json:"id"`
+	Subject   string     `json:"subject"`
+	Predicate string     `json:"predicate"`
+	Object    string     `json:"object"`
+	Since     time.Time  `json:"since"`
+	Until     *time.Time `json:"until,omitempty"`
+	Turn      uint64     `json:"turn,omitempty"`
+	Pinned    bool       `json:"pinned,omitempty"`
+	Edited    bool       `json:"edited,omitempty"`
+}
+
+func (c characters) facts(w http.ResponseWriter, r *http.Request) {
+	out := struct {
+		Facts []known `json:"facts"`
+		Turns int     `json:"turns"`
+	}{Facts: []known{}}
+	err := c.with(r, func(t *converse.Conversation) error {
+		for _, f := range t.Memory().Facts(r.URL.Query().Get("history") == "true") {
+			k := known{ID: f.ID, Subject: f.Subject, Predicate: f.Predicate, Object: f.Object, Since: f.From, Turn: f.Turn, Pinned: f.Pinned, Edited: f.Edited}
+			if !f.To.IsZero() {
+				k.Until = &f.To
+			}
+			out.Facts = append(out.Facts, k)
+		}
+		out.Turns = t.Memory().Stats().Turns
+		return nil
+	})
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	openai.JSON(w, http.StatusOK, out)
+}
+
+// forget deletes everything that a character remembers of a user.
+func (c characters) forget(w http.ResponseWriter, r *http.Request) {
+	if _, err := c.house.Shelf.Card(r.PathValue("id"), fact.English); err != nil {
+		failed(w, err)
+		return
+	}
+	user := r.URL.Query().Get("user")
+	if user == "" {
+		failed(w, &requestError{"user", "whose memory? give ?user="})
+		return
+	}
+	if err := c.house.Forget(r.PathValue("id"), user); err != nil {
+		failed(w, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// factID reads the number of a fact from the path.
+func factID(r *http.Request) (uint64, error) {
+	id, err := strconv.ParseUint(r.PathValue("fact"), 10, 64)
+	if err != nil {
+		return 0, &requestError{"fact", fmt.Sprintf("%q is not a fact's number", r.PathValue("fact"))}
+	}
+	return id, nil
+}
+
+// edit corrects or pins a fact.
+func (c characters) edit(w http.ResponseWriter, r *http.Request) {
+	var change struct {
+		Object *string `json:"object"`
+		Pinned *bool   `json:"pinned"`
+	}
+	id, err := factID(r)
+	if err == nil {
+		if e := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&change); e != nil || change.Object == nil && change.Pinned == nil {
+			err = &requestError{"", `want {"object": "..."} or {"pinned": true}`}
+		}
+	}
+	if err == nil {
+		err = c.with(r, func(t *converse.Conversation) error {
+			var err error
+			if change.Object != nil {
+				id, err = t.Memory().EditFact(id, *change.Object)
+			}
+			if err == nil && change.Pinned != nil {
+				err = t.Memory().Pin(id, *change.Pinned)
+			}
+			return err
+		})
+	}
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	openai.JSON(w, http.StatusOK, map[string]uint64{"id": id})
+}
+
+func (c characters) forgetFact(w http.ResponseWriter, r *http.Request) {
+	id, err := factID(r)
+	if err == nil {
+		err = c.with(r, func(t *converse.Conversation) error { return t.Memory().ForgetFact(id) })
+	}
+	if err != nil {
+		failed(w, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}

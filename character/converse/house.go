@@ -1,0 +1,173 @@
+package converse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"kuai/character/guard"
+	"kuai/character/shelf"
+	"kuai/companion/fact"
+	"kuai/text"
+)
+
+// Errors of a House to branch on.
+var (
+	ErrBusy = errors.New("converse: too many conversations are open at once")
+	ErrUser = errors.New("converse: a user's name is small letters, digits and dashes, at most 64 bytes")
+)
+
+// usualOpen is how many conversations a House keeps open: each takes less than
+// 10 MB.
+const usualOpen = 64
+
+// House is all characters' conversations with everybody. They are opened when
+// somebody speaks, and the ones that have rested longest are closed for others:
+// a thread that rests takes nothing but its place on the disk.
+type House struct {
+	Dir   string // of the threads
+	Shelf shelf.Shelf
+	Model *text.Model
+	Rules *guard.Rules // nil is the zero value
+	Most  int          // open at once; 0 is usual
+
+	mu    sync.Mutex
+	rooms map[string]*room
+}
+
+// room is an open conversation.
+type room struct {
+	speak sync.Mutex // one turn at a time
+	c     *Conversation
+	in    int // who speaks or waits to
+	left  time.Time
+}
+
+// ThreadDir is where the memory of a character and a user lies below dir.
+func ThreadDir(dir, character, user string) string {
+	return filepath.Join(dir, shelf.ID(character)+"--"+shelf.ID(user))
+}
+
+// With calls f with the conversation of a character and a user, which belongs
+// to f until it returns. It wraps shelf.ErrNotFound, ErrUser, ErrBusy, or
+// memory.ErrLocked where another process has the thread open.
+func (h *House) With(ctx context.Context, character, user string, l fact.Language, f func(*Conversation) error) error {
+	if user != shelf.ID(user) {
+		return ErrUser
+	}
+	card, err := h.Shelf.Card(character, l)
+	if err != nil {
+		return err
+	}
+	dir := ThreadDir(h.Dir, character, user)
+	r, err := h.enter(dir)
+	if err != nil {
+		return err
+	}
+	defer h.leave(dir, r)
+	r.speak.Lock()
+	defer r.speak.Unlock()
+	if r.c == nil {
+		if r.c, err = Open(dir, h.Model, card, l); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil { // while it waited
+		return context.Cause(ctx)
+	}
+	r.c.Card, r.c.Language = card, l
+	if h.Rules != nil {
+		r.c.Rules = h.Rules
+	}
+	return f(r.c)
+}
+
+// enter finds the room of a thread, or makes one, for which another that rests
+// may have to be closed.
+func (h *House) enter(dir string) (*room, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.rooms[dir]; r != nil {
+		r.in++
+		return r, nil
+	}
+	most := h.Most
+	if most <= 0 {
+		most = usualOpen
+	}
+	if len(h.rooms) >= most {
+		oldest := ""
+		for d, r := range h.rooms {
+			if r.in == 0 && (oldest == "" || r.left.Before(h.rooms[oldest].left)) {
+				oldest = d
+			}
+		}
+		if oldest == "" {
+			return nil, ErrBusy
+		}
+		if err := h.close(oldest); err != nil {
+			return nil, err
+		}
+	}
+	if h.rooms == nil {
+		h.rooms = map[string]*room{}
+	}
+	r := &room{in: 1}
+	h.rooms[dir] = r
+	return r, nil
+}
+
+func (h *House) leave(dir string, r *room) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r.in--
+	r.left = time.Now()
+	if r.in == 0 && r.c == nil { // could not be opened
+		delete(h.rooms, dir)
+	}
+}
+
+// close closes a room in which nobody is; h.mu is held.
+func (h *House) close(dir string) error {
+	r := h.rooms[dir]
+	delete(h.rooms, dir)
+	if r == nil || r.c == nil {
+		return nil
+	}
+	return r.c.Close()
+}
+
+// Forget deletes everything that a character remembers of a user.
+func (h *House) Forget(character, user string) error {
+	if user != shelf.ID(user) {
+		return ErrUser
+	}
+	dir := ThreadDir(h.Dir, character, user)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.rooms[dir]; r != nil && r.in > 0 {
+		return ErrBusy
+	}
+	if err := h.close(dir); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("converse: %w", err)
+	}
+	return nil
+}
+
+// Close closes what is open. Nobody may be speaking.
+func (h *House) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var errs []error
+	for dir := range h.rooms {
+		errs = append(errs, h.close(dir))
+	}
+	return errors.Join(errs...)
+}
