@@ -226,9 +226,7 @@ func (c characters) say(w http.ResponseWriter, r *http.Request) {
 
 // eventStream begins a stream of server-sent events and returns what sends one.
 func eventStream(w http.ResponseWriter) func(event string, v any) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx
+	beginEvents(w)
 	flush := http.NewResponseController(w)
 	return func(event string, v any) {
 		data, err := json.Marshal(v)

@@ -33,9 +33,7 @@ func events(w http.ResponseWriter, r *http.Request, q *serve.Queue) {
 		openai.Error(w, http.StatusNotFound, "invalid_request_error", "not_found", "there is no video with this id")
 		return
 	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx
+	beginEvents(w)
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
 	flush := http.NewResponseController(w)
@@ -63,6 +61,13 @@ func events(w http.ResponseWriter, r *http.Request, q *serve.Queue) {
 			return // deleted
 		}
 	}
+}
+
+// beginEvents says that server-sent events follow.
+func beginEvents(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx
 }
 
 func cancel(w http.ResponseWriter, r *http.Request, q *serve.Queue) {

@@ -33,6 +33,9 @@ func (c *Conversation) Again(ctx context.Context, show func(piece string)) (Repl
 		return Reply{}, err
 	}
 	begin := time.Now()
+	if r, _, err := c.guarded(said.Text, show); err != nil || r.Text != "" {
+		return r, err // the owner's rules answer the same again
+	}
 	if err := c.thread.SetHead(said.Parent); err != nil {
 		return Reply{}, err
 	}

@@ -97,8 +97,11 @@ func (c *Conversation) Memory() *memory.Thread { return c.thread }
 func (c *Conversation) Close() error { return c.thread.Close() }
 
 // Greeting is what the character begins with, "" where the two have spoken
-// before.
+// before; the question for an age where the rules want one.
 func (c *Conversation) Greeting() string {
+	if old, err := c.oldEnough(); err == nil && !old {
+		return c.Rules.Asks(c.Language)
+	}
 	if c.thread.Stats().Turns > 0 {
 		return ""
 	}

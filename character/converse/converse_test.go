@@ -286,6 +286,9 @@ func TestRules(t *testing.T) {
 		return c
 	}
 	c := begin()
+	if !strings.Contains(c.Greeting(), "18 or older") {
+		t.Errorf("greeted with %q before the age is known", c.Greeting())
+	}
 	for _, tt := range []struct {
 		say, want string
 		turns     int
@@ -300,6 +303,11 @@ func TestRules(t *testing.T) {
 		r, err := c.Say(t.Context(), tt.say, nil)
 		if err != nil || !strings.Contains(r.Text, tt.want) || c.Memory().Stats().Turns != tt.turns {
 			t.Errorf("%q: %q, %d turns, want %q, %d: %v", tt.say, r.Text, c.Memory().Stats().Turns, tt.want, tt.turns, err)
+		}
+		if tt.turns == 2 { // distress: asking again gives the same
+			if r, err := c.Again(t.Context(), nil); err != nil || !strings.Contains(r.Text, tt.want) {
+				t.Errorf("again: %q: %v", r.Text, err)
+			}
 		}
 		if tt.turns == 0 {
 			if err := c.Close(); err != nil {

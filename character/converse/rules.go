@@ -33,30 +33,37 @@ func (c *Conversation) guarded(said string, show func(string)) (r Reply, keep bo
 
 // gate asks for the user's age where the rules want it and nobody has asked.
 func (c *Conversation) gate(said string, l fact.Language) (string, error) {
-	if c.Rules.MinAge <= 0 {
-		return "", nil
-	}
-	path := filepath.Join(c.dir, ageFile)
-	age := 0
-	b, err := os.ReadFile(path)
-	if err == nil {
-		_, err = fmt.Sscan(string(b), &age)
-	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return "", fmt.Errorf("converse: %s: %w", path, err)
-	case age >= c.Rules.MinAge:
-		return "", nil
+	if old, err := c.oldEnough(); err != nil || old {
+		return "", err
 	}
 	ok, say := c.Rules.OldEnough(said, l)
 	if !ok {
 		return say, nil
 	}
-	if err := atomicfile.WriteBytes(path, fmt.Appendln(nil, c.Rules.MinAge)); err != nil {
+	if err := atomicfile.WriteBytes(filepath.Join(c.dir, ageFile), fmt.Appendln(nil, c.Rules.MinAge)); err != nil {
 		return "", fmt.Errorf("converse: %w", err)
 	}
 	return c.macros().Expand(c.Card.FirstMessage), nil
+}
+
+// oldEnough says whether the user has said to be of the age that the rules want.
+func (c *Conversation) oldEnough() (bool, error) {
+	if c.Rules.MinAge <= 0 {
+		return true, nil
+	}
+	path := filepath.Join(c.dir, ageFile)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	age := 0
+	if err == nil {
+		_, err = fmt.Sscan(string(b), &age)
+	}
+	if err != nil {
+		return false, fmt.Errorf("converse: %s: %w", path, err)
+	}
+	return age >= c.Rules.MinAge, nil
 }
 
 // languageOf tells the language of what was said, the conversation's where the

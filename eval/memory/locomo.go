@@ -106,7 +106,9 @@ func parseLoCoMo(in io.Reader) (LoCoMo, error) {
 			if s.Start, err = time.Parse(locomoTime, at); err != nil {
 				return nil, fmt.Errorf("conversation %d: %s: %w", i, key, err)
 			}
-			c.Sessions = append(c.Sessions, s)
+			if len(s.Turns) > 0 {
+				c.Sessions = append(c.Sessions, s)
+			}
 		}
 		if len(c.Sessions) > 0 {
 			set = append(set, c)

@@ -44,6 +44,15 @@ func TestLocomo(t *testing.T) {
 	}
 }
 
+// TestEmptySession checks that a session in which nobody speaks is left out.
+func TestEmptySession(t *testing.T) {
+	t.Parallel()
+	set, err := parseLoCoMo(strings.NewReader(`[{"conversation": {"session_1": [], "session_1_date_time": "1:56 pm on 8 May, 2023"}}]`))
+	if err == nil || set != nil {
+		t.Errorf("%v, %v", set, err)
+	}
+}
+
 func FuzzLoCoMo(f *testing.F) {
 	f.Add(smallLoCoMo)
 	f.Add(`[{"conversation": {"session_1": [], "session_1_date_time": "8 May"}}]`)

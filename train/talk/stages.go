@@ -172,6 +172,9 @@ const averaging = 0.998
 
 // Train trains, or goes on.
 func Train(ctx context.Context, o Options) (train.Result, error) {
+	if o.Only != "" && !slices.ContainsFunc(o.Sources, func(s Source) bool { return s.Name == o.Only }) {
+		return train.Result{}, fmt.Errorf("talk: no source %q", o.Only)
+	}
 	t, err := o.Tokenizer(ctx)
 	if err != nil {
 		return train.Result{}, err
@@ -183,9 +186,6 @@ func Train(ctx context.Context, o Options) (train.Result, error) {
 	m, err := New(c, o.Seed)
 	if err != nil {
 		return train.Result{}, err
-	}
-	if o.Only != "" && !slices.ContainsFunc(o.Sources, func(s Source) bool { return s.Name == o.Only }) {
-		return train.Result{}, fmt.Errorf("talk: no source %q", o.Only)
 	}
 	task, err := NewTask(m, t, o.Sources, o.Tokens, o.Steps, o.stages(), o.Seed)
 	if err != nil {
