@@ -2,7 +2,6 @@ package companion
 
 import (
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 
@@ -91,23 +90,32 @@ func TestLexicon(t *testing.T) {
 }
 
 // TestExtract checks that what a turn's facts are is in the turn, and that the
-// lines can be read.
+// lines can be read, as facts or as what is asked for.
 func TestExtract(t *testing.T) {
 	t.Parallel()
 	mix := Mix{Chinese: 0.5}
 	mix.Formats[Lines] = 1
-	for _, s := range take(2, Test, mix, 1000) {
-		turn, lines := s[1].Text, s[2].Text
-		if lines == "none" {
-			continue
-		}
-		facts := fact.ParseLines(lines)
-		if len(facts) != strings.Count(lines, "\n")+1 {
-			t.Errorf("%d facts in %q", len(facts), lines)
-		}
-		for _, f := range facts {
-			if !strings.Contains(strings.ToLower(turn), strings.ToLower(f.Object)) {
-				t.Errorf("%q does not say %q", turn, f.Object)
+	for _, split := range []Split{Train, Test} {
+		for _, s := range take(2, split, mix, 1000) {
+			for i, part := range s {
+				if part.Role != Extract || part.Text == fact.Nothing {
+					continue
+				}
+				turn := strings.ToLower(s[i-1].Text)
+				facts, asked := fact.ParseLines(part.Text), fact.ParseQueries(part.Text)
+				if len(facts)+len(asked) != strings.Count(part.Text, "\n")+1 || len(facts) > 0 && len(asked) > 0 {
+					t.Errorf("%d facts and %d queries in %q", len(facts), len(asked), part.Text)
+				}
+				for _, f := range facts {
+					if !strings.Contains(turn, strings.ToLower(f.Object)) {
+						t.Errorf("%q does not say %q", turn, f.Object)
+					}
+				}
+				for _, q := range asked {
+					if !strings.Contains(turn, strings.ToLower(q.Object)) || q.Line() != part.Text {
+						t.Errorf("%q asks for %q, read as %q", turn, part.Text, q.Line())
+					}
+				}
 			}
 		}
 	}
@@ -165,27 +173,3 @@ func TestHeldOut(t *testing.T) {
 }
 
 // TestReading checks that the mix for reading packs asks more often for what was
-// never told than the usual one does.
-func TestReading(t *testing.T) {
-	t.Parallel()
-	denied := func(m Mix) (share float64) {
-		r := rand.New(rand.NewPCG(5, 6))
-		all, no := 0, 0
-		for range 1500 {
-			s := Draw(r, Train, m)
-			for i := 2; i < len(s); i++ {
-				if s[i].Role == Assistant && s[i-2].Role == Memory {
-					all++
-					text := strings.ToLower(s[i].Text)
-					if slices.ContainsFunc(slices.Concat(denials[:]...), func(d string) bool { return strings.Contains(text, d) }) {
-						no++
-					}
-				}
-			}
-		}
-		return float64(no) / float64(all)
-	}
-	if usual, reading := denied(Usual()), denied(Reading()); reading < usual+0.1 || reading > 0.6 {
-		t.Errorf("denied %.2f of the questions usually, %.2f in reading", usual, reading)
-	}
-}

@@ -61,7 +61,7 @@ type Format uint8
 const (
 	Chat   Format = iota // facts, small talk and questions, all within the sample
 	Packed               // questions whose facts stand in a memory pack, or not at all
-	Lines                // a turn and its facts as lines
+	Lines                // turns, their facts and what they ask for as lines
 	Pairs                // made-up words that belong together, and questions about them
 	Small                // small talk alone
 	formats
@@ -72,17 +72,11 @@ const (
 type Mix struct {
 	Formats [formats]float64
 	Chinese float64
-	Never   float64 // share of a pack's questions about what was never told; 0 for a sixth
-}
-
-// Reading is the mix for learning what a memory pack says, and what it does not.
-func Reading() Mix {
-	return Mix{Formats: [formats]float64{Chat: 0.05, Packed: 0.75, Lines: 0.1, Pairs: 0.05, Small: 0.05}, Chinese: 0.45, Never: 0.3}
 }
 
 // Usual is the mix that the built-in model learns from.
 func Usual() Mix {
-	return Mix{Formats: [formats]float64{Chat: 0.30, Packed: 0.44, Lines: 0.12, Pairs: 0.08, Small: 0.06}, Chinese: 0.45}
+	return Mix{Formats: [formats]float64{Chat: 0.20, Packed: 0.36, Lines: 0.30, Pairs: 0.08, Small: 0.06}, Chinese: 0.45}
 }
 
 // Weights of the loss: the model should learn to answer, and not to speak for
@@ -106,7 +100,10 @@ func Draw(r *rand.Rand, split Split, mix Mix) Sample {
 	if mix == (Mix{}) {
 		mix = Usual()
 	}
-	w := &writer{r: r, split: split, lang: fact.English, never: mix.Never}
+	w := &writer{r: r, split: split, lang: fact.English}
+	if split == Train {
+		w.wild = wild
+	}
 	if r.Float64() < mix.Chinese {
 		w.lang = fact.Chinese
 	}

@@ -12,15 +12,12 @@ import (
 // draw chooses a kind of question, adds its facts and returns the question and
 // the answer.
 func (b *packer) draw() (ask, answer string) {
-	if b.w.never > 0 && b.w.chance(b.w.never) {
-		return b.never()
-	}
 	at := b.w.r.Float64()
 	for _, kind := range [...]struct {
 		share float64
 		make  func() (string, string)
 	}{
-		{0.27, b.single}, {0.12, b.update}, {0.17, b.never}, {0.13, b.twoHop}, {0.11, b.several}, {0.10, b.whenWas}, {0.10, b.wish},
+		{0.24, b.single}, {0.12, b.update}, {0.24, b.never}, {0.12, b.twoHop}, {0.10, b.several}, {0.09, b.whenWas}, {0.09, b.wish},
 	} {
 		if at -= kind.share; at < 0 {
 			return kind.make()
@@ -37,6 +34,7 @@ func (b *packer) single() (ask, answer string) {
 	b.claim(p, f.who)
 	b.add(f)
 	q := w.ask(f, value{})
+	b.query = fact.Query{Subject: f.who.key(w.lang), Predicate: p.name}
 	return q.ask, q.answer
 }
 
@@ -52,6 +50,7 @@ func (b *packer) update() (ask, answer string) {
 		b.add(f)
 	}
 	q := w.ask(f, value{})
+	b.query = fact.Query{Subject: f.who.key(w.lang), Predicate: p.name}
 	return q.ask, q.answer
 }
 
@@ -68,6 +67,7 @@ func (b *packer) never() (ask, answer string) {
 	b.alone = len(b.facts) == 0 && w.chance(0.6) // then the pack is empty
 	b.latest = f.when
 	q := w.ask(g, value{})
+	b.query = fact.Query{Subject: g.who.key(w.lang), Predicate: g.p.name}
 	return q.ask, w.unknown(q)
 }
 
@@ -87,6 +87,7 @@ func (b *packer) twoHop() (ask, answer string) {
 	b.claim(p, who)
 	b.add(name, f)
 	q := w.ask(f, name.v)
+	b.query = fact.Query{Subject: name.v[w.lang], Predicate: p.name}
 	return q.ask, q.answer
 }
 
@@ -120,6 +121,7 @@ func (b *packer) several() (ask, answer string) {
 	}
 	slots := map[string]string{"n": speech.Number(w.lang, len(list)), "list": speech.Enumerate(w.lang, list)}
 	ask = render(w.lang, w.phrase(p, form), byUser, who, slots)
+	b.query = fact.Query{Subject: who.key(w.lang), Predicate: p.name}
 	if form == "many" {
 		answer = slots["list"] + "."
 		if w.lang == fact.Chinese {
@@ -146,14 +148,17 @@ func (b *packer) whenWas() (ask, answer string) {
 	slots := f.slots(w.lang)
 	switch at := w.r.Float64(); {
 	case at < 0.5:
+		b.query = fact.Query{Subject: fact.User, Predicate: p.name, Object: f.v[w.lang]}
 		return render(w.lang, w.phrase(p, "when"), byUser, f.who, slots), render(w.lang, w.phrase(p, "was"), byFriend, f.who, slots)
 	case at < 0.75 || p.name == "exam":
+		b.query = fact.Query{Subject: fact.User, On: f.when}
 		return strings.ReplaceAll(w.say("onday"), "{d}", slots["d"]), render(w.lang, w.phrase(p, "note"), byFriend, f.who, slots)
 	}
 	exam := w.fact(files().byName["exam"], &someone{}, f.when.AddDate(0, 0, 1))
 	b.claim(exam.p, exam.who)
 	b.keys["day/"+exam.when.Format(time.DateOnly)] = true
 	b.add(exam)
+	b.query = fact.Query{Subject: fact.User, Predicate: exam.p.name, Object: exam.v[w.lang], Before: true}
 	return strings.ReplaceAll(w.say("daybefore"), "{v}", exam.v[w.lang]), render(w.lang, w.phrase(p, "note"), byFriend, f.who, slots)
 }
 
@@ -165,5 +170,6 @@ func (b *packer) wish() (ask, answer string) {
 	b.claim(p, f.who)
 	b.add(f)
 	slots := f.slots(w.lang)
+	b.query = fact.Query{Subject: f.who.key(w.lang), Predicate: p.name}
 	return render(w.lang, w.phrase(p, "wish"), byUser, f.who, slots), render(w.lang, w.phrase(p, "wished"), byFriend, f.who, slots)
 }

@@ -1,6 +1,7 @@
 package companion
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -124,54 +125,58 @@ func (w *writer) absent(f *told, taken map[string]bool) *told {
 	}
 }
 
-// lines is a turn and the facts in it.
+// lines is some turns, each with the facts in it and what it asks for.
 func (w *writer) lines() Sample {
-	when := w.date()
-	s := Sample{{Memory, fact.Today(w.lang, when), 0}}
-	var out []string
-	var text []string
-	switch {
-	case w.chance(0.2): // nothing to keep
-		if w.chance(0.5) {
-			text = append(text, w.script()[0])
-		} else {
-			text = append(text, w.ask(w.fact(w.predicate(nil), &someone{role: w.value("relation")}, when), value{}).ask)
+	var s Sample
+	for range 1 + w.r.IntN(8) {
+		when := w.date()
+		text, out := w.turnAndLines(when)
+		if w.chance(0.7) {
+			s = append(s, Part{Memory, fact.Today(w.lang, when), 0})
 		}
-	default:
-		var before *someone
-		for range 1 + w.r.IntN(2)*w.r.IntN(2) {
-			p := w.predicate(nil)
-			who := w.somebody(p)
-			if before != nil && before.pet == who.pet && p.who != selfOnly && p.who != anEvent && (p.who != otherOnly || !before.self()) {
-				who = before
-			}
-			form := "tell"
-			if w.chance(0.25) {
-				form = "update"
-			}
-			f := &told{p: p, who: who, v: w.value(p.values), when: when}
-			if !who.self() && who.of == nil && p.who == anyone && w.chance(0.15) {
-				who = &someone{role: who.role, name: w.value("name")}
-				f.who = who
-			}
-			text = append(text, w.tell(f, form))
-			out = append(out, f.line(w.lang))
-			before = who
+		s = append(s, Part{User, text, 0}, Part{Extract, out, 1})
+	}
+	return s
+}
+
+// turnAndLines is a turn and its lines.
+func (w *writer) turnAndLines(when time.Time) (text, lines string) {
+	switch at := w.r.Float64(); {
+	case at < 0.15: // nothing to keep
+		script := w.script()
+		return script[2*w.r.IntN((len(script)+1)/2)], fact.Nothing
+	case at < 0.5:
+		b := &packer{w: w}
+		ask, _ := b.draw()
+		return ask, b.query.Line()
+	}
+	var out, all []string
+	var before *someone
+	for range 1 + w.r.IntN(2)*w.r.IntN(2) {
+		p := w.predicate(nil)
+		who := w.somebody(p)
+		if before != nil && before.pet == who.pet && p.who != selfOnly && p.who != anEvent && (p.who != otherOnly || !before.self()) {
+			who = before
+		}
+		form := "tell"
+		if w.chance(0.25) {
+			form = "update"
+		}
+		f := &told{p: p, who: who, v: w.value(p.values), when: when}
+		if !who.self() && who.of == nil && p.who == anyone && w.chance(0.15) {
+			who = &someone{role: who.role, name: w.value("name")}
+			f.who = who
+		}
+		all = append(all, w.tell(f, form))
+		out = append(out, f.line(w.lang))
+		before = who
+	}
+	for i := range len(all) - 1 { // the stop that is left out at an end is needed here
+		if last, _ := utf8.DecodeLastRuneInString(all[i]); unicode.IsLetter(last) || unicode.IsDigit(last) {
+			all[i] += [...]string{fact.English: ".", fact.Chinese: "，"}[w.lang]
 		}
 	}
-	if len(out) == 0 {
-		out = append(out, "none")
-	}
-	sep := " "
-	if w.lang == fact.Chinese {
-		sep = ""
-	}
-	for i := range len(text) - 1 { // the stop that is left out at an end is needed here
-		if last, _ := utf8.DecodeLastRuneInString(text[i]); unicode.IsLetter(last) || unicode.IsDigit(last) {
-			text[i] += [...]string{fact.English: ".", fact.Chinese: "，"}[w.lang]
-		}
-	}
-	return append(s, Part{User, strings.Join(text, sep), 0}, Part{Extract, strings.Join(out, "\n"), 1})
+	return strings.Join(all, [...]string{fact.English: " ", fact.Chinese: ""}[w.lang]), strings.Join(out, "\n")
 }
 
 // line is the fact as the model extracts it: a day only where it matters.
@@ -198,14 +203,29 @@ func (w *writer) packed() Sample {
 	return s
 }
 
-// recall adds a pack, a question and its answer.
+// recall adds a pack, and questions with their answers: in use a pack stands
+// before one, but each more is learned from at the price of a few words.
 func (w *writer) recall(s Sample) Sample {
 	b := &packer{w: w, quoted: w.chance(0.5)}
 	ask, answer := b.draw()
+	said := Sample{{User, ask, userWeight}, {Assistant, answer, replyWeight}}
+	for more := w.r.IntN(4); more > 0 && !b.alone; more-- {
+		c := &packer{w: w, quoted: b.quoted}
+		if ask, answer = c.draw(); !c.alone && !b.conflicts(c) && !c.conflicts(b) {
+			b.add(c.facts...)
+			maps.Copy(b.keys, c.keys)
+			said = said.user(ask).reply(answer)
+		}
+	}
 	b.distract()
 	now := b.latest.AddDate(0, 0, 1+w.r.IntN(300))
 	text := fact.Today(w.lang, now) + fact.Pack(w.lang, b.items(w.chance(0.2)))
-	return append(s, Part{Memory, text, 0}, Part{User, ask, userWeight}, Part{Assistant, answer, replyWeight})
+	return append(append(s, Part{Memory, text, 0}), said...)
+}
+
+// conflicts says whether what another gathered would change the answer.
+func (b *packer) conflicts(c *packer) bool {
+	return slices.ContainsFunc(c.facts, b.clashes)
 }
 
 // packer gathers the facts of a pack.
@@ -216,6 +236,7 @@ type packer struct {
 	keys   map[string]bool // what the question is about: nothing else may be
 	latest time.Time
 	alone  bool // nothing else is to stand in the pack
+	query  fact.Query
 }
 
 func (b *packer) add(fs ...*told) {

@@ -3,6 +3,7 @@ package companion
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,13 +34,25 @@ type writer struct {
 	// anySmallTalk lets grammar's small talk be of both splits, for lives: what
 	// is asked and told there is held out, the chatter between need not be.
 	anySmallTalk bool
-	never        float64 // share of questions of a pack about what was never told, 0 for the usual
+	wild         float64 // share of values that stand in no list
 }
 
 func (w *writer) chance(p float64) bool { return w.r.Float64() < p }
 
-// value draws a value of a kind.
+// value draws a value of a kind, or one of none.
 func (w *writer) value(kind string) value {
+	v := w.listed(kind)
+	if kind == "relation" && w.chance(w.wild/3) { // my plumber, as a friend of the family
+		return w.listed("job")
+	}
+	if w.wild == 0 || !w.chance(w.wild) || slices.Contains(tame, kind) {
+		return v
+	}
+	return w.wildValue(kind, v)
+}
+
+// listed draws a value of a kind as the lists have them.
+func (w *writer) listed(kind string) value {
 	switch kind {
 	case "company":
 		return w.made(func() value {

@@ -63,7 +63,7 @@ What is finished is exported as a directory that kuai chat and transformers' use
 	f.IntVar(&o.Tokens, "tokens", o.Tokens, "tokens of a step")
 	f.Float64Var(&o.Rate, "rate", o.Rate, "peak learning rate")
 	f.StringVar(&o.Init, "init", "", "directory of a model that a new training begins from")
-	f.StringVar(&o.Only, "only", "", "learn from one source alone: copying (made-up pairs), reading (memory packs)")
+	f.StringVar(&o.Only, "only", "", "learn from one source alone: copying (made-up pairs)")
 	f.StringVar(&to, "to", "", "directory that the export writes (default: model in --dir)")
 	f.BoolVar(&o.Int8, "int8", false, "write the export's matrices as int8: a quarter of the size")
 	f.BoolVar(&export, "export", false, "only export the newest checkpoint")
@@ -73,8 +73,6 @@ What is finished is exported as a directory that kuai chat and transformers' use
 func (a *app) trainText(ctx context.Context, o talk.Options, texts []string, to string) error {
 	sources := []talk.Source{{Name: "companion", Share: companionShare, Draw: func(r *rand.Rand) companion.Sample {
 		return companion.Draw(r, companion.Train, companion.Mix{})
-	}}, {Name: talk.Reading, Draw: func(r *rand.Rand) companion.Sample {
-		return companion.Draw(r, companion.Train, companion.Reading())
 	}}, {Name: talk.Copying, Draw: func(r *rand.Rand) companion.Sample { return companion.DrawCopying(r, companion.Train) }}}
 	for _, path := range texts {
 		c, err := talk.OpenCorpus(path)

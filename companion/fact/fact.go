@@ -113,20 +113,32 @@ func ParseLines(s string) []Fact {
 	return facts
 }
 
-func parse(line string) (Fact, bool) {
+// split cuts a line into three or four fields.
+func split(line string) ([]string, bool) {
 	if len(line) > 4*maxField || !utf8.ValidString(line) {
-		return Fact{}, false
+		return nil, false
 	}
 	parts := strings.Split(line, "|")
 	if len(parts) < 3 || len(parts) > 4 {
-		return Fact{}, false
+		return nil, false
 	}
 	for i := range parts {
 		if parts[i] = field(parts[i]); parts[i] == "" {
-			return Fact{}, false
+			return nil, false
 		}
 	}
+	return parts, true
+}
+
+func parse(line string) (Fact, bool) {
+	parts, ok := split(line)
+	if !ok {
+		return Fact{}, false
+	}
 	f := Fact{Subject: parts[0], Object: parts[2]}
+	if f.Object == unknown {
+		return Fact{}, false
+	}
 	f.Predicate, f.Negated = strings.CutPrefix(parts[1], negation)
 	if _, ok := Find(f.Predicate); !ok {
 		return Fact{}, false

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -54,7 +55,7 @@ func Run(ctx context.Context, m *text.Model, cfg Config) (*report.Report, error)
 	if e.cfg.View == nil {
 		e.cfg.View = func(string) {}
 	}
-	for _, part := range []func(context.Context) error{e.bits, e.questions, e.byHand, e.replies} {
+	for _, part := range []func(context.Context) error{e.bits, e.lines, e.questions, e.byHand, e.replies} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}
@@ -67,6 +68,8 @@ type evaluation struct {
 	codec *talk.Codec
 	cfg   Config
 	rep   *report.Report
+
+	missed []map[string]string // turns whose lines are wrong
 }
 
 // Speaker answers questions with a model: eval/memory's Answerer.
@@ -142,6 +145,40 @@ func (e *evaluation) score(ctx context.Context, d companion.Sample) (nats float6
 	return nats, bytes, nil
 }
 
+// lines asks for the facts of turns: a right line has subject, predicate and
+// object as they were drawn.
+func (e *evaluation) lines(ctx context.Context) error {
+	mix := companion.Mix{}
+	mix.Formats[companion.Lines] = 1
+	var missed []map[string]string
+	for _, l := range []fact.Language{fact.English, fact.Chinese} {
+		e.cfg.View("facts as lines: " + languages[l])
+		mix.Chinese = float64(l)
+		r := rand.New(rand.NewPCG(6, uint64(l)))
+		var right, written, wanted int
+		for range e.cfg.Questions * int(companion.QuizKinds) {
+			d := companion.Draw(r, e.cfg.Split, mix)
+			last := len(d) - 1
+			got, _, err := e.replyAs(ctx, d[:last], companion.Extract, nil)
+			if err != nil {
+				return err
+			}
+			want, have := strings.Split(d[last].Text, "\n"), strings.Split(strings.TrimSpace(got), "\n")
+			for _, line := range want {
+				count(&right, slices.Contains(have, line))
+			}
+			wanted, written = wanted+len(want), written+len(have)
+			if !slices.Equal(want, have) && len(missed) < 40 {
+				missed = append(missed, map[string]string{"turn": d[last-1].Text, "lines": got, "answer": d[last].Text})
+			}
+		}
+		e.rep.Add("lines_found_"+languages[l], share(right, wanted), "of lines")
+		e.rep.Add("lines_right_"+languages[l], share(right, written), "of lines written")
+	}
+	e.missed = missed
+	return nil
+}
+
 // tally counts verdicts.
 type tally struct{ n, right, stale, wrong, denied int }
 
@@ -196,7 +233,7 @@ func (e *evaluation) questions(ctx context.Context) error {
 	e.rep.AtMost("false_memories", share(never.wrong, never.n), barFalse, "of questions never told")
 	e.rep.AtMost("stale", share(update.stale, update.n), barStale, "of questions after an update")
 	e.rep.Add("denied", share(all.denied, all.n), "of questions told")
-	e.rep.Notes = map[string]any{"wrong": wrong}
+	e.rep.Notes = map[string]any{"wrong": wrong, "lines": e.missed}
 	return nil
 }
 
@@ -205,10 +242,14 @@ var languages = [...]string{fact.English: "en", fact.Chinese: "zh"}
 // reply lets the model answer; with a sampler, else by the likeliest tokens. It
 // says whether the reply came to its end.
 func (e *evaluation) reply(ctx context.Context, parts companion.Sample, draw *sample.Sampler) (reply string, ended bool, err error) {
+	return e.replyAs(ctx, parts, companion.Assistant, draw)
+}
+
+func (e *evaluation) replyAs(ctx context.Context, parts companion.Sample, as companion.Role, draw *sample.Sampler) (reply string, ended bool, err error) {
 	s := e.m.NewSession()
 	defer s.Close()
 	logits := make([]float32, e.m.Config().Vocab)
-	if err := s.Prefill(ctx, e.codec.Prompt(parts, companion.Assistant), logits, nil); err != nil {
+	if err := s.Prefill(ctx, e.codec.Prompt(parts, as), logits, nil); err != nil {
 		return "", false, err
 	}
 	ids, ended, err := e.draw(ctx, s, logits, draw)

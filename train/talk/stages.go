@@ -155,9 +155,6 @@ func (o Options) config(t *token.Tokenizer) (Config, error) {
 // conversations, where it makes up too little of the loss.
 const Copying = "copying"
 
-// Reading names the source that a model is tuned on to answer from memory packs.
-const Reading = "reading"
-
 // stages of the rows' length: short ones first, since local structure comes
 // first and they cost less.
 func (o *Options) stages() []Stage {

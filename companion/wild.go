@@ -1,0 +1,131 @@
+package companion
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+)
+
+// wild is the share of the values of a training sample that stand in no list
+// of their kind: there are so few of those that a model learns them by heart
+// sooner than it learns to copy what was said, and then it has no way to say a
+// word that it has not met.
+const wild = 0.45
+
+// tame are kinds of values whose form carries what they are.
+var tame = []string{"relation", "animal", "date", "number", "digits", "size", "clock", "floor", "weekday"}
+
+// hoard is what wild values are made of: the values of the Train split of all
+// kinds, and the characters of all Chinese lines.
+type hoard struct {
+	values []value
+	held   map[string]bool // values of the Test split
+	han    []rune
+}
+
+var theHoard = sync.OnceValue(func() *hoard {
+	h := &hoard{held: map[string]bool{}}
+	seen := map[rune]bool{}
+	add := func(s string) {
+		for _, r := range s {
+			if unicode.Is(unicode.Han, r) && !seen[r] {
+				seen[r] = true
+				h.han = append(h.han, r)
+			}
+		}
+	}
+	for kind, all := range files().lexicon {
+		if slices.Contains(tame, kind) {
+			continue
+		}
+		for _, v := range all {
+			if held(kind+v[0], heldValues) {
+				h.held[strings.ToLower(v[0])], h.held[v[1]] = true, true
+			} else {
+				h.values = append(h.values, v)
+			}
+		}
+	}
+	for _, text := range []string{lexiconText, talkText, sayText, phrasesText, moreText("more_lexicon"), moreText("more_zh"), moreText("more_talk"), moreText("chatter")} {
+		add(text)
+	}
+	slices.SortFunc(h.values, func(a, b value) int { return strings.Compare(a[0]+"="+a[1], b[0]+"="+b[1]) })
+	slices.Sort(h.han)
+	return h
+})
+
+// wildValue makes a value that is nothing: one of another kind, or halves of
+// two, or sounds. What happens to be held out is drawn again.
+func (w *writer) wildValue(kind string, own value) value {
+	h := theHoard()
+	for {
+		if v := w.anything(kind, own); !h.held[strings.ToLower(v[0])] && !h.held[v[1]] {
+			return v
+		}
+	}
+}
+
+func (w *writer) anything(kind string, own value) value {
+	h := theHoard()
+	other := h.values[w.r.IntN(len(h.values))]
+	switch at := w.r.Float64(); {
+	case at < 0.2 && kind != "name":
+		return other
+	case at < 0.7:
+		return value{w.spliced(own[0], other[0]), w.han(1 + w.r.IntN(4))}
+	case at < 0.85:
+		return value{w.inPlace(own[0], w.syllables(1+w.r.IntN(3))), w.mutant(own[1])}
+	}
+	return value{w.spliced(w.spliced(own[0], other[0]), h.values[w.r.IntN(len(h.values))][0]), w.mutant(own[1])}
+}
+
+// spliced puts the end of another's word in the place of a word's end.
+func (w *writer) spliced(own, other string) string {
+	words := strings.Fields(other)
+	from := words[w.r.IntN(len(words))]
+	mine := strings.Fields(own)
+	at := mine[len(mine)-1]
+	word := at[:1+w.r.IntN(min(len(at), 4))] + from[w.r.IntN(len(from)):]
+	return w.inPlace(own, strings.Map(func(r rune) rune {
+		if r > unicode.MaxASCII || !unicode.IsLetter(r) && r != '-' {
+			return -1
+		}
+		return r
+	}, word))
+}
+
+// inPlace puts a word in the place of a value's last one, as it is written.
+func (w *writer) inPlace(own, word string) string {
+	at := strings.LastIndexByte(own, ' ') + 1
+	if word == "" || at == len(own) {
+		return own
+	}
+	first := word[:1]
+	if unicode.IsUpper(rune(own[at])) {
+		first = strings.ToUpper(first)
+	} else {
+		first = strings.ToLower(first)
+	}
+	return own[:at] + first + strings.ToLower(word[1:])
+}
+
+// han is so many Chinese characters.
+func (w *writer) han(n int) string {
+	h := theHoard()
+	s := make([]rune, n)
+	for i := range s {
+		s[i] = h.han[w.r.IntN(len(h.han))]
+	}
+	return string(s)
+}
+
+// mutant changes a Chinese value's end.
+func (w *writer) mutant(own string) string {
+	r := []rune(own)
+	at := 0
+	if len(r) > 1 {
+		at = len(r)/2 + w.r.IntN(len(r)-len(r)/2)
+	}
+	return string(r[:at]) + w.han(1+w.r.IntN(2)) + string(r[min(len(r), at+1):])
+}
