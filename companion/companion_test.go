@@ -2,6 +2,7 @@ package companion
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
