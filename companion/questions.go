@@ -64,6 +64,7 @@ func (b *packer) never() (ask, answer string) {
 	}
 	g := w.absent(f, map[string]bool{p.name + "/" + f.who.key(w.lang): true})
 	b.claim(g.p, g.who)
+	b.untold = true
 	b.alone = len(b.facts) == 0 && w.chance(0.6) // then the pack is empty
 	b.latest = f.when
 	q := w.ask(g, value{})

@@ -207,6 +207,9 @@ func (w *writer) packed() Sample {
 // before one, but each more is learned from at the price of a few words.
 func (w *writer) recall(s Sample) Sample {
 	b := &packer{w: w, quoted: w.chance(0.5)}
+	if w.chance(exactPacks) {
+		return w.recallExactly(s)
+	}
 	ask, answer := b.draw()
 	said := Sample{{User, ask, userWeight}, {Assistant, answer, replyWeight}}
 	for more := w.r.IntN(4); more > 0 && !b.alone; more-- {
@@ -223,6 +226,28 @@ func (w *writer) recall(s Sample) Sample {
 	return append(append(s, Part{Memory, text, 0}), said...)
 }
 
+// exactPacks is the share of packs that hold what is asked for and nothing else,
+// as a memory writes them that could read the question and had read the turns.
+const exactPacks = 0.4
+
+// recallExactly adds a pack of the notes that answer a question.
+func (w *writer) recallExactly(s Sample) Sample {
+	b := &packer{w: w}
+	ask, answer := b.draw()
+	if p := b.query.Predicate; b.untold {
+		b.facts = nil
+	} else if row, _ := fact.Find(p); len(b.facts) > 1 && row.Kind != fact.Multi && b.facts[0].p == b.facts[1].p {
+		b.facts = b.facts[len(b.facts)-1:] // an update: what was so before is known to be over
+	}
+	var items []fact.Item
+	for _, f := range b.facts {
+		items = append(items, fact.Item{When: f.when, Text: w.note(f)})
+	}
+	now := b.latest.AddDate(0, 0, 1+w.r.IntN(300))
+	text := fact.Today(w.lang, now) + fact.Pack(w.lang, items)
+	return append(s, Part{Memory, text, 0}).user(ask).reply(answer)
+}
+
 // conflicts says whether what another gathered would change the answer.
 func (b *packer) conflicts(c *packer) bool {
 	return slices.ContainsFunc(c.facts, b.clashes)
@@ -236,6 +261,7 @@ type packer struct {
 	keys   map[string]bool // what the question is about: nothing else may be
 	latest time.Time
 	alone  bool // nothing else is to stand in the pack
+	untold bool // nothing answers
 	query  fact.Query
 }
 

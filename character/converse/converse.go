@@ -64,11 +64,11 @@ type Reply struct {
 // Open opens the conversation in dir, or begins one. The model is of the kuai
 // architecture.
 func Open(dir string, m *text.Model, c *card.Card, l fact.Language) (*Conversation, error) {
-	e, err := NewExtractor(m)
+	e, err := NewReader(m)
 	if err != nil {
 		return nil, err
 	}
-	t, err := memory.Open(dir, memory.Options{Language: l, Extractor: e})
+	t, err := memory.Open(dir, memory.Options{Language: l, Reader: e})
 	if err != nil {
 		return nil, err
 	}

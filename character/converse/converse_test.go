@@ -182,26 +182,50 @@ func TestStated(t *testing.T) {
 		{"妹妹", "lives_in", "杭州", "我妹妹搬到杭州了。", true},
 		{fact.User, "rides", "Oslo", "We moved to Oslo last week.", false},
 	} {
-		if got := stated(fact.Fact{Subject: tt.subject, Predicate: tt.predicate, Object: tt.object}, tt.said); got != tt.want {
+		line := fact.Line(fact.Fact{Subject: tt.subject, Predicate: tt.predicate, Object: tt.object})
+		if got := stated(line, tt.said, memory.Reading{}).Facts != nil; got != tt.want {
 			t.Errorf("%s %s %s in %q: %v", tt.subject, tt.predicate, tt.object, tt.said, got)
 		}
 	}
 }
 
-// TestExtract checks that a model that writes nonsense adds nothing to what the
-// rules find.
-func TestExtract(t *testing.T) {
+// TestRead checks that a model that writes nonsense adds nothing to what the
+// rules find, one turn or many.
+func TestRead(t *testing.T) {
 	t.Parallel()
-	e, err := NewExtractor(model(t))
+	r, err := NewReader(model(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	facts := e.Extract(memory.Turn{Time: time.Now(), Speaker: fact.User, Text: "I live in Oslo."})
-	if len(facts) != 1 || facts[0].Object != "Oslo" {
-		t.Errorf("%v", facts)
+	turns := make([]memory.Turn, 2*together+3)
+	for i := range turns {
+		turns[i] = memory.Turn{Time: time.Now(), Speaker: fact.User, Text: "I live in Oslo."}
+		if i%3 == 2 {
+			turns[i].Speaker = fact.Companion
+		}
 	}
-	if facts := e.Extract(memory.Turn{Time: time.Now(), Speaker: fact.Companion, Text: "I live in Oslo."}); len(facts) != 0 {
-		t.Errorf("of the companion: %v", facts)
+	for _, n := range []int{1, len(turns)} {
+		for i, got := range r.Read(turns[:n]...) {
+			switch {
+			case i%3 == 2 && len(got.Facts) != 0:
+				t.Errorf("of the companion: %v", got)
+			case i%3 != 2 && (len(got.Facts) != 1 || got.Facts[0].Object != "Oslo"):
+				t.Errorf("turn %d of %d: %v", i, n, got)
+			}
+		}
+	}
+}
+
+// TestStatedAsked checks what is taken for a question.
+func TestStatedAsked(t *testing.T) {
+	t.Parallel()
+	for lines, want := range map[string]int{
+		"sister | lives_in | ?": 1, "mira | lives_in | ?": 0, "user | trip | Kyoto | ?": 1, "user | trip | Oslo | ?": 0, "none": 0,
+		"sister | lives_in | Kyoto": 0,
+	} {
+		if got := stated(lines, "Does my sister know when I went to Kyoto?", memory.Reading{}); len(got.Asked) != want {
+			t.Errorf("%s: %v", lines, got)
+		}
 	}
 }
 

@@ -111,15 +111,11 @@ func (b *book) live() int               { return len(b.facts) }
 
 // learn keeps the facts of a turn.
 func (t *Thread) learn(turn Turn) error {
-	if turn.ID <= t.book.seen {
+	if turn.ID <= t.book.seen || t.opt.Lazy {
 		return nil
 	}
 	t.book.seen = turn.ID
-	for _, f := range t.opt.Extractor.Extract(turn) {
-		f.Turn, f.Learned = turn.ID, turn.Time
-		if f.From.IsZero() {
-			f.From = turn.Time
-		}
+	for _, f := range t.readTurns([]Turn{turn})[0] {
 		id, err := t.book.write(kindFact, entry{Fact: &f}, turn.Time)
 		if err != nil {
 			return err
@@ -133,6 +129,9 @@ func (t *Thread) learn(turn Turn) error {
 // that the index lacks.
 func (t *Thread) catchUpFacts() error {
 	for r, err := range t.log.From(t.book.seen + 1) {
+		if t.opt.Lazy {
+			break
+		}
 		if err != nil {
 			return fmt.Errorf("memory: %w", err)
 		}

@@ -8,17 +8,23 @@ import (
 	"kuai/companion/fact"
 )
 
-// Extractor finds facts in a turn; Turn and Learned are filled in by the
-// thread.
-type Extractor interface {
-	Extract(turn Turn) []fact.Fact
+// Reading is what a turn tells and what it asks for. Turn and Learned of the
+// facts are filled in by the thread.
+type Reading struct {
+	Facts []fact.Fact
+	Asked []fact.Query
+}
+
+// Reader reads turns: it returns a reading of each.
+type Reader interface {
+	Read(turns ...Turn) []Reading
 }
 
 // NoFacts finds none.
 type NoFacts struct{}
 
-// Extract returns nothing.
-func (NoFacts) Extract(Turn) []fact.Fact { return nil }
+// Read finds nothing.
+func (NoFacts) Read(turns ...Turn) []Reading { return make([]Reading, len(turns)) }
 
 // Rules finds facts that users state plainly about themselves and those around
 // them, by patterns: few, but nearly always right. A model that was trained to
@@ -79,8 +85,17 @@ var chinese = []rule{
 	{"learns", regexp.MustCompile(`我在学` + han)},
 }
 
-// Extract looks for the patterns in what the user says.
-func (Rules) Extract(turn Turn) []fact.Fact {
+// Read looks for the patterns in what the user says. What is asked for it does
+// not tell.
+func (r Rules) Read(turns ...Turn) []Reading {
+	out := make([]Reading, len(turns))
+	for i, t := range turns {
+		out[i].Facts = r.facts(t)
+	}
+	return out
+}
+
+func (Rules) facts(turn Turn) []fact.Fact {
 	if turn.Speaker != fact.User || isQuestion(turn.Text) {
 		return nil
 	}

@@ -26,6 +26,8 @@ type Tuning struct {
 	Salience                 float32 // how much a turn that tells of a life counts more
 	Floor                    float32 // share of the question's weight that the best turn must have
 	Items                    int     // of a pack
+	Beside                   int     // items of a pack beside the facts that are asked for
+	Strict                   bool    // a question that no fact answers gets an empty pack
 }
 
 // Tuned returns the tuning for daily use.
@@ -55,7 +57,7 @@ type Pack struct {
 // Recall finds what a question asks for on the present branch and writes it as
 // a pack of at most budget tokens, which count counts.
 func (t *Thread) Recall(ctx context.Context, query string, now time.Time, budget int, count func(string) int) (Pack, error) {
-	found, err := t.Search(ctx, query, now, t.tune.Items)
+	found, err := t.known(ctx, query, now)
 	if err != nil {
 		return Pack{}, err
 	}
@@ -77,6 +79,36 @@ func (t *Thread) Recall(ctx context.Context, query string, now time.Time, budget
 	}
 	p.Text = head + fact.Pack(l, items)
 	return p, nil
+}
+
+// known finds what goes into a pack: the facts that are asked for, or where
+// none was found or the question could not be read, what looks like it.
+func (t *Thread) known(ctx context.Context, query string, now time.Time) ([]Recalled, error) {
+	t.mu.Lock()
+	facts, asked := t.look(query, now)
+	t.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	l := t.language(query)
+	var out []Recalled
+	for _, f := range facts {
+		out = append(out, Recalled{Turn: f.Turn, Item: fact.Item{When: f.From, Text: companion.Note(l, f)}, Why: "asked"})
+	}
+	if len(out) > 0 && t.tune.Beside == 0 || asked && len(out) == 0 && t.tune.Strict {
+		return out, nil
+	}
+	n := t.tune.Items
+	if len(out) > 0 {
+		n = t.tune.Beside
+	}
+	beside, err := t.Search(ctx, query, now, n)
+	for _, r := range beside {
+		if !slices.ContainsFunc(out, func(x Recalled) bool { return x.Turn == r.Turn }) {
+			out = append(out, r)
+		}
+	}
+	return out, err
 }
 
 // Search returns the n best things for a question, best first.

@@ -55,8 +55,11 @@ type Turn struct {
 type Options struct {
 	// Language of packs and notes where a text does not show it.
 	Language fact.Language
-	// Extractor finds facts in turns; nil is Rules, NoFacts turns it off.
-	Extractor Extractor
+	// Reader finds facts in turns; nil is Rules, NoFacts turns it off.
+	Reader Reader
+	// Lazy leaves turns unread until a question finds them: for histories that
+	// were not told here, which nobody wants to wait for.
+	Lazy bool
 	// Tuning changes how the reader weighs; nil is the tuned one.
 	Tuning *Tuning
 	// NoSync leaves writing to the system: for what can be made again.
@@ -76,6 +79,7 @@ type Thread struct {
 	mu   sync.Mutex // guards what follows
 	path log.Path
 	made maker
+	read map[uint64][]fact.Fact // of turns that were read when a question found them
 
 	turns, windows, sessions, facts *index.Index
 	flush                           sync.WaitGroup
@@ -88,8 +92,8 @@ type Thread struct {
 // anew from the log where it is missing, damaged, or of another version. It
 // wraps ErrLocked where another process has the thread open.
 func Open(dir string, opt Options) (*Thread, error) {
-	if opt.Extractor == nil {
-		opt.Extractor = Rules{}
+	if opt.Reader == nil {
+		opt.Reader = Rules{}
 	}
 	t := &Thread{dir: dir, opt: opt, tune: Tuned()}
 	if opt.Tuning != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kuai/character/converse"
 	"kuai/companion"
 	memoryeval "kuai/eval/memory"
 	talkeval "kuai/eval/talk"
@@ -167,6 +168,9 @@ func (a *app) evalMemory(ctx context.Context, model string, c memoryeval.LifeCon
 	defer func() { _ = m.Close() }()
 	speaker, err := talkeval.NewSpeaker(m)
 	if err != nil {
+		return err
+	}
+	if c.Reader, err = converse.NewReader(m); err != nil {
 		return err
 	}
 	rep, err := memoryeval.Life(ctx, speaker, c)

@@ -18,7 +18,7 @@ import (
 
 // companionShare is how many of the documents are made conversations where
 // there are texts beside them.
-const companionShare = 0.6
+const companionShare = 0.7
 
 func (a *app) trainTextCommand() *cobra.Command {
 	var t trainFlags

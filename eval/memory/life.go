@@ -48,6 +48,7 @@ type LifeConfig struct {
 	Dir       string          // for the memories, which are removed afterwards
 	Seed      uint64
 	Tuning    *memory.Tuning    // nil is the one for daily use
+	Reader    memory.Reader     // reads what a question finds; nil is the one for daily use
 	View      func(what string) // told what comes next; may be nil
 }
 
@@ -133,7 +134,7 @@ func live(ctx context.Context, a Answerer, cfg LifeConfig, characters int, l fac
 		return fmt.Errorf("memory: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	th, err := memory.Open(dir, memory.Options{NoSync: true, Flush: true, Language: l, Tuning: cfg.Tuning})
+	th, err := memory.Open(dir, memory.Options{NoSync: true, Flush: true, Language: l, Tuning: cfg.Tuning, Reader: cfg.Reader, Lazy: true})
 	if err != nil {
 		return err
 	}

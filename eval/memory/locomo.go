@@ -122,13 +122,13 @@ func parseLoCoMo(in io.Reader) (LoCoMo, error) {
 
 // LocomoConfig says how large the haystacks are and what they are made of.
 type LocomoConfig struct {
-	Most    int                               // characters of the largest haystack
-	Filler  []func(r *rand.Rand) (s []string) // each draws the turns of a talk about something else
-	Dir     string                            // for the memories, which are removed afterwards
-	Seed    uint64
-	Tuning  *memory.Tuning   // nil is the one for daily use
-	Extract memory.Extractor // nil is the one for daily use
-	View    func(what string)
+	Most   int                               // characters of the largest haystack
+	Filler []func(r *rand.Rand) (s []string) // each draws the turns of a talk about something else
+	Dir    string                            // for the memories, which are removed afterwards
+	Seed   uint64
+	Tuning *memory.Tuning // nil is the one for daily use
+	Reader memory.Reader  // nil is the one for daily use
+	View   func(what string)
 }
 
 // fillerTurns are the turns of a session of the haystack.
@@ -202,7 +202,7 @@ func (c *Conversation) search(ctx context.Context, cfg LocomoConfig, characters 
 		return fmt.Errorf("memory: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	th, err := memory.Open(dir, memory.Options{NoSync: true, Flush: true, Tuning: cfg.Tuning, Extractor: cfg.Extract})
+	th, err := memory.Open(dir, memory.Options{NoSync: true, Flush: true, Tuning: cfg.Tuning, Reader: cfg.Reader})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,270 @@
+package memory
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"kuai/character/memory/index"
+	"kuai/companion"
+	"kuai/companion/fact"
+)
+
+const (
+	// lookTurns is how many turns that a search finds are read for facts.
+	lookTurns = 24
+	// lookQueries is how many things that a turn asks for are looked up.
+	lookQueries = 3
+	// maxRead bounds the turns whose facts are kept after they were read.
+	maxRead = 1 << 16
+)
+
+// look reads a question and finds the facts that it asks for: those that are
+// true now, oldest first. asked says whether it could be read at all.
+func (t *Thread) look(query string, now time.Time) (facts []fact.Fact, asked bool) {
+	queries := t.opt.Reader.Read(Turn{Time: now, Speaker: fact.User, Text: query})[0].Asked
+	if len(queries) == 0 {
+		return nil, false
+	}
+	p := pool{}
+	for _, f := range t.factsLocked(true) {
+		p.add(f.Fact)
+	}
+	p.add(t.factsIn(t.best(t.ranks(query, now)))...)
+	for _, q := range queries[:min(len(queries), lookQueries)] {
+		facts = append(facts, t.lookUp(&p, q)...)
+	}
+	return facts, true
+}
+
+// best returns the turns with the highest scores.
+func (t *Thread) best(r *ranking) []uint64 {
+	type scored struct {
+		id    uint64
+		score float32
+	}
+	var all []scored
+	for c, s := range r.score {
+		if !c.isFact {
+			all = append(all, scored{c.id, s.score})
+		}
+	}
+	slices.SortFunc(all, func(x, y scored) int { return cmp.Or(cmp.Compare(y.score, x.score), cmp.Compare(y.id, x.id)) })
+	ids := make([]uint64, min(len(all), lookTurns))
+	for i := range ids {
+		ids[i] = all[i].id
+	}
+	return ids
+}
+
+// lookUp answers one query, from the pool and from the turns that tell such
+// facts.
+func (t *Thread) lookUp(p *pool, q fact.Query) []fact.Fact {
+	if q.On.IsZero() {
+		for range 2 { // whom a name means may be known only after reading
+			before := len(p.facts)
+			for _, s := range p.names(q.Subject) {
+				p.add(t.factsIn(t.telling(fact.Fact{Subject: s, Predicate: q.Predicate, Object: q.Object}))...)
+			}
+			if len(p.facts) == before {
+				break
+			}
+		}
+		found := p.match(q)
+		if !q.Before || len(found) == 0 {
+			return append(p.naming(q.Subject, found), found...)
+		}
+		last := found[len(found)-1]
+		q = fact.Query{Subject: fact.User, On: last.From.AddDate(0, 0, -1)}
+		if before := t.onDay(p, q); before != nil {
+			return append(before, last)
+		}
+		return nil
+	}
+	return t.onDay(p, q)
+}
+
+// onDay finds what was on a day.
+func (t *Thread) onDay(p *pool, q fact.Query) []fact.Fact {
+	hits := t.turns.Search(index.Query{Terms: []index.Weighted{{Term: dayTag(q.On), Weight: 1}}, Accept: t.onPath, Classes: t.classes("")}, lookTurns)
+	p.add(t.factsIn(keysOf(hits))...)
+	return p.match(q)
+}
+
+// telling finds turns that put a fact as the user would.
+func (t *Thread) telling(f fact.Fact) []uint64 {
+	l := t.language(f.Subject + f.Object)
+	if f.Subject == fact.User && f.Object == "" {
+		l = t.opt.Language
+	}
+	weights := map[uint64]float32{}
+	tellings := companion.Tellings(l, f)
+	for _, s := range append(tellings, f.Subject+" "+f.Object) {
+		for _, w := range t.made.words.Words(s) {
+			if !w.Stop {
+				weights[w.Hash] += 1 / float32(len(tellings)+1)
+			}
+		}
+	}
+	var terms []index.Weighted
+	for term, w := range weights {
+		terms = append(terms, index.Weighted{Term: term, Weight: w})
+	}
+	slices.SortFunc(terms, func(x, y index.Weighted) int { return cmp.Compare(x.Term, y.Term) })
+	return keysOf(t.turns.Search(index.Query{Terms: terms, Accept: t.onPath, Classes: t.classes("")}, lookTurns))
+}
+
+func (t *Thread) onPath(id uint64) bool { return t.path.Has(id) && !t.book.forgot(id) }
+
+func keysOf(hits []index.Hit) []uint64 {
+	keys := make([]uint64, len(hits))
+	for i, h := range hits {
+		keys[i] = h.Key
+	}
+	return keys
+}
+
+// factsIn returns the facts of the user's turns among some. Those that were
+// read before are not read again.
+func (t *Thread) factsIn(ids []uint64) (facts []fact.Fact) {
+	if !t.opt.Lazy {
+		return nil // the book has them
+	}
+	if t.read == nil || len(t.read) > maxRead {
+		t.read = map[uint64][]fact.Fact{}
+	}
+	var fresh []Turn
+	for _, id := range ids {
+		if _, ok := t.read[id]; ok {
+			continue
+		}
+		if r, err := t.log.Get(id); err == nil && r.Kind == kindTurn && r.Name == fact.User {
+			fresh = append(fresh, turnOf(r))
+		}
+	}
+	for i, found := range t.readTurns(fresh) {
+		t.read[fresh[i].ID] = found
+	}
+	for _, id := range ids {
+		facts = append(facts, t.read[id]...)
+	}
+	return facts
+}
+
+// readTurns finds the facts of turns, and when they were told.
+func (t *Thread) readTurns(turns []Turn) [][]fact.Fact {
+	out := make([][]fact.Fact, len(turns))
+	if len(turns) == 0 {
+		return out
+	}
+	for i, r := range t.opt.Reader.Read(turns...) {
+		for _, f := range r.Facts {
+			f.Turn, f.Learned = turns[i].ID, turns[i].Time
+			if f.From.IsZero() {
+				f.From = turns[i].Time
+			}
+			out[i] = append(out[i], f)
+		}
+	}
+	return out
+}
+
+// pool is facts in which queries are looked up.
+type pool struct {
+	facts []fact.Fact
+}
+
+// add adds facts that are not there yet.
+func (p *pool) add(facts ...fact.Fact) {
+	for _, f := range facts {
+		if !slices.ContainsFunc(p.facts, func(g fact.Fact) bool { return g.Turn == f.Turn && fact.Line(g) == fact.Line(f) }) {
+			p.facts = append(p.facts, f)
+		}
+	}
+}
+
+// names returns what a subject is called: itself, and whose name it is or what
+// its name is.
+func (p *pool) names(subject string) []string {
+	out := []string{subject}
+	for _, f := range p.facts {
+		if f.Predicate != "name" && f.Predicate != "pet_name" || f.Subject == fact.User {
+			continue
+		}
+		other := ""
+		switch {
+		case strings.EqualFold(f.Object, subject):
+			other = f.Subject
+		case strings.EqualFold(f.Subject, subject):
+			other = f.Object
+		}
+		if other != "" && !slices.Contains(out, other) {
+			out = append(out, other)
+		}
+	}
+	return out
+}
+
+// naming returns the fact that gives somebody a name, where those found are
+// about another name of theirs.
+func (p *pool) naming(name string, found []fact.Fact) []fact.Fact {
+	if len(found) == 0 || strings.EqualFold(found[0].Subject, name) {
+		return nil
+	}
+	for _, f := range slices.Backward(p.facts) {
+		if (f.Predicate == "name" || f.Predicate == "pet_name") && strings.EqualFold(f.Object, name) && strings.EqualFold(f.Subject, found[0].Subject) {
+			return []fact.Fact{f}
+		}
+	}
+	return nil
+}
+
+// match returns the facts that answer a query: of a fact that has one value at
+// a time the last.
+func (p *pool) match(q fact.Query) []fact.Fact {
+	row, _ := fact.Find(q.Predicate)
+	names := p.names(q.Subject)
+	var out []fact.Fact
+	for _, f := range p.facts {
+		if !slices.ContainsFunc(names, func(s string) bool { return strings.EqualFold(s, f.Subject) }) {
+			continue
+		}
+		if !q.On.IsZero() {
+			of, _ := fact.Find(f.Predicate)
+			if of.Kind == fact.Event && sameDay(f.From, q.On) {
+				out = append(out, f)
+			}
+			continue
+		}
+		if f.Predicate == q.Predicate && (q.Object == "" || alike(f.Object, q.Object)) {
+			out = append(out, f)
+		}
+	}
+	slices.SortStableFunc(out, func(x, y fact.Fact) int { return cmp.Or(x.From.Compare(y.From), cmp.Compare(x.Turn, y.Turn)) })
+	if q.On.IsZero() && len(out) > 0 && row.Kind != fact.Multi {
+		out = out[len(out)-1:]
+	}
+	return standing(out)
+}
+
+// standing leaves out what was taken back, and what was told again.
+func standing(facts []fact.Fact) (out []fact.Fact) {
+	for _, f := range facts {
+		out = slices.DeleteFunc(out, func(g fact.Fact) bool {
+			return g.Subject == f.Subject && g.Predicate == f.Predicate && strings.EqualFold(g.Object, f.Object)
+		})
+		if !f.Negated {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func sameDay(a, b time.Time) bool { return a.Format(time.DateOnly) == b.Format(time.DateOnly) }
+
+// alike says whether two things are called nearly the same.
+func alike(a, b string) bool {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	return strings.Contains(a, b) || strings.Contains(b, a)
+}
