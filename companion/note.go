@@ -1,6 +1,8 @@
 package companion
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"kuai/companion/fact"
@@ -24,6 +26,56 @@ func note(l fact.Language, f fact.Fact) string {
 		return f.Subject + " " + strings.ReplaceAll(f.Predicate, "_", " ") + " " + f.Object
 	}
 	return render(l, p.forms[l]["note"][0], byNeither, subject(l, f.Subject), valueSlots(f.Object))
+}
+
+// Noted is an item of a pack and the facts that it says.
+type Noted struct {
+	fact.Item
+	Facts []fact.Fact
+}
+
+// Notes writes facts that answer a question as items of a pack: those of the
+// same subject and predicate in one, with how many they are, and events with
+// their day in words. What counting and a calendar would say is said, so that
+// the model need not.
+func Notes(l fact.Language, facts []fact.Fact) []Noted {
+	var out []Noted
+	for _, f := range facts {
+		row, _ := fact.Find(f.Predicate)
+		at := slices.IndexFunc(out, func(n Noted) bool {
+			g := n.Facts[0]
+			return row.Kind == fact.Multi && g.Subject == f.Subject && g.Predicate == f.Predicate
+		})
+		if at < 0 {
+			out = append(out, Noted{})
+			at = len(out) - 1
+		}
+		out[at].Facts = append(out[at].Facts, f)
+	}
+	for i := range out {
+		n := &out[i]
+		var list []string
+		for _, f := range n.Facts {
+			list = append(list, f.Object)
+		}
+		f := n.Facts[len(n.Facts)-1]
+		f.Object = speech.Enumerate(l, list)
+		n.When, n.Text = f.From, Note(l, f)
+		if row, _ := fact.Find(f.Predicate); row.Kind == fact.Event {
+			n.Text = aside(l, n.Text, speech.Day(l, f.From))
+		} else if len(list) > 1 {
+			n.Text = aside(l, n.Text, strconv.Itoa(len(list)))
+		}
+	}
+	return out
+}
+
+// aside puts something in brackets before a sentence's end.
+func aside(l fact.Language, sentence, what string) string {
+	if l == fact.Chinese {
+		return strings.TrimSuffix(sentence, "。") + "（" + what + "）。"
+	}
+	return strings.TrimSuffix(sentence, ".") + " (" + what + ")."
 }
 
 // Wordings are questions that a fact answers, as the user would ask them, for

@@ -3,12 +3,14 @@ package companion
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"kuai/companion/fact"
+	"kuai/companion/speech"
 )
 
 func (w *writer) begin() Sample {
@@ -240,8 +242,22 @@ func (w *writer) recallExactly(s Sample) Sample {
 		b.facts = b.facts[len(b.facts)-1:] // an update: what was so before is known to be over
 	}
 	var items []fact.Item
-	for _, f := range b.facts {
-		items = append(items, fact.Item{When: f.when, Text: w.note(f)})
+	if n := len(b.facts); n > 1 && b.facts[0].p == b.facts[1].p {
+		var list []string
+		for _, f := range b.facts {
+			list = append(list, f.v[w.lang])
+		}
+		f := *b.facts[n-1]
+		f.v[w.lang] = speech.Enumerate(w.lang, list)
+		items = append(items, fact.Item{When: f.when, Text: aside(w.lang, w.note(&f), strconv.Itoa(n))})
+	} else {
+		for _, f := range b.facts {
+			text := w.note(f)
+			if f.p.kind == fact.Event {
+				text = aside(w.lang, text, speech.Day(w.lang, f.when))
+			}
+			items = append(items, fact.Item{When: f.when, Text: text})
+		}
 	}
 	now := b.latest.AddDate(0, 0, 1+w.r.IntN(300))
 	text := fact.Today(w.lang, now) + fact.Pack(w.lang, items)

@@ -36,13 +36,10 @@ var theHoard = sync.OnceValue(func() *hoard {
 		}
 	}
 	for kind, all := range files().lexicon {
-		if slices.Contains(tame, kind) {
-			continue
-		}
 		for _, v := range all {
 			if held(kind+v[0], heldValues) {
 				h.held[strings.ToLower(v[0])], h.held[v[1]] = true, true
-			} else {
+			} else if !slices.Contains(tame, kind) {
 				h.values = append(h.values, v)
 			}
 		}
@@ -61,6 +58,28 @@ func (w *writer) wildValue(kind string, own value) value {
 	h := theHoard()
 	for {
 		if v := w.anything(kind, own); !h.held[strings.ToLower(v[0])] && !h.held[v[1]] {
+			return v
+		}
+	}
+}
+
+// stranger is somebody whom no list has: my plumber, my teapot, my gloun.
+func (w *writer) stranger(own value) value {
+	h := theHoard()
+	for {
+		v := w.listed("job")
+		switch at := w.r.Float64(); {
+		case at < 0.3:
+		case at < 0.5:
+			other := h.values[w.r.IntN(len(h.values))]
+			words := strings.Fields(strings.ToLower(other[0]))
+			v = value{words[len(words)-1], w.han(1 + w.r.IntN(3))}
+		case at < 0.8:
+			v = value{w.spliced(own[0], h.values[w.r.IntN(len(h.values))][0]), w.mutant(own[1])}
+		default:
+			v = value{strings.ToLower(w.syllables(1 + w.r.IntN(2))), w.han(2)}
+		}
+		if v[0] != "user" && !h.held[strings.ToLower(v[0])] && !h.held[v[1]] {
 			return v
 		}
 	}

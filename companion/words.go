@@ -42,8 +42,8 @@ func (w *writer) chance(p float64) bool { return w.r.Float64() < p }
 // value draws a value of a kind, or one of none.
 func (w *writer) value(kind string) value {
 	v := w.listed(kind)
-	if kind == "relation" && w.chance(w.wild/3) { // my plumber, as a friend of the family
-		return w.listed("job")
+	if (kind == "relation" || kind == "animal") && w.chance(w.wild) {
+		return w.stranger(v)
 	}
 	if w.wild == 0 || !w.chance(w.wild) || slices.Contains(tame, kind) {
 		return v

@@ -20,6 +20,7 @@ const (
 	kindForgetTurn log.Kind = 3 // a turn that is forgotten
 	kindPin        log.Kind = 4
 	kindUnpin      log.Kind = 5
+	kindLazy       log.Kind = 6 // turns that are read when a question finds them
 )
 
 // Fact is something known, and from which turn.
@@ -37,14 +38,19 @@ type book struct {
 	facts map[uint64]*Fact
 	order []uint64
 	turns map[uint64]bool // forgotten
-	seen  uint64          // last turn that facts were looked for in
+	seen  uint64          // last turn that facts were looked for in, or are left to a question
+	lazy  []span          // of turns that are left so
 }
+
+// span is turns from one to another, both in it.
+type span struct{ From, To uint64 }
 
 // entry is the text of a record.
 type entry struct {
 	Fact   *fact.Fact `json:"fact,omitempty"`
 	Ref    uint64     `json:"ref,omitempty"`
 	Edited bool       `json:"edited,omitempty"`
+	Lazy   *span      `json:"lazy,omitempty"`
 }
 
 func openBook(dir string, noSync bool) (*book, error) {
@@ -76,6 +82,11 @@ func (b *book) apply(r log.Record) {
 		b.facts[r.ID] = &Fact{ID: r.ID, Fact: *e.Fact, Edited: e.Edited}
 		b.order = append(b.order, r.ID)
 		b.seen = max(b.seen, e.Fact.Turn)
+	case kindLazy:
+		if e.Lazy != nil {
+			b.lazy = append(b.lazy, *e.Lazy)
+			b.seen = max(b.seen, e.Lazy.To)
+		}
 	case kindForget:
 		delete(b.facts, e.Ref)
 	case kindForgetTurn:
@@ -106,6 +117,11 @@ func (b *book) write(kind log.Kind, e entry, at time.Time) (uint64, error) {
 	return r.ID, nil
 }
 
+// unread says whether a turn is left for a question to find.
+func (b *book) unread(turn uint64) bool {
+	return slices.ContainsFunc(b.lazy, func(s span) bool { return s.From <= turn && turn <= s.To })
+}
+
 func (b *book) forgot(turn uint64) bool { return b.turns[turn] }
 func (b *book) live() int               { return len(b.facts) }
 
@@ -125,9 +141,18 @@ func (t *Thread) learn(turn Turn) error {
 	return nil
 }
 
+// maxCatchUp is how many turns are read while somebody waits for a thread to
+// open; more, as an import leaves them, are read when a question finds them.
+const maxCatchUp = 256
+
 // catchUpFacts learns from turns that the book has not seen, and indexes facts
 // that the index lacks.
 func (t *Thread) catchUpFacts() error {
+	if last := t.log.Last(); !t.opt.Lazy && last > t.book.seen+maxCatchUp {
+		if _, err := t.book.write(kindLazy, entry{Lazy: &span{t.book.seen + 1, last}}, time.Now()); err != nil {
+			return err
+		}
+	}
 	for r, err := range t.log.From(t.book.seen + 1) {
 		if t.opt.Lazy {
 			break

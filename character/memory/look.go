@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kuai/character/memory/index"
+	"kuai/character/memory/when"
 	"kuai/companion"
 	"kuai/companion/fact"
 )
@@ -26,6 +27,13 @@ func (t *Thread) look(query string, now time.Time) (facts []fact.Fact, asked boo
 	queries := t.opt.Reader.Read(Turn{Time: now, Speaker: fact.User, Text: query})[0].Asked
 	if len(queries) == 0 {
 		return nil, false
+	}
+	if d, ok := oneDay(query, now); ok && d.Before(now) {
+		for i := range queries {
+			if !queries[i].On.IsZero() {
+				queries[i].On = d
+			}
+		}
 	}
 	p := pool{}
 	for _, f := range t.factsLocked(true) {
@@ -128,16 +136,13 @@ func keysOf(hits []index.Hit) []uint64 {
 // factsIn returns the facts of the user's turns among some. Those that were
 // read before are not read again.
 func (t *Thread) factsIn(ids []uint64) (facts []fact.Fact) {
-	if !t.opt.Lazy {
-		return nil // the book has them
-	}
 	if t.read == nil || len(t.read) > maxRead {
 		t.read = map[uint64][]fact.Fact{}
 	}
 	var fresh []Turn
 	for _, id := range ids {
-		if _, ok := t.read[id]; ok {
-			continue
+		if _, ok := t.read[id]; ok || !t.opt.Lazy && !t.book.unread(id) {
+			continue // read already: the book has them
 		}
 		if r, err := t.log.Get(id); err == nil && r.Kind == kindTurn && r.Name == fact.User {
 			fresh = append(fresh, turnOf(r))
@@ -161,13 +166,30 @@ func (t *Thread) readTurns(turns []Turn) [][]fact.Fact {
 	for i, r := range t.opt.Reader.Read(turns...) {
 		for _, f := range r.Facts {
 			f.Turn, f.Learned = turns[i].ID, turns[i].Time
-			if f.From.IsZero() {
-				f.From = turns[i].Time
+			if row, _ := fact.Find(f.Predicate); f.From.IsZero() || row.Kind == fact.Event {
+				f.From = dayOf(turns[i].Text, turns[i].Time)
 			}
 			out[i] = append(out[i], f)
 		}
 	}
 	return out
+}
+
+// dayOf is the one day that a text speaks of, or the day when it was said: a
+// calendar knows better than a model.
+func dayOf(text string, said time.Time) time.Time {
+	if d, ok := oneDay(text, said); ok {
+		return d
+	}
+	return said
+}
+
+func oneDay(text string, now time.Time) (time.Time, bool) {
+	found := when.Find(text, now)
+	if len(found) != 1 || found[0].Days() != 1 {
+		return time.Time{}, false
+	}
+	return found[0].From, true
 }
 
 // pool is facts in which queries are looked up.

@@ -34,14 +34,15 @@ type Tuning struct {
 func Tuned() Tuning {
 	return Tuning{
 		Turns: 400, Windows: 200, Sessions: 40, Window: 0.7, Session: 0.25, Fact: 1.2,
-		Day: 2, Name: 1.5, Role: 2, Speaker: 0.6, Salience: 1, Floor: 0.2, Items: 20,
+		Day: 2, Name: 1.5, Role: 2, Speaker: 0.6, Salience: 1, Floor: 0.2, Items: 20, Strict: true,
 	}
 }
 
 // Recalled is something that a recall has found.
 type Recalled struct {
-	Turn  uint64 // that it comes from
-	Fact  uint64 // 0 for a turn
+	Turn  uint64   // that it comes from
+	Turns []uint64 // all of them, where there are several
+	Fact  uint64   // 0 for a turn
 	Item  fact.Item
 	Score float32
 	Why   string // turn, window, fact ...
@@ -92,8 +93,13 @@ func (t *Thread) known(ctx context.Context, query string, now time.Time) ([]Reca
 	}
 	l := t.language(query)
 	var out []Recalled
-	for _, f := range facts {
-		out = append(out, Recalled{Turn: f.Turn, Item: fact.Item{When: f.From, Text: companion.Note(l, f)}, Why: "asked"})
+	for _, n := range companion.Notes(l, facts) {
+		r := Recalled{Item: n.Item, Why: "asked"}
+		for _, f := range n.Facts {
+			r.Turn = f.Turn
+			r.Turns = append(r.Turns, f.Turn)
+		}
+		out = append(out, r)
 	}
 	if len(out) > 0 && t.tune.Beside == 0 || asked && len(out) == 0 && t.tune.Strict {
 		return out, nil

@@ -24,7 +24,7 @@ func (a *app) memoryCommand() *cobra.Command {
 	user := cmd.PersistentFlags().String("user", "me", "of whom")
 	with := func(f func(t *memory.Thread, cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 		return func(cmd *cobra.Command, args []string) error {
-			t, err := memory.Open(a.threadDir(*character, *user), memory.Options{})
+			t, err := memory.Open(a.threadDir(*character, *user), memory.Options{Lazy: true})
 			if err != nil {
 				return err
 			}

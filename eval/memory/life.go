@@ -161,7 +161,7 @@ func live(ctx context.Context, a Answerer, cfg LifeConfig, characters int, l fac
 		t.recall, t.reply = append(t.recall, recalled.Sub(begin)), append(t.reply, time.Since(recalled))
 		for _, e := range q.Evidence {
 			t.evidence++
-			if slices.ContainsFunc(p.Items, func(r memory.Recalled) bool { return r.Turn == ids[e] }) {
+			if slices.ContainsFunc(p.Items, func(r memory.Recalled) bool { return r.Turn == ids[e] || slices.Contains(r.Turns, ids[e]) }) {
 				t.packed++
 			}
 		}

@@ -1,0 +1,142 @@
+package memory
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"kuai/companion/fact"
+)
+
+// lines is a reader that knows what it is to say.
+type lines struct {
+	says map[string]string
+	read map[string]int
+}
+
+func (l *lines) Read(turns ...Turn) []Reading {
+	out := make([]Reading, len(turns))
+	for i, t := range turns {
+		if t.Speaker == fact.User {
+			l.read[t.Text]++
+			out[i] = Reading{Facts: fact.ParseLines(l.says[t.Text]), Asked: fact.ParseQueries(l.says[t.Text])}
+		}
+	}
+	return out
+}
+
+// TestLook checks what a pack holds for each way to ask, whether turns were
+// read when they were told or when the question found them.
+func TestLook(t *testing.T) {
+	t.Parallel()
+	says := map[string]string{
+		"My sister moved to Oslo.":             "sister | lives_in | Oslo",
+		"My sister has moved again, to Turin.": "sister | lives_in | Turin",
+		"My sister is called Mira.":            "sister | name | Mira",
+		"I am afraid of bees.":                 "user | afraid_of | bees",
+		"And I am afraid of moths.":            "user | afraid_of | moths",
+		"Moths are fine, no fear of them now.": "user | not afraid_of | moths",
+		"Thunder scares me, I am afraid.":      "user | afraid_of | thunder",
+		"I had my physics exam today.":         "user | exam | physics",
+		"I bought a lamp today.":               "user | bought | lamp",
+
+		"Where does my sister live?":     "sister | lives_in | ?",
+		"Where does Mira live?":          "Mira | lives_in | ?",
+		"What am I afraid of?":           "user | afraid_of | ?",
+		"When did I buy the lamp?":       "user | bought | lamp | ?",
+		"Before my physics exam?":        "user | exam | physics | ? - 1",
+		"What was on March 9, 2024?":     "user | ? | ? | 2023-01-01",
+		"Where does my brother live?":    "brother | lives_in | ?",
+		"What did I do on May 20, 2023?": "user | ? | ? | 2023-05-20",
+	}
+	told := []struct{ day, text string }{
+		{"2024-03-01", "My sister moved to Oslo."}, {"2024-03-02", "My sister is called Mira."}, {"2024-03-03", "I am afraid of bees."},
+		{"2024-03-04", "And I am afraid of moths."}, {"2024-03-05", "Moths are fine, no fear of them now."}, {"2024-03-06", "Thunder scares me, I am afraid."},
+		{"2024-03-09", "I bought a lamp today."}, {"2024-03-10", "I had my physics exam today."}, {"2024-04-01", "My sister has moved again, to Turin."},
+	}
+	for _, lazy := range []bool{false, true} {
+		t.Run(fmt.Sprintf("lazy %v", lazy), func(t *testing.T) {
+			t.Parallel()
+			r := &lines{says: says, read: map[string]int{}}
+			th, err := Open(t.TempDir(), Options{NoSync: true, Reader: r, Lazy: lazy})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = th.Close() }()
+			for _, x := range told {
+				at, _ := time.Parse(time.DateOnly, x.day)
+				if _, err := th.Append(Turn{Time: at.Add(9 * time.Hour), Speaker: fact.User, Text: x.text}, Turn{Time: at.Add(9 * time.Hour), Speaker: fact.Companion, Text: "I see."}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			now := time.Date(2024, 6, 1, 12, 0, 0, 0, time.UTC)
+			for ask, want := range map[string]string{
+				"Where does my sister live?":     "[2024-04-01] The user's sister lives in Turin.",
+				"Where does Mira live?":          "[2024-03-02] The user's sister's name is Mira.|[2024-04-01] The user's sister lives in Turin.",
+				"What am I afraid of?":           "[2024-03-06] The user is afraid of bees and thunder (2).",
+				"When did I buy the lamp?":       "[2024-03-09] The user bought a lamp (March 9, 2024).",
+				"Before my physics exam?":        "[2024-03-09] The user bought a lamp (March 9, 2024).|[2024-03-10] The user had an exam in physics (March 10, 2024).",
+				"What was on March 9, 2024?":     "[2024-03-09] The user bought a lamp (March 9, 2024).",
+				"Where does my brother live?":    "(nothing found)",
+				"What did I do on May 20, 2023?": "(nothing found)",
+			} {
+				for range 2 {
+					p, err := th.Recall(t.Context(), ask, now, 768, func(s string) int { return len(s) / 4 })
+					if err != nil {
+						t.Fatal(err)
+					}
+					_, got, _ := strings.Cut(strings.TrimSpace(p.Text), "\n")
+					if got != strings.ReplaceAll(want, "|", "\n") {
+						t.Errorf("%s\n%s\nnot\n%s", ask, got, want)
+					}
+				}
+			}
+			for _, x := range told {
+				if r.read[x.text] > 1 {
+					t.Errorf("%q was read %d times", x.text, r.read[x.text])
+				}
+			}
+		})
+	}
+}
+
+// TestLazyImport checks that a thread with many turns that nobody read opens
+// without reading them, and finds what they tell all the same.
+func TestLazyImport(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "thread")
+	r := &lines{says: map[string]string{"My sister moved to Oslo.": "sister | lives_in | Oslo", "Where is my sister?": "sister | lives_in | ?"}, read: map[string]int{}}
+	at := time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)
+	for _, open := range []struct {
+		lazy bool
+		told int
+	}{{true, maxCatchUp + 2}, {false, 1}, {false, 0}} {
+		th, err := Open(dir, Options{NoSync: true, Reader: r, Lazy: open.lazy})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range open.told {
+			text := fmt.Sprintf("It rained %d times.", i)
+			if open.lazy && i == 3 {
+				text = "My sister moved to Oslo."
+			}
+			if _, err := th.Append(Turn{Time: at, Speaker: fact.User, Text: text}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(r.read); open.lazy && n != 0 || n > 60 {
+			t.Errorf("%d turns were read", n)
+		}
+		if !open.lazy {
+			p, err := th.Recall(t.Context(), "Where is my sister?", at, 768, func(string) int { return 1 })
+			if err != nil || !strings.Contains(p.Text, "Oslo") {
+				t.Errorf("%q, %v", p.Text, err)
+			}
+		}
+		if err := th.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
