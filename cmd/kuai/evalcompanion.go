@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -13,6 +15,7 @@ import (
 	"kuai/companion"
 	memoryeval "kuai/eval/memory"
 	talkeval "kuai/eval/talk"
+	"kuai/format/atomicfile"
 	"kuai/internal/report"
 	"kuai/par"
 	"kuai/text"
@@ -91,7 +94,7 @@ func (a *app) evalCompanion(ctx context.Context, model string, c talkeval.Config
 
 func (a *app) evalMemoryCommand() *cobra.Command {
 	c := memoryeval.LifeConfig{Most: 80_000, Questions: 60, Seed: 1, Split: companion.Test}
-	var model, locomo string
+	var model, locomo, plots string
 	var filler []string
 	cmd := &cobra.Command{
 		Use:   "memory",
@@ -113,7 +116,7 @@ published LoCoMo conversations, as they are and among filler drawn from text fil
 			if locomo != "" {
 				return a.evalLocomo(cmd.Context(), locomo, filler, c)
 			}
-			return a.evalMemory(cmd.Context(), model, c)
+			return a.evalMemory(cmd.Context(), model, plots, c)
 		},
 	}
 	f := cmd.Flags()
@@ -122,6 +125,7 @@ published LoCoMo conversations, as they are and among filler drawn from text fil
 	f.StringVar(&locomo, "locomo", "", "file of LoCoMo conversations, .gz or plain")
 	f.StringArrayVar(&filler, "filler", nil, "file of text for the haystack, .gz or plain; may be given again")
 	f.IntVar(&c.Questions, "questions", c.Questions, "at most, of a life")
+	f.StringVar(&plots, "plots", "", "directory for drawings of the answers and of a turn's time")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "which lives")
 	return cmd
 }
@@ -154,7 +158,7 @@ func (a *app) evalLocomo(ctx context.Context, path string, filler []string, c me
 	return a.print(rep)
 }
 
-func (a *app) evalMemory(ctx context.Context, model string, c memoryeval.LifeConfig) error {
+func (a *app) evalMemory(ctx context.Context, model, plots string, c memoryeval.LifeConfig) error {
 	path, err := a.findText(model)
 	if err != nil {
 		return err
@@ -177,9 +181,28 @@ func (a *app) evalMemory(ctx context.Context, model string, c memoryeval.LifeCon
 	if err != nil {
 		return err
 	}
+	if plots != "" {
+		if err := drawMemory(plots, rep); err != nil {
+			return err
+		}
+	}
 	if c.View != nil {
 		_, _ = fmt.Fprint(a.Err, "\r\033[K")
 	}
 	rep.Model = filepath.Base(filepath.Dir(filepath.Clean(model))) + "/" + filepath.Base(model)
 	return a.print(rep)
+}
+
+// drawMemory writes the drawings of a memory's report.
+func drawMemory(dir string, rep *report.Report) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for i, p := range memoryeval.Plots {
+		err := atomicfile.Write(filepath.Join(dir, p.File+".svg"), func(w io.Writer) error { return memoryeval.Plot(w, "svg", i, rep) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

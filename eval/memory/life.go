@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"kuai/character/memory"
@@ -38,7 +39,15 @@ const (
 type Answerer interface {
 	Answer(ctx context.Context, pack, question string) (string, error)
 	Tokens(text string) int
+	// Reread reads a history from its beginning, which is what a model without
+	// a memory does at every turn.
+	Reread(ctx context.Context, history string) error
 }
+
+// mostReread is the characters of the longest history that is read again.
+const mostReread = 800_000
+
+func sizeName(characters int) string { return fmt.Sprintf("%dk", characters/1000) }
 
 // LifeConfig says what to measure.
 type LifeConfig struct {
@@ -57,6 +66,7 @@ type tally struct {
 	asked, right, told, never, wrong, updates, stale int
 	evidence, packed                                 int // turns of evidence, and those in the pack
 	recall, reply                                    []time.Duration
+	reread                                           time.Duration // of the first life
 	bytes                                            int64
 }
 
@@ -67,7 +77,7 @@ func Life(ctx context.Context, a Answerer, cfg LifeConfig) (*report.Report, erro
 	var base float64
 	var wrong []map[string]string
 	for _, size := range Sizes {
-		name := fmt.Sprintf("%dk", size.Characters/1000)
+		name := sizeName(size.Characters)
 		if size.Characters > cfg.Most {
 			rep.Missing("right_"+name, "of questions", fmt.Sprintf("only lives up to %d characters were asked for", cfg.Most))
 			continue
@@ -99,6 +109,11 @@ func Life(ctx context.Context, a Answerer, cfg LifeConfig) (*report.Report, erro
 		rep.Add("recall_ms_"+name, middle(t.recall, 0.5), "ms")
 		rep.Add("recall_p95_ms_"+name, middle(t.recall, 0.95), "ms")
 		rep.Add("reply_ms_"+name, middle(t.reply, 0.5), "ms")
+		if t.reread > 0 {
+			rep.Add("reread_ms_"+name, float64(t.reread.Microseconds())/1000, "ms")
+		} else {
+			rep.Missing("reread_ms_"+name, "ms", "longer than is read again")
+		}
 		rep.Add("disk_mb_"+name, float64(t.bytes)/1e6/float64(2*size.Lives), "MB a life")
 	}
 	rep.Notes["wrong"] = wrong
@@ -143,6 +158,11 @@ func live(ctx context.Context, a Answerer, cfg LifeConfig, characters int, l fac
 	ids, err := tell(ctx, th, life, characters)
 	if err != nil {
 		return err
+	}
+	if t.reread == 0 && characters <= mostReread {
+		if t.reread, err = reread(ctx, a, th, characters); err != nil {
+			return err
+		}
 	}
 	if err := th.Flush(); err != nil {
 		return err
@@ -201,6 +221,21 @@ func (t *tally) count(q *companion.Question, right, stale bool) {
 			t.stale++
 		}
 	}
+}
+
+// reread measures what it takes to read all that was told again.
+func reread(ctx context.Context, a Answerer, th *memory.Thread, characters int) (time.Duration, error) {
+	turns, err := th.Last(characters)
+	if err != nil {
+		return 0, err
+	}
+	var b strings.Builder
+	for _, t := range turns {
+		b.WriteString(t.Speaker + ": " + t.Text + "\n")
+	}
+	begin := time.Now()
+	err = a.Reread(ctx, b.String())
+	return time.Since(begin), err
 }
 
 // tell keeps a life's turns until it has so many characters, and returns their

@@ -13,6 +13,7 @@ type parrot struct{}
 
 func (parrot) Answer(_ context.Context, pack, _ string) (string, error) { return pack, nil }
 func (parrot) Tokens(text string) int                                   { return len(text)/3 + 1 }
+func (parrot) Reread(context.Context, string) error                     { return nil }
 
 // TestLife checks that most answers are recalled from short lives, and that
 // what was never told is counted.
@@ -32,5 +33,11 @@ func TestLife(t *testing.T) {
 		var s strings.Builder
 		_ = rep.Text(&s)
 		t.Error(s.String())
+	}
+	for i := range Plots {
+		var svg strings.Builder
+		if err := Plot(&svg, "svg", i, rep); err != nil || !strings.Contains(svg.String(), Plots[i].curves[0].name) {
+			t.Errorf("plot %d of %d bytes: %v", i, svg.Len(), err)
+		}
 	}
 }

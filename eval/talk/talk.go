@@ -94,6 +94,13 @@ func (s *Speaker) Answer(ctx context.Context, pack, question string) (string, er
 // Tokens counts a text's tokens.
 func (s *Speaker) Tokens(text string) int { return len(s.e.codec.Tokenizer.Encode(text, false)) }
 
+// Reread reads a history from its beginning.
+func (s *Speaker) Reread(ctx context.Context, history string) error {
+	session := s.e.m.NewSession()
+	defer session.Close()
+	return session.Prefill(ctx, s.e.codec.Tokenizer.Encode(history, false), make([]float32, s.e.m.Config().Vocab), nil)
+}
+
 // bits measures bits a byte of the part of each text that is held out.
 func (e *evaluation) bits(ctx context.Context) error {
 	for _, c := range e.cfg.Corpora {

@@ -1,0 +1,75 @@
+package memory
+
+import (
+	"fmt"
+	"io"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/plotutil"
+	"gonum.org/v1/plot/vg"
+
+	"kuai/internal/report"
+)
+
+// curve is a figure of each size of lives, by the beginning of its name.
+type curve struct{ prefix, name string }
+
+// Plots are the two drawings of a report of Life: what is answered, and what a
+// turn takes, over the characters that were told.
+var Plots = []struct {
+	File   string
+	title  string
+	y      string
+	log    bool
+	curves []curve
+}{
+	{"answers", "Answers after so many characters", "of questions", false, []curve{
+		{"right_", "right"}, {"false_", "made up, of what was never told"}, {"stale_", "stale, after an update"}, {"evidence_", "evidence in the pack"},
+	}},
+	{"turn", "A turn after so many characters", "milliseconds", true, []curve{
+		{"recall_ms_", "recall, median"}, {"recall_p95_ms_", "recall, 95th percentile"}, {"reply_ms_", "reply, median"}, {"reread_ms_", "instead: reading it all again"},
+	}},
+}
+
+// Plot draws one of Plots as "svg" or "png".
+func Plot(w io.Writer, format string, which int, rep *report.Report) error {
+	d := Plots[which]
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = d.title, "characters", d.y
+	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	if d.log {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	} else {
+		p.Y.Min, p.Y.Max = 0, 1
+	}
+	p.Add(plotter.NewGrid())
+	for i, c := range d.curves {
+		var points plotter.XYs
+		for _, size := range Sizes {
+			for _, b := range rep.Bars {
+				if b.Name == c.prefix+sizeName(size.Characters) && b.Value != nil && (*b.Value > 0 || !d.log) {
+					points = append(points, plotter.XY{X: float64(size.Characters), Y: *b.Value})
+				}
+			}
+		}
+		if points == nil {
+			continue
+		}
+		line, dots, err := plotter.NewLinePoints(points)
+		if err != nil {
+			return fmt.Errorf("memory: %w", err)
+		}
+		line.Color, dots.Color = plotutil.Color(i), plotutil.Color(i)
+		line.Width = vg.Points(1.5)
+		p.Add(line, dots)
+		p.Legend.Add(c.name, line, dots)
+	}
+	p.Legend.Left, p.Legend.Top = d.log, d.log
+	out, err := p.WriterTo(18*vg.Centimeter, 11*vg.Centimeter, format)
+	if err != nil {
+		return fmt.Errorf("memory: %w", err)
+	}
+	_, err = out.WriteTo(w)
+	return err
+}
