@@ -76,7 +76,7 @@ type Mix struct {
 
 // Usual is the mix that the built-in model learns from.
 func Usual() Mix {
-	return Mix{Formats: [formats]float64{Chat: 0.15, Packed: 0.36, Lines: 0.38, Pairs: 0.06, Small: 0.05}, Chinese: 0.45}
+	return Mix{Formats: [formats]float64{Chat: 0.10, Packed: 0.32, Lines: 0.47, Pairs: 0.04, Small: 0.07}, Chinese: 0.45}
 }
 
 // Weights of the loss: the model should learn to answer, and not to speak for

@@ -144,10 +144,12 @@ func (w *writer) lines() Sample {
 // turnAndLines is a turn and its lines.
 func (w *writer) turnAndLines(when time.Time) (text, lines string) {
 	switch at := w.r.Float64(); {
-	case at < 0.15: // nothing to keep
+	case at < 0.03:
+		return w.casual(w.say("hello"), false), fact.Nothing
+	case at < 0.24: // nothing to keep
 		script := w.script()
 		return script[2*w.r.IntN((len(script)+1)/2)], fact.Nothing
-	case at < 0.5:
+	case at < 0.57:
 		b := &packer{w: w}
 		ask, _ := b.draw()
 		return ask, b.query.Line()

@@ -1,7 +1,9 @@
 package converse
 
 import (
+	"cmp"
 	"context"
+	"math"
 	"slices"
 	"strings"
 
@@ -9,6 +11,7 @@ import (
 	"kuai/character/memory/term"
 	"kuai/companion"
 	"kuai/companion/fact"
+	"kuai/kernel/vec"
 	"kuai/text"
 	"kuai/train/talk"
 )
@@ -18,6 +21,10 @@ const (
 	maxLines = 96
 	// together is how many turns are read at once.
 	together = 32
+	// width is how many ways to go on are followed, maxTries how many tokens are
+	// tried for them.
+	width    = 5
+	maxTries = 200
 )
 
 // Reader finds facts and what is asked for with the companion model, in the
@@ -55,17 +62,18 @@ func (r *Reader) Read(turns ...memory.Turn) []memory.Reading {
 		}
 	}
 	for some := range slices.Chunk(at, together) {
-		prompts := make([][]int32, len(some))
+		prompts, spell := make([][]int32, len(some)), make([]speller, len(some))
 		for i, j := range some {
 			l := fact.English
 			if term.Chinese(turns[j].Text) {
 				l = fact.Chinese
 			}
+			spell[i] = newSpeller(turns[j].Text)
 			prompts[i] = r.codec.Prompt(companion.Sample{
 				{Role: companion.Memory, Text: fact.Today(l, turns[j].Time)}, {Role: companion.User, Text: turns[j].Text},
 			}, companion.Extract)
 		}
-		lines, err := r.lines(prompts)
+		lines, err := r.lines(prompts, spell)
 		if err != nil {
 			return out
 		}
@@ -106,42 +114,56 @@ func stated(lines, said string, before memory.Reading) memory.Reading {
 	return out
 }
 
-// lines lets the model go on from each prompt, by the likeliest tokens.
-func (r *Reader) lines(prompts [][]int32) ([]string, error) {
+// lines lets the model go on from each prompt, by the likeliest tokens that can
+// be written of its turn. Where those are not the likeliest of all, which is
+// where the model knows whom it means and cannot spell it, several ways to go on
+// are followed.
+func (r *Reader) lines(prompts [][]int32, spell []speller) ([]string, error) {
 	ctx := context.Background() //nolint:forbidigo // a turn that is kept is read, whatever becomes of its caller
-	vocab := r.model.Config().Vocab
 	live := make([]text.Slice, len(prompts))
 	at := make([]int, len(prompts)) // which prompt a slice belongs to
 	for i, p := range prompts {
-		live[i], at[i] = text.Slice{Session: r.model.NewSession(), Tokens: p, Logits: make([]float32, vocab)}, i
+		live[i], at[i] = text.Slice{Session: r.model.NewSession(), Tokens: p, Logits: make([]float32, r.model.Config().Vocab)}, i
 		defer live[i].Session.Close()
 	}
-	written := make([][]int32, len(prompts))
+	written := make([]string, len(prompts))
+	var unsure []int
 	for range maxLines {
 		if err := r.model.Step(ctx, live); err != nil {
 			return nil, err
 		}
 		n := 0
 		for i, s := range live {
-			best := likeliest(s.Logits)
-			if best == r.codec.End || r.codec.Tokenizer.Control(best) {
-				continue
+			id := likeliest(s.Logits)
+			end := id == r.codec.End || r.codec.Tokenizer.Control(id)
+			next := written[at[i]]
+			if !end {
+				next += string(r.codec.Tokenizer.Bytes(id))
 			}
-			written[at[i]] = append(written[at[i]], best)
-			s.Tokens = []int32{best}
-			live[n], at[n] = s, at[i]
-			n++
+			switch {
+			case end && !spell[at[i]].whole(lastLine(next)), !end && !spell[at[i]].may(next):
+				unsure = append(unsure, at[i])
+			case !end:
+				written[at[i]] = next
+				s.Tokens = []int32{id}
+				live[n], at[n] = s, at[i]
+				n++
+			}
 		}
 		if live, at = live[:n], at[:n]; n == 0 {
 			break
 		}
 	}
-	out := make([]string, len(prompts))
-	for i, w := range written {
-		out[i] = r.codec.Tokenizer.Decode(w)
+	for _, i := range unsure {
+		var err error
+		if written[i], err = r.search(ctx, prompts[i], spell[i]); err != nil {
+			return nil, err
+		}
 	}
-	return out, nil
+	return written, nil
 }
+
+func lastLine(s string) string { return s[strings.LastIndexByte(s, '\n')+1:] }
 
 func likeliest(logits []float32) int32 {
 	best := 0
@@ -151,4 +173,87 @@ func likeliest(logits []float32) int32 {
 		}
 	}
 	return int32(best)
+}
+
+// beam is a way to go on.
+type beam struct {
+	session *text.Session
+	logits  []float32
+	written string
+	score   float32 // log-probability
+}
+
+// search returns the likeliest lines that can be written, of a beam search.
+func (r *Reader) search(ctx context.Context, prompt []int32, spell speller) (string, error) {
+	vocab := r.model.Config().Vocab
+	beams := []*beam{{session: r.model.NewSession(), logits: make([]float32, vocab)}}
+	defer func() {
+		for _, b := range beams {
+			b.session.Close()
+		}
+	}()
+	if err := beams[0].session.Prefill(ctx, prompt, beams[0].logits, nil); err != nil {
+		return "", err
+	}
+	best, bestScore := fact.Nothing, float32(math.Inf(-1))
+	for range maxLines {
+		var next []choice
+		for _, b := range beams {
+			ways, whole := r.ways(b, spell)
+			if whole > bestScore {
+				best, bestScore = b.written, whole
+			}
+			next = append(next, ways...)
+		}
+		slices.SortFunc(next, func(x, y choice) int { return cmp.Compare(y.score, x.score) })
+		next = next[:min(len(next), width)]
+		if len(next) == 0 || next[0].score <= bestScore {
+			break
+		}
+		old := beams
+		beams = nil
+		steps := make([]text.Slice, len(next))
+		for i, c := range next {
+			b := &beam{session: c.from.session.Fork(), logits: make([]float32, vocab), written: c.from.written + string(r.codec.Tokenizer.Bytes(c.token)), score: c.score}
+			beams = append(beams, b)
+			steps[i] = text.Slice{Session: b.session, Tokens: []int32{c.token}, Logits: b.logits}
+		}
+		for _, b := range old {
+			b.session.Close()
+		}
+		if err := r.model.Step(ctx, steps); err != nil {
+			return "", err
+		}
+	}
+	return best, nil
+}
+
+// choice is a token that goes on from a beam.
+type choice struct {
+	from  *beam
+	token int32
+	score float32
+}
+
+// ways returns the likeliest tokens that can follow a beam, and the score of
+// ending here: -Inf where what is written is not whole.
+func (r *Reader) ways(b *beam, spell speller) (ways []choice, whole float32) {
+	whole = float32(math.Inf(-1))
+	logp := make([]float32, len(b.logits))
+	vec.LogSoftmax(logp, b.logits, 1, len(logp))
+	if spell.whole(lastLine(b.written)) {
+		whole = b.score + logp[r.codec.End]
+	}
+	for range maxTries {
+		id := likeliest(logp)
+		score := b.score + logp[id]
+		logp[id] = float32(math.Inf(-1))
+		if r.codec.Tokenizer.Control(id) || id == r.codec.End || !spell.may(b.written+string(r.codec.Tokenizer.Bytes(id))) {
+			continue
+		}
+		if ways = append(ways, choice{b, id, score}); len(ways) == width {
+			break
+		}
+	}
+	return ways, whole
 }

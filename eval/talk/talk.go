@@ -10,8 +10,11 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
+	"kuai/character/converse"
+	"kuai/character/memory"
 	"kuai/companion"
 	"kuai/companion/fact"
 	"kuai/internal/report"
@@ -152,12 +155,16 @@ func (e *evaluation) score(ctx context.Context, d companion.Sample) (nats float6
 	return nats, bytes, nil
 }
 
-// lines asks for the facts of turns: a right line has subject, predicate and
-// object as they were drawn.
+// lines has turns read as the memory does: a right line has subject, predicate
+// and object as they were drawn.
 func (e *evaluation) lines(ctx context.Context) error {
 	mix := companion.Mix{}
 	mix.Formats[companion.Lines] = 1
 	var missed []map[string]string
+	reader, err := converse.NewReader(e.m)
+	if err != nil {
+		return err
+	}
 	for _, l := range []fact.Language{fact.English, fact.Chinese} {
 		e.cfg.View("facts as lines: " + languages[l])
 		mix.Chinese = float64(l)
@@ -166,17 +173,16 @@ func (e *evaluation) lines(ctx context.Context) error {
 		for range e.cfg.Questions * int(companion.QuizKinds) {
 			d := companion.Draw(r, e.cfg.Split, mix)
 			last := len(d) - 1
-			got, _, err := e.replyAs(ctx, d[:last], companion.Extract, nil)
-			if err != nil {
-				return err
+			if err := ctx.Err(); err != nil {
+				return context.Cause(ctx)
 			}
-			want, have := strings.Split(d[last].Text, "\n"), strings.Split(strings.TrimSpace(got), "\n")
+			want, have := undated(d[last].Text), e.read(reader, d[last-1].Text)
 			for _, line := range want {
 				count(&right, slices.Contains(have, line))
 			}
 			wanted, written = wanted+len(want), written+len(have)
 			if !slices.Equal(want, have) && len(missed) < 40 {
-				missed = append(missed, map[string]string{"turn": d[last-1].Text, "lines": got, "answer": d[last].Text})
+				missed = append(missed, map[string]string{"turn": d[last-1].Text, "lines": strings.Join(have, "; "), "answer": d[last].Text})
 			}
 		}
 		e.rep.Add("lines_found_"+languages[l], share(right, wanted), "of lines")
@@ -184,6 +190,33 @@ func (e *evaluation) lines(ctx context.Context) error {
 	}
 	e.missed = missed
 	return nil
+}
+
+// read returns the lines of a turn.
+func (e *evaluation) read(r *converse.Reader, turn string) (lines []string) {
+	got := r.Read(memory.Turn{Time: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Speaker: fact.User, Text: turn})[0]
+	for _, f := range got.Facts {
+		f.From = time.Time{} // the memory knows
+		lines = append(lines, fact.Line(f))
+	}
+	for _, q := range got.Asked {
+		lines = append(lines, undated(q.Line())...)
+	}
+	if lines == nil {
+		lines = []string{fact.Nothing}
+	}
+	return lines
+}
+
+// undated cuts the dates off lines.
+func undated(s string) []string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		if f := strings.Split(l, " | "); len(f) == 4 && !strings.HasPrefix(f[3], "?") {
+			lines[i] = strings.Join(f[:3], " | ")
+		}
+	}
+	return lines
 }
 
 // tally counts verdicts.
@@ -249,14 +282,10 @@ var languages = [...]string{fact.English: "en", fact.Chinese: "zh"}
 // reply lets the model answer; with a sampler, else by the likeliest tokens. It
 // says whether the reply came to its end.
 func (e *evaluation) reply(ctx context.Context, parts companion.Sample, draw *sample.Sampler) (reply string, ended bool, err error) {
-	return e.replyAs(ctx, parts, companion.Assistant, draw)
-}
-
-func (e *evaluation) replyAs(ctx context.Context, parts companion.Sample, as companion.Role, draw *sample.Sampler) (reply string, ended bool, err error) {
 	s := e.m.NewSession()
 	defer s.Close()
 	logits := make([]float32, e.m.Config().Vocab)
-	if err := s.Prefill(ctx, e.codec.Prompt(parts, as), logits, nil); err != nil {
+	if err := s.Prefill(ctx, e.codec.Prompt(parts, companion.Assistant), logits, nil); err != nil {
 		return "", false, err
 	}
 	ids, ended, err := e.draw(ctx, s, logits, draw)
