@@ -23,8 +23,8 @@ const (
 	together = 32
 	// width is how many ways to go on are followed, maxTries how many tokens are
 	// tried for them.
-	width    = 5
-	maxTries = 200
+	width    = 4
+	maxTries = 100
 )
 
 // Reader finds facts and what is asked for with the companion model, in the
@@ -154,13 +154,7 @@ func (r *Reader) lines(prompts [][]int32, spell []speller) ([]string, error) {
 			break
 		}
 	}
-	for _, i := range unsure {
-		var err error
-		if written[i], err = r.search(ctx, prompts[i], spell[i]); err != nil {
-			return nil, err
-		}
-	}
-	return written, nil
+	return written, r.search(ctx, prompts, spell, unsure, written)
 }
 
 func lastLine(s string) string { return s[strings.LastIndexByte(s, '\n')+1:] }
@@ -183,49 +177,78 @@ type beam struct {
 	score   float32 // log-probability
 }
 
-// search returns the likeliest lines that can be written, of a beam search.
-func (r *Reader) search(ctx context.Context, prompt []int32, spell speller) (string, error) {
+// hunt is a beam search for the lines of one prompt.
+type hunt struct {
+	spell speller
+	beams []*beam
+	best  string
+	score float32 // of best
+}
+
+// search writes the likeliest lines that can be written, of a beam search, for
+// some of the prompts.
+func (r *Reader) search(ctx context.Context, prompts [][]int32, spell []speller, which []int, written []string) error {
 	vocab := r.model.Config().Vocab
-	beams := []*beam{{session: r.model.NewSession(), logits: make([]float32, vocab)}}
+	hunts := make([]*hunt, len(which))
+	var steps []text.Slice
+	for i, j := range which {
+		b := &beam{session: r.model.NewSession(), logits: make([]float32, vocab)}
+		hunts[i] = &hunt{spell: spell[j], beams: []*beam{b}, best: fact.Nothing, score: float32(math.Inf(-1))}
+		steps = append(steps, text.Slice{Session: b.session, Tokens: prompts[j], Logits: b.logits})
+	}
 	defer func() {
-		for _, b := range beams {
-			b.session.Close()
+		for _, h := range hunts {
+			h.close()
 		}
 	}()
-	if err := beams[0].session.Prefill(ctx, prompt, beams[0].logits, nil); err != nil {
-		return "", err
-	}
-	best, bestScore := fact.Nothing, float32(math.Inf(-1))
-	for range maxLines {
-		var next []choice
-		for _, b := range beams {
-			ways, whole := r.ways(b, spell)
-			if whole > bestScore {
-				best, bestScore = b.written, whole
-			}
-			next = append(next, ways...)
-		}
-		slices.SortFunc(next, func(x, y choice) int { return cmp.Compare(y.score, x.score) })
-		next = next[:min(len(next), width)]
-		if len(next) == 0 || next[0].score <= bestScore {
-			break
-		}
-		old := beams
-		beams = nil
-		steps := make([]text.Slice, len(next))
-		for i, c := range next {
-			b := &beam{session: c.from.session.Fork(), logits: make([]float32, vocab), written: c.from.written + string(r.codec.Tokenizer.Bytes(c.token)), score: c.score}
-			beams = append(beams, b)
-			steps[i] = text.Slice{Session: b.session, Tokens: []int32{c.token}, Logits: b.logits}
-		}
-		for _, b := range old {
-			b.session.Close()
-		}
+	for n := 0; n < maxLines && len(steps) > 0; n++ {
 		if err := r.model.Step(ctx, steps); err != nil {
-			return "", err
+			return err
+		}
+		steps = steps[:0]
+		for _, h := range hunts {
+			steps = append(steps, r.spread(h)...)
 		}
 	}
-	return best, nil
+	for i, j := range which {
+		written[j] = hunts[i].best
+	}
+	return nil
+}
+
+// spread takes a search's beams one token on, to the likeliest of all ways; it
+// returns the steps that this needs, none at the end.
+func (r *Reader) spread(h *hunt) (steps []text.Slice) {
+	var next []choice
+	for _, b := range h.beams {
+		ways, whole := r.ways(b, h.spell)
+		if whole > h.score {
+			h.best, h.score = b.written, whole
+		}
+		next = append(next, ways...)
+	}
+	slices.SortFunc(next, func(x, y choice) int { return cmp.Compare(y.score, x.score) })
+	next = next[:min(len(next), width)]
+	if len(next) == 0 || next[0].score <= h.score {
+		h.close()
+		return nil
+	}
+	beams := make([]*beam, len(next))
+	for i, c := range next {
+		b := &beam{session: c.from.session.Fork(), logits: make([]float32, len(c.from.logits)), written: c.from.written + string(r.codec.Tokenizer.Bytes(c.token)), score: c.score}
+		beams[i] = b
+		steps = append(steps, text.Slice{Session: b.session, Tokens: []int32{c.token}, Logits: b.logits})
+	}
+	h.close()
+	h.beams = beams
+	return steps
+}
+
+func (h *hunt) close() {
+	for _, b := range h.beams {
+		b.session.Close()
+	}
+	h.beams = nil
 }
 
 // choice is a token that goes on from a beam.
