@@ -17,6 +17,9 @@ const (
 	lookTurns = 24
 	// lookQueries is how many things that a turn asks for are looked up.
 	lookQueries = 3
+	// greeting is how many words a turn has that asks for nothing, whatever a
+	// model reads in it, unless it is put as a question.
+	greeting = 3
 	// maxRead bounds the turns whose facts are kept after they were read.
 	maxRead = 1 << 16
 )
@@ -25,7 +28,7 @@ const (
 // true now, oldest first. asked says whether it could be read at all.
 func (t *Thread) look(query string, now time.Time) (facts []fact.Fact, asked bool) {
 	queries := t.opt.Reader.Read(Turn{Time: now, Speaker: fact.User, Text: query})[0].Asked
-	if len(queries) == 0 {
+	if len(queries) == 0 || !isQuestion(query) && len(t.made.words.Terms(nil, query)) <= greeting {
 		return nil, false
 	}
 	if d, ok := oneDay(query, now); ok && d.Before(now) {
