@@ -164,12 +164,13 @@ func (c *Conversation) answer(ctx context.Context, said string, at time.Time, sh
 		return Reply{}, err
 	}
 	held := show
-	if len(c.Rules.Blocked) > 0 { // shown when it is known to be fit
+	if len(c.Rules.Blocked) > 0 || len(pack.Asked) > 0 { // shown when it is known to be fit
 		held = nil
 	}
 	if r.Text, err = c.write(ctx, parts, held); err != nil {
 		return r, err
 	}
+	r.Text = pack.Grounded(r.Text)
 	if instead := c.Rules.Said(r.Text, c.languageOf(said)); instead != "" {
 		r.Text = instead
 	}

@@ -24,12 +24,20 @@ const (
 	maxRead = 1 << 16
 )
 
-// look reads a question and finds the facts that it asks for: those that are
-// true now, oldest first. asked says whether it could be read at all.
-func (t *Thread) look(query string, now time.Time) (facts []fact.Fact, asked bool) {
+// Found is what a turn asks for and the facts that answer it: those that are
+// true now, oldest first.
+type Found struct {
+	Query fact.Query
+	Facts []fact.Fact
+	Aside []fact.Fact // that show how: whose name it is, what was on the day after
+}
+
+// look reads a question and finds the facts that it asks for; nothing where it
+// asks for none.
+func (t *Thread) look(query string, now time.Time) (found []Found) {
 	queries := t.opt.Reader.Read(Turn{Time: now, Speaker: fact.User, Text: query})[0].Asked
 	if len(queries) == 0 || !isQuestion(query) && len(t.made.words.Terms(nil, query)) <= greeting {
-		return nil, false
+		return nil
 	}
 	if d, ok := oneDay(query, now); ok && d.Before(now) {
 		for i := range queries {
@@ -44,9 +52,9 @@ func (t *Thread) look(query string, now time.Time) (facts []fact.Fact, asked boo
 	}
 	p.add(t.factsIn(t.best(t.ranks(query, now)))...)
 	for _, q := range queries[:min(len(queries), lookQueries)] {
-		facts = append(facts, t.lookUp(&p, q)...)
+		found = append(found, t.lookUp(&p, q))
 	}
-	return facts, true
+	return found
 }
 
 // best returns the turns with the highest scores.
@@ -71,7 +79,8 @@ func (t *Thread) best(r *ranking) []uint64 {
 
 // lookUp answers one query, from the pool and from the turns that tell such
 // facts.
-func (t *Thread) lookUp(p *pool, q fact.Query) []fact.Fact {
+func (t *Thread) lookUp(p *pool, q fact.Query) Found {
+	asked := q
 	if q.On.IsZero() {
 		for range 2 { // whom a name means may be known only after reading
 			before := len(p.facts)
@@ -84,16 +93,16 @@ func (t *Thread) lookUp(p *pool, q fact.Query) []fact.Fact {
 		}
 		found := p.match(q)
 		if !q.Before || len(found) == 0 {
-			return append(p.naming(q.Subject, found), found...)
+			return Found{q, found, p.naming(q.Subject, found)}
 		}
 		last := found[len(found)-1]
 		q = fact.Query{Subject: fact.User, On: last.From.AddDate(0, 0, -1)}
 		if before := t.onDay(p, q); before != nil {
-			return append(before, last)
+			return Found{asked, before, []fact.Fact{last}}
 		}
-		return nil
+		return Found{Query: asked}
 	}
-	return t.onDay(p, q)
+	return Found{Query: asked, Facts: t.onDay(p, q)}
 }
 
 // onDay finds what was on a day.

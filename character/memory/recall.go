@@ -53,18 +53,22 @@ type Pack struct {
 	Items  []Recalled // oldest first
 	Text   string     // as the companion model reads it; says so where nothing was found
 	Tokens int
+	Asked  []Found // what was asked for, where that could be read
+
+	query string
+	lang  fact.Language
 }
 
 // Recall finds what a question asks for on the present branch and writes it as
 // a pack of at most budget tokens, which count counts.
 func (t *Thread) Recall(ctx context.Context, query string, now time.Time, budget int, count func(string) int) (Pack, error) {
-	found, err := t.known(ctx, query, now)
+	asked, found, err := t.known(ctx, query, now)
 	if err != nil {
 		return Pack{}, err
 	}
 	l := t.language(query)
 	head := fact.Today(l, now)
-	p := Pack{Tokens: count(head)}
+	p := Pack{Tokens: count(head), Asked: asked, query: query, lang: l}
 	for _, r := range found {
 		n := count(fact.Pack(l, []fact.Item{r.Item}))
 		if p.Tokens+n > budget {
@@ -84,12 +88,16 @@ func (t *Thread) Recall(ctx context.Context, query string, now time.Time, budget
 
 // known finds what goes into a pack: the facts that are asked for, or where
 // none was found or the question could not be read, what looks like it.
-func (t *Thread) known(ctx context.Context, query string, now time.Time) ([]Recalled, error) {
+func (t *Thread) known(ctx context.Context, query string, now time.Time) ([]Found, []Recalled, error) {
 	t.mu.Lock()
-	facts, asked := t.look(query, now)
+	asked := t.look(query, now)
 	t.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
+		return nil, nil, context.Cause(ctx)
+	}
+	var facts []fact.Fact
+	for _, f := range asked {
+		facts = append(append(facts, f.Aside...), f.Facts...)
 	}
 	l := t.language(query)
 	var out []Recalled
@@ -101,8 +109,8 @@ func (t *Thread) known(ctx context.Context, query string, now time.Time) ([]Reca
 		}
 		out = append(out, r)
 	}
-	if len(out) > 0 && t.tune.Beside == 0 || asked && len(out) == 0 && t.tune.Strict {
-		return out, nil
+	if len(out) > 0 && t.tune.Beside == 0 || len(asked) > 0 && len(out) == 0 && t.tune.Strict {
+		return asked, out, nil
 	}
 	n := t.tune.Items
 	if len(out) > 0 {
@@ -114,7 +122,24 @@ func (t *Thread) known(ctx context.Context, query string, now time.Time) ([]Reca
 			out = append(out, r)
 		}
 	}
-	return out, err
+	if len(facts) == 0 {
+		asked = nil // not strict: what looks like it may answer
+	}
+	return asked, out, err
+}
+
+// Grounded returns a reply if it says what was found for what was asked, and
+// else what was found, put as a friend would: a model may miscopy what it was
+// told, or make up what it was not.
+func (p Pack) Grounded(reply string) string {
+	if len(p.Asked) != 1 {
+		return reply
+	}
+	f := p.Asked[0]
+	if companion.Agrees(p.lang, p.query, f.Query, f.Facts, reply) {
+		return reply
+	}
+	return companion.Say(p.lang, p.query, f.Query, f.Facts)
 }
 
 // Search returns the n best things for a question, best first.

@@ -178,6 +178,7 @@ func live(ctx context.Context, a Answerer, cfg LifeConfig, characters int, l fac
 		if err != nil {
 			return err
 		}
+		reply = p.Grounded(reply)
 		t.recall, t.reply = append(t.recall, recalled.Sub(begin)), append(t.reply, time.Since(recalled))
 		for _, e := range q.Evidence {
 			t.evidence++
