@@ -65,7 +65,7 @@ func Plot(w io.Writer, format string, which int, rep *report.Report) error {
 		p.Add(line, dots)
 		p.Legend.Add(c.name, line, dots)
 	}
-	p.Legend.Left, p.Legend.Top = d.log, d.log
+	p.Legend.Left, p.Legend.Top = true, true
 	out, err := p.WriterTo(18*vg.Centimeter, 11*vg.Centimeter, format)
 	if err != nil {
 		return fmt.Errorf("memory: %w", err)
