@@ -136,7 +136,7 @@ func (s speller) stands(f string, ended, whom bool) bool {
 			from = at + 1
 			continue
 		}
-		if !(letter(before) && letter(first)) && (!ended || !(letter(last) && letter(after))) {
+		if (!letter(before) || !letter(first)) && (!ended || !letter(last) || !letter(after)) {
 			return true
 		}
 		from = at + 1

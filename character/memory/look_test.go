@@ -52,9 +52,15 @@ func TestLook(t *testing.T) {
 		"What did I do on May 20, 2023?": "user | ? | ? | 2023-05-20",
 	}
 	told := []struct{ day, text string }{
-		{"2024-03-01", "My sister moved to Oslo."}, {"2024-03-02", "My sister is called Mira."}, {"2024-03-03", "I am afraid of bees."},
-		{"2024-03-04", "And I am afraid of moths."}, {"2024-03-05", "Moths are fine, no fear of them now."}, {"2024-03-06", "Thunder scares me, I am afraid."},
-		{"2024-03-09", "I bought a lamp today."}, {"2024-03-10", "I had my physics exam today."}, {"2024-04-01", "My sister has moved again, to Turin."},
+		{"2024-03-01", "My sister moved to Oslo."},
+		{"2024-03-02", "My sister is called Mira."},
+		{"2024-03-03", "I am afraid of bees."},
+		{"2024-03-04", "And I am afraid of moths."},
+		{"2024-03-05", "Moths are fine, no fear of them now."},
+		{"2024-03-06", "Thunder scares me, I am afraid."},
+		{"2024-03-09", "I bought a lamp today."},
+		{"2024-03-10", "I had my physics exam today."},
+		{"2024-04-01", "My sister has moved again, to Turin."},
 	}
 	for _, lazy := range []bool{false, true} {
 		t.Run(fmt.Sprintf("lazy %v", lazy), func(t *testing.T) {
