@@ -208,7 +208,10 @@ func (c *Conversation) parts(said string, pack memory.Pack) (companion.Sample, e
 		}
 		parts = append(parts, companion.Part{Role: role, Text: t.Text})
 	}
-	return append(parts, companion.Part{Role: companion.Memory, Text: pack.Text}, companion.Part{Role: companion.User, Text: said}), nil
+	if len(pack.Items)+len(pack.Asked) > 0 { // to small talk, an empty pack would be something to deny
+		parts = append(parts, companion.Part{Role: companion.Memory, Text: pack.Text})
+	}
+	return append(parts, companion.Part{Role: companion.User, Text: said}), nil
 }
 
 // write lets the model speak.
