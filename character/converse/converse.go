@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"kuai/character/card"
 	"kuai/character/guard"
@@ -214,6 +217,24 @@ func (c *Conversation) parts(said string, pack memory.Pack) (companion.Sample, e
 	return append(parts, companion.Part{Role: companion.User, Text: said}), nil
 }
 
+// foreign are the tokens with Chinese characters, where nothing before a reply
+// has one: a small model that samples may stray into the other language.
+func (c *Conversation) foreign(parts companion.Sample) (ids []int32) {
+	if slices.ContainsFunc(parts, func(p companion.Part) bool { return hasHan(p.Text) }) {
+		return nil
+	}
+	for id := range int32(c.model.Config().Vocab) {
+		if hasHan(string(c.codec.Tokenizer.Bytes(id))) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func hasHan(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Han, r) })
+}
+
 // write lets the model speak.
 func (c *Conversation) write(ctx context.Context, parts companion.Sample, show func(string)) (string, error) {
 	vocab := c.model.Config().Vocab
@@ -235,7 +256,11 @@ func (c *Conversation) write(ctx context.Context, parts companion.Sample, show f
 			show(piece)
 		}
 	}
+	ban := c.foreign(parts)
 	for range maxReply {
+		for _, id := range ban {
+			logits[id] = float32(math.Inf(-1))
+		}
 		choice, err := draw.Next(logits, nil)
 		if err != nil {
 			return "", err

@@ -1,6 +1,10 @@
 package converse
 
-import "testing"
+import (
+	"testing"
+
+	"kuai/companion"
+)
 
 // TestSpeller checks which lines can be written of a turn.
 func TestSpeller(t *testing.T) {
@@ -46,4 +50,24 @@ func FuzzSpeller(f *testing.F) {
 			t.Errorf("%q of %q", line, turn)
 		}
 	})
+}
+
+// TestForeign checks that Chinese is left out of replies only where nobody
+// wrote any.
+func TestForeign(t *testing.T) {
+	t.Parallel()
+	m := model(t)
+	codec, err := codecOf(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Conversation{model: m, codec: codec}
+	for _, id := range c.foreign(companion.Sample{{Role: companion.User, Text: "Hi!"}}) {
+		if !hasHan(string(codec.Tokenizer.Bytes(id))) {
+			t.Errorf("token %d is left out", id)
+		}
+	}
+	if ids := c.foreign(companion.Sample{{Role: companion.User, Text: "My friend 小雨 lives here."}}); ids != nil {
+		t.Errorf("%d tokens are left out beside a Chinese name", len(ids))
+	}
 }
