@@ -123,7 +123,7 @@ func (c *Conversation) macros() card.Macros {
 // is written. Both turns are on the disk when it returns without an error; with
 // one, neither is.
 func (c *Conversation) Say(ctx context.Context, said string, show func(piece string)) (Reply, error) {
-	said = strings.TrimSpace(said)
+	said = strings.TrimSpace(strings.ToValidUTF8(said, ""))
 	switch {
 	case said == "":
 		return Reply{}, ErrEmpty
@@ -274,7 +274,7 @@ func (c *Conversation) write(ctx context.Context, parts companion.Sample, show f
 		}
 	}
 	put(stream.Flush())
-	reply := strings.TrimSpace(b.String())
+	reply := strings.TrimSpace(strings.ToValidUTF8(b.String(), ""))
 	if reply == "" {
 		reply = "…"
 	}

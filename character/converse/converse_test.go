@@ -75,6 +75,9 @@ func TestSay(t *testing.T) {
 	if _, err := c.Say(t.Context(), "  ", nil); !errors.Is(err, ErrEmpty) {
 		t.Errorf("nothing said: %v", err)
 	}
+	if _, err := c.Say(t.Context(), "\xff\xfe ", nil); !errors.Is(err, ErrEmpty) {
+		t.Errorf("no text said: %v", err)
+	}
 	if _, err := c.Say(t.Context(), strings.Repeat("x", maxText+1), nil); !errors.Is(err, ErrLong) {
 		t.Errorf("too much said: %v", err)
 	}
@@ -97,6 +100,24 @@ func TestSay(t *testing.T) {
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSayBytes checks that a turn with bytes that are no text is kept without
+// them.
+func TestSayBytes(t *testing.T) {
+	t.Parallel()
+	lin, _ := builtin.Card("lin", fact.English)
+	c, err := Open(t.TempDir(), model(t), lin, fact.English)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := c.Say(t.Context(), "My cat \xffsleeps.", nil); err != nil {
+		t.Fatal(err)
+	}
+	if turn, err := c.Memory().Turn(1); err != nil || turn.Text != "My cat sleeps." {
+		t.Errorf("%q, %v", turn.Text, err)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"kuai/companion"
+	"kuai/models"
+	"kuai/text"
 )
 
 // TestSpeller checks which lines can be written of a turn.
@@ -56,13 +58,25 @@ func FuzzSpeller(f *testing.F) {
 // wrote any.
 func TestForeign(t *testing.T) {
 	t.Parallel()
-	m := model(t)
+	dir, err := models.Unpack(models.Companion(), "companion", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := text.Open(dir, text.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
 	codec, err := codecOf(m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &Conversation{model: m, codec: codec}
-	for _, id := range c.foreign(companion.Sample{{Role: companion.User, Text: "Hi!"}}) {
+	banned := c.foreign(companion.Sample{{Role: companion.User, Text: "Hi!"}})
+	if len(banned) == 0 {
+		t.Error("nothing is left out")
+	}
+	for _, id := range banned {
 		if !hasHan(string(codec.Tokenizer.Bytes(id))) {
 			t.Errorf("token %d is left out", id)
 		}

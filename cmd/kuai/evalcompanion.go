@@ -159,6 +159,11 @@ func (a *app) evalLocomo(ctx context.Context, path string, filler []string, c me
 }
 
 func (a *app) evalMemory(ctx context.Context, model, plots string, c memoryeval.LifeConfig) error {
+	if plots != "" { // known before, not after the minutes that follow
+		if err := os.MkdirAll(plots, 0o755); err != nil {
+			return err
+		}
+	}
 	path, err := a.findText(model)
 	if err != nil {
 		return err
@@ -195,9 +200,6 @@ func (a *app) evalMemory(ctx context.Context, model, plots string, c memoryeval.
 
 // drawMemory writes the drawings of a memory's report.
 func drawMemory(dir string, rep *report.Report) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	for i, p := range memoryeval.Plots {
 		err := atomicfile.Write(filepath.Join(dir, p.File+".svg"), func(w io.Writer) error { return memoryeval.Plot(w, "svg", i, rep) })
 		if err != nil {

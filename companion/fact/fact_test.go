@@ -62,3 +62,20 @@ func FuzzParseLines(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseQueries checks that what is read can be written and read again, and
+// that nothing is both a fact and a question.
+func FuzzParseQueries(f *testing.F) {
+	f.Add("sister | lives_in | ?\nuser | trip | Kyoto | ?\nuser | ? | ? | 2026-05-03\nuser | exam | physics | ? - 1")
+	f.Add("? | ? | ? | ?\nuser | name | ? | 0001-01-01\n||||\xff|")
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, q := range ParseQueries(s) {
+			if got := ParseQueries(q.Line()); len(got) != 1 || got[0] != q {
+				t.Errorf("%+v became %+v", q, got)
+			}
+			if facts := ParseLines(q.Line()); len(facts) != 0 {
+				t.Errorf("%+v is a fact too: %+v", q, facts)
+			}
+		}
+	})
+}

@@ -6,9 +6,8 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/plotutil"
-	"gonum.org/v1/plot/vg"
 
+	"kuai/internal/draw"
 	"kuai/internal/report"
 )
 
@@ -56,20 +55,13 @@ func Plot(w io.Writer, format string, which int, rep *report.Report) error {
 		if points == nil {
 			continue
 		}
-		line, dots, err := plotter.NewLinePoints(points)
-		if err != nil {
+		if err := draw.Curve(p, i, c.name, points); err != nil {
 			return fmt.Errorf("memory: %w", err)
 		}
-		line.Color, dots.Color = plotutil.Color(i), plotutil.Color(i)
-		line.Width = vg.Points(1.5)
-		p.Add(line, dots)
-		p.Legend.Add(c.name, line, dots)
 	}
 	p.Legend.Left, p.Legend.Top = true, true
-	out, err := p.WriterTo(18*vg.Centimeter, 11*vg.Centimeter, format)
-	if err != nil {
+	if err := draw.Write(w, p, 18, 11, format); err != nil {
 		return fmt.Errorf("memory: %w", err)
 	}
-	_, err = out.WriteTo(w)
-	return err
+	return nil
 }

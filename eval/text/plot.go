@@ -6,8 +6,8 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/plotutil"
-	"gonum.org/v1/plot/vg"
+
+	"kuai/internal/draw"
 )
 
 // Plot draws what a decoded token costs over the depth, as "svg" or "png".
@@ -22,20 +22,13 @@ func Plot(w io.Writer, format string, all []Series) error {
 		for j, d := range s.Depths {
 			points = append(points, plotter.XY{X: float64(d), Y: s.Decode[j]})
 		}
-		line, dots, err := plotter.NewLinePoints(points)
-		if err != nil {
+		if err := draw.Curve(p, i, s.Model, points); err != nil {
 			return fmt.Errorf("bench: %w", err)
 		}
-		line.Color, dots.Color = plotutil.Color(i), plotutil.Color(i)
-		line.Width = vg.Points(1.5)
-		p.Add(line, dots)
-		p.Legend.Add(s.Model, line, dots)
 	}
 	p.Y.Min = 0
-	out, err := p.WriterTo(20*vg.Centimeter, 12*vg.Centimeter, format)
-	if err != nil {
+	if err := draw.Write(w, p, 20, 12, format); err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
-	_, err = out.WriteTo(w)
-	return err
+	return nil
 }
