@@ -1,0 +1,89 @@
+// Package gate stands between the dialects and accounts, limits and money. A
+// dialect tells it what a request is about to do before any work begins, and
+// what was really used when the work has ended; the gate says who asks, whether
+// they may, and what their answer's header tells them of their limits.
+//
+//	Admit -> Ticket -> Settle with what was used, or Release
+//
+// A ticket ends exactly once: the first Settle or Release counts, further ones
+// do nothing. Dialects know no more of accounts than stands here.
+package gate
+
+import (
+	"context"
+	"net/http"
+	"slices"
+)
+
+// Dimension is something that is counted.
+type Dimension string
+
+// The dimensions of use.
+const (
+	InputTokens       Dimension = "input_tokens"
+	CachedInputTokens Dimension = "cached_input_tokens" // of the input tokens
+	OutputTokens      Dimension = "output_tokens"
+	EmbeddingTokens   Dimension = "embedding_tokens"
+	Images            Dimension = "images"
+	VideoMilliseconds Dimension = "video_milliseconds"
+	AudioCharacters   Dimension = "audio_characters"
+	Requests          Dimension = "requests"
+)
+
+// Usage is how much of each dimension: an estimate before the work, the truth
+// after it.
+type Usage map[Dimension]int64
+
+// Scopes of keys: what a request touches.
+const (
+	ScopeChat   = "chat"
+	ScopeVideos = "videos"
+	ScopeImages = "images"
+	ScopeFiles  = "files"
+	ScopeModels = "models"
+	ScopeVoices = "voices"
+	ScopeUsage  = "usage" // balances and what was used
+)
+
+// Work is what a request is about to do.
+type Work struct {
+	Dialect        string // "openai", "anthropic", "minimax", "ollama", "kuai"
+	Endpoint       string // the route, such as "POST /v1/chat/completions"
+	Model          string // "" where no model works
+	Scope          string // one of those above
+	Estimate       Usage  // the most that can be used; nil for what costs nothing
+	IdempotencyKey string
+}
+
+// Principal is the caller that a key stands for.
+type Principal struct {
+	Org, Project, User, Key string   // ids
+	Scopes                  []string // that the key may touch; nil: all
+	Models                  []string // that it may use; nil: all
+	Admin                   bool
+}
+
+// May says whether the caller may use a model.
+func (p Principal) May(model string) bool {
+	return p.Models == nil || slices.Contains(p.Models, model)
+}
+
+// Owner is what things made by the caller belong to: the project.
+func (p Principal) Owner() string { return p.Project }
+
+// Gate admits requests. Its errors are *fault.Error: unauthenticated,
+// forbidden, rate_limited, no_balance.
+type Gate interface {
+	Admit(ctx context.Context, r *http.Request, w Work) (Ticket, error)
+}
+
+// Ticket is an admitted request. It may be used by several goroutines.
+type Ticket interface {
+	Principal() Principal
+	// Header tells the caller of limits, before the answer's status is written.
+	Header(h http.Header)
+	// Settle charges what was used and gives back the rest of the estimate.
+	Settle(ctx context.Context, used Usage) error
+	// Release gives back all of the estimate.
+	Release(ctx context.Context, reason string) error
+}
