@@ -1,0 +1,98 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
+)
+
+const (
+	sqlitePrefix = "sqlite://"
+	// busyMillis is how long SQLite waits for another process, such as
+	// kuai admin beside kuai serve, before a transaction is tried anew.
+	busyMillis = 5000
+	// maxReaders of SQLite: reading from memory mapped pages is bound by cores.
+	maxReaders = 8
+	// maxConnections to PostgreSQL: more than that wait for locks, not for it.
+	maxConnections = 16
+)
+
+// connect opens the pools of a database.
+func connect(ctx context.Context, dsn string) (*DB, error) {
+	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
+		return connectPostgres(ctx, dsn)
+	}
+	return connectSQLite(ctx, SQLitePath(dsn))
+}
+
+// SQLitePath is the file that a URL means, "" if it is no SQLite URL.
+func SQLitePath(dsn string) string {
+	if path, ok := strings.CutPrefix(dsn, sqlitePrefix); ok {
+		return path
+	}
+	if strings.Contains(dsn, "://") {
+		return ""
+	}
+	return dsn
+}
+
+func connectSQLite(ctx context.Context, path string) (*DB, error) {
+	if path == "" {
+		return nil, errors.New("the database is a path, sqlite:///PATH or postgres://USER@HOST/NAME")
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	// Made here, because SQLite would let everyone read it.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	write, err := openSQLite(ctx, path, 1, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)")
+	if err != nil {
+		return nil, err
+	}
+	read, err := openSQLite(ctx, path, maxReaders, "query_only(ON)")
+	if err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	return &DB{write: write, read: read, dialect: SQLite}, nil
+}
+
+func openSQLite(ctx context.Context, path string, connections int, pragmas ...string) (*sql.DB, error) {
+	q := url.Values{"_txlock": {"immediate"}, "_pragma": append([]string{fmt.Sprintf("busy_timeout(%d)", busyMillis)}, pragmas...)}
+	pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %s: %w", path, err)
+	}
+	pool.SetMaxOpenConns(connections)
+	pool.SetMaxIdleConns(connections)
+	if err := pool.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("sqlite: %s: %w", path, err), pool.Close())
+	}
+	return pool, nil
+}
+
+func connectPostgres(ctx context.Context, dsn string) (*DB, error) {
+	pool, err := sql.Open("pgx", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	pool.SetMaxOpenConns(maxConnections)
+	pool.SetMaxIdleConns(maxConnections)
+	if err := pool.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("postgres: %w", err), pool.Close()) // pgx leaves passwords out
+	}
+	return &DB{write: pool, read: pool, dialect: Postgres}, nil
+}
