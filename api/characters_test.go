@@ -29,7 +29,7 @@ func village(t *testing.T) *httptest.Server {
 		t.Fatal(err)
 	}
 	h := &converse.House{Dir: t.TempDir(), Model: m}
-	s := httptest.NewServer(Handler(q, nil, h))
+	s := httptest.NewServer(Handler(roomsOf(t, q, nil, h)))
 	t.Cleanup(func() {
 		s.Close()
 		q.Close()

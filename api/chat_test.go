@@ -30,7 +30,7 @@ func talking(t *testing.T) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(Handler(q, g, nil))
+	s := httptest.NewServer(Handler(roomsOf(t, q, g, nil)))
 	t.Cleanup(func() {
 		s.Close()
 		q.Close()

@@ -11,10 +11,17 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+
+	"kuai/api/clip"
+	"kuai/api/file"
+	"kuai/api/gate"
 	"kuai/api/kuai"
 	"kuai/api/openai"
+	"kuai/api/talk"
+	"kuai/api/wire"
 	"kuai/character/converse"
-	"kuai/serve"
+	"kuai/fault"
 	"kuai/studio"
 )
 
@@ -25,21 +32,67 @@ const (
 	maxHeader     = 64 << 10
 )
 
-// Handler returns all routes over a queue, language models and characters; the
-// last two may be nil. Pages of other origins cannot change anything through a visitor's
-// browser.
-func Handler(q *serve.Queue, chats openai.Chats, house *converse.House) http.Handler {
-	mux := http.NewServeMux()
-	openai.Register(mux, q)
-	if chats != nil {
-		openai.RegisterChat(mux, chats)
+// Rooms are what the API stands in front of.
+type Rooms struct {
+	Videos clip.Videos
+	Files  file.Store
+	Links  *file.Links
+	Chats  talk.Models     // nil: no language models
+	House  *converse.House // nil: no characters
+	Gate   gate.Gate       // nil: everyone may do everything, on loopback
+}
+
+// Handler returns all routes. Pages of other origins cannot change anything
+// through a visitor's browser.
+func Handler(rooms Rooms) http.Handler {
+	if rooms.Gate == nil {
+		rooms.Gate = gate.Open{}
 	}
-	kuai.Register(mux, q)
-	if house != nil {
-		kuai.RegisterCharacters(mux, house)
+	talks := &talk.Room{Models: rooms.Chats, Gate: rooms.Gate}
+	clips := &clip.Room{Videos: rooms.Videos, Gate: rooms.Gate}
+	m := chi.NewRouter()
+	openai.Register(m, openai.Rooms{Room: talks, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
+	kuai.Register(m, clips, rooms.Gate)
+	if rooms.House != nil {
+		m.Group(func(m chi.Router) {
+			m.Use(kuai.Gated(rooms.Gate, kuai.ScopeCharacters))
+			kuai.RegisterCharacters(m, rooms.House)
+		})
 	}
-	mux.Handle("/", studio.Handler())
-	return recovered(http.NewCrossOriginProtection().Handler(mux))
+	m.Get(file.LinkPath+"{kind}/{id}/{name}", download(rooms, clips))
+	for _, root := range []string{"/v1/*", "/api/*"} {
+		m.HandleFunc(root, openai.Unknown)
+	}
+	m.MethodNotAllowed(openai.Unknown)
+	m.Handle("/*", studio.Handler())
+	return recovered(wire.WithID(gate.WithKey(http.NewCrossOriginProtection().Handler(m))))
+}
+
+// download fetches what a signed address leads to.
+func download(rooms Rooms, clips *clip.Room) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		kind, id := chi.URLParam(r, "kind"), chi.URLParam(r, "id")
+		owner, err := rooms.Links.Check(kind, id, r.URL.Query(), time.Now())
+		if err == nil {
+			switch kind {
+			case "video":
+				var want clip.Rendition
+				if want, err = clip.ParseRendition(r); err == nil {
+					err = clips.Serve(w, r, owner, id, want)
+				}
+			case "file":
+				var n int64
+				if n, err = file.ParseID(id); err == nil {
+					err = openai.SendFile(w, r, rooms.Files, owner, n)
+				}
+			default:
+				err = fault.New(fault.NotFound, "there is no such thing")
+			}
+		}
+		if err != nil {
+			openai.Failed(w, r, err)
+		}
+	}
 }
 
 // recovered turns a bug in a handler into an error for its caller alone.
@@ -51,7 +104,7 @@ func recovered(next http.Handler) http.Handler {
 					panic(v) //nolint:forbidigo // net/http's own way to drop a connection
 				}
 				slog.Error("a request failed by a bug", "path", r.URL.Path, "bug", v)
-				openai.Error(w, http.StatusInternalServerError, "server_error", "internal", "internal error; the server's log has it")
+				openai.Failed(w, r, fmt.Errorf("api: a bug: %v", v))
 			}
 		}()
 		next.ServeHTTP(w, r)

@@ -15,6 +15,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"kuai/api/clip"
+	"kuai/api/file"
+	"kuai/api/talk"
+	"kuai/character/converse"
 	"kuai/media"
 	"kuai/serve"
 	"kuai/video"
@@ -43,13 +47,23 @@ func (grey) Generate(_ context.Context, req video.Request, progress func(video.P
 	}, nil
 }
 
+// roomsOf stands around a queue, with files in a directory of the test's.
+func roomsOf(t *testing.T, q *serve.Queue, chats talk.Models, h *converse.House) Rooms {
+	t.Helper()
+	files, err := file.OpenDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Rooms{Videos: clip.NewQueue(q), Files: files, Links: file.NewLinks(), Chats: chats, House: h}
+}
+
 func server(t *testing.T) *httptest.Server {
 	t.Helper()
 	q, err := serve.NewQueue(t.Context(), t.TempDir(), grey{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(Handler(q, nil, nil))
+	s := httptest.NewServer(Handler(roomsOf(t, q, nil, nil)))
 	t.Cleanup(func() { s.Close(); q.Close() })
 	return s
 }
@@ -167,8 +181,8 @@ func TestBadRequests(t *testing.T) {
 	}{
 		{"empty prompt", "POST", "/v1/videos", `{"prompt":" "}`, 400, "prompt is empty"},
 		{"long prompt", "POST", "/v1/videos", `{"prompt":"` + strings.Repeat("a ", 60) + `"}`, 400, "too long"},
-		{"no JSON", "POST", "/v1/videos", `hello`, 400, "body"},
-		{"huge body", "POST", "/v1/videos", `{"prompt":"` + strings.Repeat("a", 2<<20) + `"}`, 400, "too large"},
+		{"no JSON", "POST", "/v1/videos", `hello`, 400, "JSON"},
+		{"huge body", "POST", "/v1/videos", `{"prompt":"` + strings.Repeat("a", 2<<20) + `"}`, 413, "longer than"},
 		{"steps out of range", "POST", "/v1/videos", `{"prompt":"a fox","steps":101}`, 400, "steps is 101"},
 		{"seed", "POST", "/v1/videos", `{"prompt":"a fox","seed":"x"}`, 400, "seed"},
 		{"unknown id", "GET", "/v1/videos/video_none", "", 404, "no video"},
@@ -218,7 +232,7 @@ func TestServeStops(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, l, Handler(q, nil, nil)) }()
+	go func() { done <- Serve(ctx, l, Handler(roomsOf(t, q, nil, nil))) }()
 	if status, _, _ := call(t, "GET", "http://"+l.Addr().String()+"/v1/videos", "", nil); status != http.StatusOK {
 		t.Errorf("status %d", status)
 	}

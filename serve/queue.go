@@ -82,6 +82,10 @@ type Job struct {
 	Finished time.Time     `json:"finished,omitzero"`
 	Error    string        `json:"error,omitempty"`
 
+	// Tags are the submitter's: whose it is and what it is for. They are kept
+	// with the job and mean nothing to the queue.
+	Tags map[string]string `json:"tags,omitempty"`
+
 	Width, Height, FPS, Frames int
 	Understood                 []video.Slot
 	Unknown                    []string
@@ -161,6 +165,9 @@ func (q *Queue) Close() {
 	<-q.stopped
 }
 
+// Done is closed when the queue works no more.
+func (q *Queue) Done() <-chan struct{} { return q.stopped }
+
 // Shape returns what the generator says of its clips, and whether it does.
 func (q *Queue) Shape() (s Shaped, ok bool) {
 	s, ok = q.gen.(Shaped)
@@ -169,7 +176,10 @@ func (q *Queue) Shape() (s Shaped, ok bool) {
 
 // Submit queues a request. It fails with what is wrong with it, ErrFull or
 // ErrClosed.
-func (q *Queue) Submit(req video.Request) (Job, error) {
+func (q *Queue) Submit(req video.Request) (Job, error) { return q.SubmitTagged(req, nil) }
+
+// SubmitTagged is Submit for a job with tags, which nobody may change any more.
+func (q *Queue) SubmitTagged(req video.Request, tags map[string]string) (Job, error) {
 	if err := q.gen.Check(req); err != nil {
 		return Job{}, err
 	}
@@ -184,7 +194,7 @@ func (q *Queue) Submit(req video.Request) (Job, error) {
 		return Job{}, ErrFull
 	}
 	e := &entry{
-		job:     Job{ID: "video_" + hex.EncodeToString(id[:]), Request: req, Status: Queued, Created: time.Now()},
+		job:     Job{ID: "video_" + hex.EncodeToString(id[:]), Request: req, Status: Queued, Created: time.Now(), Tags: tags},
 		changed: make(chan struct{}),
 	}
 	q.jobs[e.job.ID] = e

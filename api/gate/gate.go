@@ -87,3 +87,15 @@ type Ticket interface {
 	// Release gives back all of the estimate.
 	Release(ctx context.Context, reason string) error
 }
+
+// Enter admits a request that uses nothing but itself, such as a look at a
+// list, and says who asks.
+func Enter(g Gate, h http.Header, r *http.Request, w Work) (Principal, error) {
+	w.Estimate = Usage{Requests: 1}
+	t, err := g.Admit(r.Context(), r, w)
+	if err != nil {
+		return Principal{}, err
+	}
+	t.Header(h)
+	return t.Principal(), t.Settle(r.Context(), w.Estimate)
+}

@@ -4,18 +4,20 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+
 	"kuai/api/openai"
+	"kuai/api/wire"
 	"kuai/character/converse"
 	"kuai/character/memory"
 	"kuai/character/shelf"
 	"kuai/companion/fact"
+	"kuai/fault"
 )
 
 const (
@@ -26,7 +28,7 @@ const (
 
 // RegisterCharacters adds the routes of the characters: who there is, talking
 // to them, and what they remember.
-func RegisterCharacters(mux *http.ServeMux, h *converse.House) {
+func RegisterCharacters(mux chi.Router, h *converse.House) {
 	c := characters{h}
 	mux.HandleFunc("GET /api/v1/characters", c.list)
 	mux.HandleFunc("GET /api/v1/characters/{id}/messages", c.said)
@@ -47,40 +49,30 @@ func language(s string) (fact.Language, error) {
 	case "zh":
 		return fact.Chinese, nil
 	}
-	return 0, &requestError{"language", fmt.Sprintf("language is %q, want en or zh", s)}
+	return 0, fault.Param("language", "language is %q, want en or zh", s)
 }
 
-// requestError is a request that cannot be; its message is for the client.
-type requestError struct{ param, message string }
-
-func (e *requestError) Error() string { return e.message }
-
-func failed(w http.ResponseWriter, err error) {
-	bad, isBad := errors.AsType[*requestError](err)
+// failed tells a client what went wrong in the house.
+func failed(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
-	case isBad:
-		openai.Error(w, http.StatusBadRequest, "invalid_request_error", "invalid_value", bad.message)
 	case errors.Is(err, converse.ErrEmpty), errors.Is(err, converse.ErrLong), errors.Is(err, converse.ErrUser), errors.Is(err, converse.ErrNothing):
-		openai.Error(w, http.StatusBadRequest, "invalid_request_error", "invalid_value", err.Error())
+		err = fault.New(fault.Invalid, "%v", err)
 	case errors.Is(err, shelf.ErrNotFound), errors.Is(err, memory.ErrNotFound):
-		openai.Error(w, http.StatusNotFound, "invalid_request_error", "not_found", err.Error())
+		err = fault.New(fault.NotFound, "%v", err)
 	case errors.Is(err, memory.ErrLocked):
-		openai.Error(w, http.StatusConflict, "invalid_request_error", "in_use", "another process has this conversation open")
+		err = fault.New(fault.Conflict, "another process has this conversation open")
 	case errors.Is(err, converse.ErrBusy):
-		w.Header().Set("Retry-After", "1")
-		openai.Error(w, http.StatusServiceUnavailable, "server_error", "busy", err.Error())
+		err = &fault.Error{Code: fault.Overloaded, RetryAfter: time.Second, Message: err.Error()}
 	case errors.Is(err, memory.ErrFull):
-		openai.Error(w, http.StatusInsufficientStorage, "server_error", "disk_full", "the disk is full; nothing was lost")
-	default:
-		slog.Error("a request failed", "error", err)
-		openai.Error(w, http.StatusInternalServerError, "server_error", "internal", "internal error; the server's log has it")
+		err = fault.Wrap(err, fault.Overloaded, "the disk is full; nothing was lost")
 	}
+	openai.Failed(w, r, err)
 }
 
 func (c characters) list(w http.ResponseWriter, r *http.Request) {
 	l, err := language(r.URL.Query().Get("language"))
 	if err != nil {
-		failed(w, err)
+		failed(w, r, err)
 		return
 	}
 	all, broken := c.house.Shelf.List(l)
@@ -90,7 +82,7 @@ func (c characters) list(w http.ResponseWriter, r *http.Request) {
 	for i := range all {
 		all[i].Path = "" // of the server's disk
 	}
-	openai.JSON(w, http.StatusOK, map[string]any{"characters": all})
+	wire.JSON(w, http.StatusOK, map[string]any{"characters": all})
 }
 
 // with calls f with the conversation that a request's path and query name.
@@ -116,7 +108,7 @@ func (c characters) said(w http.ResponseWriter, r *http.Request) {
 	if s := r.URL.Query().Get("last"); s != "" {
 		var err error
 		if n, err = strconv.Atoi(s); err != nil || n < 1 || n > mostSaid {
-			failed(w, &requestError{"last", fmt.Sprintf("last is %q, want 1 to %d", s, mostSaid)})
+			failed(w, r, fault.Param("last", "last is %q, want 1 to %d", s, mostSaid))
 			return
 		}
 	}
@@ -133,10 +125,10 @@ func (c characters) said(w http.ResponseWriter, r *http.Request) {
 		return err
 	})
 	if err != nil {
-		failed(w, err)
+		failed(w, r, err)
 		return
 	}
-	openai.JSON(w, http.StatusOK, out)
+	wire.JSON(w, http.StatusOK, out)
 }
 
 // saying is the body of a request to say something.
@@ -180,21 +172,27 @@ func (c characters) say(w http.ResponseWriter, r *http.Request) {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&s); err != nil {
-		failed(w, &requestError{"", "the body is not the JSON that is wanted: " + err.Error()})
+		failed(w, r, fault.New(fault.Invalid, "the body is not the JSON that is wanted: %v", err))
 		return
 	}
 	l, err := language(s.Language)
 	if err != nil {
-		failed(w, err)
+		failed(w, r, err)
 		return
 	}
-	var stream func(event string, v any)
-	show := func(piece string) {
+	var stream *wire.Stream
+	send := func(event string, v any) {
 		if stream == nil {
-			stream = eventStream(w)
+			stream = wire.Events(w)
 		}
-		stream("", map[string]string{"delta": piece})
+		_ = stream.Send(event, v) // the caller has gone: the context ends the reply
 	}
+	defer func() {
+		if stream != nil {
+			stream.Close()
+		}
+	}()
+	show := func(piece string) { send("", map[string]string{"delta": piece}) }
 	if !s.Stream {
 		show = nil
 	}
@@ -210,34 +208,14 @@ func (c characters) say(w http.ResponseWriter, r *http.Request) {
 	})
 	switch {
 	case err != nil && stream == nil:
-		failed(w, err)
+		failed(w, r, err)
 	case err != nil:
 		slog.Error("a reply broke off", "error", err)
-		stream("error", map[string]string{"message": "the reply broke off; nothing of it is kept"})
+		send("error", map[string]string{"message": "the reply broke off; nothing of it is kept"})
 	case s.Stream:
-		if stream == nil {
-			stream = eventStream(w)
-		}
-		stream("done", answerOf(reply))
+		send("done", answerOf(reply))
 	default:
-		openai.JSON(w, http.StatusOK, answerOf(reply))
-	}
-}
-
-// eventStream begins a stream of server-sent events and returns what sends one.
-func eventStream(w http.ResponseWriter) func(event string, v any) {
-	beginEvents(w)
-	flush := http.NewResponseController(w)
-	return func(event string, v any) {
-		data, err := json.Marshal(v)
-		if err != nil {
-			return
-		}
-		if event != "" {
-			_, _ = io.WriteString(w, "event: "+event+"\n")
-		}
-		_, _ = fmt.Fprintf(w, "data: %s\n\n", data)
-		_ = flush.Flush() // the caller has gone: the context ends the reply
+		wire.JSON(w, http.StatusOK, answerOf(reply))
 	}
 }
 
@@ -271,25 +249,25 @@ func (c characters) facts(w http.ResponseWriter, r *http.Request) {
 		return nil
 	})
 	if err != nil {
-		failed(w, err)
+		failed(w, r, err)
 		return
 	}
-	openai.JSON(w, http.StatusOK, out)
+	wire.JSON(w, http.StatusOK, out)
 }
 
 // forget deletes everything that a character remembers of a user.
 func (c characters) forget(w http.ResponseWriter, r *http.Request) {
 	if _, err := c.house.Shelf.Card(r.PathValue("id"), fact.English); err != nil {
-		failed(w, err)
+		failed(w, r, err)
 		return
 	}
 	user := r.URL.Query().Get("user")
 	if user == "" {
-		failed(w, &requestError{"user", "whose memory? give ?user="})
+		failed(w, r, fault.Param("user", "whose memory? give ?user="))
 		return
 	}
 	if err := c.house.Forget(r.PathValue("id"), user); err != nil {
-		failed(w, err)
+		failed(w, r, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -299,7 +277,7 @@ func (c characters) forget(w http.ResponseWriter, r *http.Request) {
 func factID(r *http.Request) (uint64, error) {
 	id, err := strconv.ParseUint(r.PathValue("fact"), 10, 64)
 	if err != nil {
-		return 0, &requestError{"fact", fmt.Sprintf("%q is not a fact's number", r.PathValue("fact"))}
+		return 0, fault.Param("fact", "%q is not a fact's number", r.PathValue("fact"))
 	}
 	return id, nil
 }
@@ -313,7 +291,7 @@ func (c characters) edit(w http.ResponseWriter, r *http.Request) {
 	id, err := factID(r)
 	if err == nil {
 		if e := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&change); e != nil || change.Object == nil && change.Pinned == nil {
-			err = &requestError{"", `want {"object": "..."} or {"pinned": true}`}
+			err = fault.New(fault.Invalid, `want {"object": "..."} or {"pinned": true}`)
 		}
 	}
 	if err == nil {
@@ -329,10 +307,10 @@ func (c characters) edit(w http.ResponseWriter, r *http.Request) {
 		})
 	}
 	if err != nil {
-		failed(w, err)
+		failed(w, r, err)
 		return
 	}
-	openai.JSON(w, http.StatusOK, map[string]uint64{"id": id})
+	wire.JSON(w, http.StatusOK, map[string]uint64{"id": id})
 }
 
 func (c characters) forgetFact(w http.ResponseWriter, r *http.Request) {
@@ -341,7 +319,7 @@ func (c characters) forgetFact(w http.ResponseWriter, r *http.Request) {
 		err = c.with(r, func(t *converse.Conversation) error { return t.Memory().ForgetFact(id) })
 	}
 	if err != nil {
-		failed(w, err)
+		failed(w, r, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -3,78 +3,89 @@
 package kuai
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
-	"time"
 
+	"github.com/go-chi/chi/v5"
+
+	"kuai/api/clip"
+	"kuai/api/gate"
 	"kuai/api/openai"
-	"kuai/serve"
+	"kuai/api/wire"
 )
 
-// pingEvery keeps proxies from ending a quiet stream.
-const pingEvery = 15 * time.Second
+// ScopeCharacters is the scope of those who talk to characters.
+const ScopeCharacters = "characters"
 
-// Register adds the routes.
-func Register(mux *http.ServeMux, q *serve.Queue) {
-	mux.HandleFunc("GET /api/v1/videos/{id}/events", func(w http.ResponseWriter, r *http.Request) { events(w, r, q) })
-	mux.HandleFunc("POST /api/v1/videos/{id}/cancel", func(w http.ResponseWriter, r *http.Request) { cancel(w, r, q) })
-	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
-		openai.Error(w, http.StatusNotFound, "invalid_request_error", "unknown_url", "there is no "+r.Method+" "+r.URL.Path)
-	})
+type videos struct {
+	room *clip.Room
+	gate gate.Gate
+}
+
+// Register adds the routes of clips.
+func Register(m chi.Router, room *clip.Room, g gate.Gate) {
+	v := videos{room, g}
+	m.Get("/api/v1/videos/{id}/events", v.events)
+	m.Post("/api/v1/videos/{id}/cancel", v.cancel)
+}
+
+// Gated lets a request in whose key has a scope.
+func Gated(g gate.Gate, scope string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := gate.Enter(g, w.Header(), r, gate.Work{Dialect: "kuai", Endpoint: wire.Route(r), Scope: scope}); err != nil {
+				openai.Failed(w, r, err)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+func (v videos) enter(w http.ResponseWriter, r *http.Request) (owner, id string, ok bool) {
+	p, err := gate.Enter(v.gate, w.Header(), r, gate.Work{Dialect: "kuai", Endpoint: wire.Route(r), Scope: gate.ScopeVideos})
+	if err != nil {
+		openai.Failed(w, r, err)
+	}
+	return p.Owner(), chi.URLParam(r, "id"), err == nil
 }
 
 // events streams a job's changes as server-sent events until it is final.
-func events(w http.ResponseWriter, r *http.Request, q *serve.Queue) {
-	j, changed, err := q.Get(r.PathValue("id"))
-	if err != nil {
-		openai.Error(w, http.StatusNotFound, "invalid_request_error", "not_found", "there is no video with this id")
+func (v videos) events(w http.ResponseWriter, r *http.Request) {
+	owner, id, ok := v.enter(w, r)
+	if !ok {
 		return
 	}
-	beginEvents(w)
-	ping := time.NewTicker(pingEvery)
-	defer ping.Stop()
-	flush := http.NewResponseController(w)
+	j, changed, err := v.room.Videos.Get(r.Context(), owner, id)
+	if err != nil {
+		openai.Failed(w, r, clip.Translate(err))
+		return
+	}
+	s := wire.Events(w)
+	defer s.Close()
 	for {
-		data, err := json.Marshal(openai.FromJob(j))
-		if err != nil {
-			return
-		}
-		if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
-			return
-		}
-		if err := flush.Flush(); err != nil || j.Status.Final() {
+		if s.Send("", openai.FromJob(j)) != nil || j.Status.Final() {
 			return
 		}
 		select {
 		case <-r.Context().Done():
 			return
-		case <-ping.C:
-			if _, err := io.WriteString(w, ": ping\n\n"); err != nil {
-				return
-			}
 		case <-changed:
 		}
-		if j, changed, err = q.Get(j.ID); err != nil {
+		if j, changed, err = v.room.Videos.Get(r.Context(), owner, id); err != nil {
 			return // deleted
 		}
 	}
 }
 
-// beginEvents says that server-sent events follow.
-func beginEvents(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx
-}
-
-func cancel(w http.ResponseWriter, r *http.Request, q *serve.Queue) {
-	j, err := q.Cancel(r.PathValue("id"))
-	if errors.Is(err, serve.ErrNotFound) {
-		openai.Error(w, http.StatusNotFound, "invalid_request_error", "not_found", "there is no video with this id")
+func (v videos) cancel(w http.ResponseWriter, r *http.Request) {
+	owner, id, ok := v.enter(w, r)
+	if !ok {
 		return
 	}
-	openai.JSON(w, http.StatusOK, openai.FromJob(j))
+	j, err := v.room.Videos.Cancel(r.Context(), owner, id)
+	if err != nil {
+		openai.Failed(w, r, clip.Translate(err))
+		return
+	}
+	wire.JSON(w, http.StatusOK, openai.FromJob(j))
 }

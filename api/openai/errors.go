@@ -1,76 +1,70 @@
 package openai
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"log/slog"
 	"net/http"
+	"time"
 
-	"kuai/serve"
-	"kuai/video"
+	"kuai/api/wire"
+	"kuai/fault"
 )
 
-// Error writes an error in OpenAI's shape.
-func Error(w http.ResponseWriter, status int, kind, code, message string) {
-	JSON(w, status, map[string]any{"error": map[string]any{"message": message, "type": kind, "code": code, "param": nil}})
+// retryLeast is when to come again where nobody knows better.
+const retryLeast = 5 * time.Second
+
+// kind is how OpenAI's dialect tells an error.
+type kind struct {
+	status     int
+	kind, code string
 }
 
-// JSON writes a value.
-func JSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the caller has gone: nobody to tell
+// kinds has a row for each code of ours.
+var kinds = map[fault.Code]kind{
+	fault.Invalid:         {http.StatusBadRequest, "invalid_request_error", "invalid_value"},
+	fault.Unauthenticated: {http.StatusUnauthorized, "authentication_error", "invalid_api_key"},
+	fault.Forbidden:       {http.StatusForbidden, "permission_error", "insufficient_permissions"},
+	fault.NotFound:        {http.StatusNotFound, "invalid_request_error", "not_found"},
+	fault.Conflict:        {http.StatusConflict, "invalid_request_error", "conflict"},
+	fault.TooLarge:        {http.StatusRequestEntityTooLarge, "invalid_request_error", "request_too_large"},
+	fault.RateLimited:     {http.StatusTooManyRequests, "rate_limit_error", "rate_limit_exceeded"},
+	fault.NoBalance:       {http.StatusTooManyRequests, "insufficient_quota", "insufficient_quota"},
+	fault.Moderated:       {http.StatusBadRequest, "invalid_request_error", "content_policy_violation"},
+	fault.Unsupported:     {http.StatusBadRequest, "invalid_request_error", "unsupported"},
+	fault.TooLong:         {http.StatusBadRequest, "invalid_request_error", "context_length_exceeded"},
+	fault.Overloaded:      {http.StatusServiceUnavailable, "server_error", "overloaded"},
+	fault.Timeout:         {http.StatusRequestTimeout, "server_error", "timeout"},
+	fault.Cancelled:       {499, "invalid_request_error", "cancelled"}, // nginx's status: nobody reads it
+	fault.Internal:        {http.StatusInternalServerError, "server_error", "internal"},
 }
 
-// failed maps an error to its status.
-func failed(w http.ResponseWriter, err error) {
-	switch {
-	case errors.Is(err, serve.ErrNotFound):
-		Error(w, http.StatusNotFound, "invalid_request_error", "not_found", "there is no video with this id")
-	case errors.Is(err, serve.ErrNotReady):
-		Error(w, http.StatusConflict, "invalid_request_error", "not_ready", "the video is not finished; poll until its status is completed")
-	case errors.Is(err, serve.ErrFull):
-		w.Header().Set("Retry-After", "10")
-		Error(w, http.StatusTooManyRequests, "rate_limit_error", "queue_full", "too many videos are waiting")
-	case errors.Is(err, serve.ErrClosed):
-		Error(w, http.StatusServiceUnavailable, "server_error", "shutting_down", "the server is shutting down")
-	case errors.Is(err, video.ErrEmptyPrompt), errors.Is(err, video.ErrLongPrompt), errors.Is(err, video.ErrUnknown):
-		paramFailed(w, "prompt", err.Error())
-	default:
-		if param, ok := asParam(err); ok {
-			paramFailed(w, param, err.Error())
-			return
-		}
-		if limit, ok := errors.AsType[*video.LimitError](err); ok {
-			paramFailed(w, limit.Field, err.Error())
-			return
-		}
-		slog.Error("a request failed", "error", err)
-		Error(w, http.StatusInternalServerError, "server_error", "internal", "internal error; the server's log has it")
+func kindOf(f *fault.Error) kind {
+	k, ok := kinds[f.Code]
+	if !ok {
+		k = kinds[fault.Internal]
 	}
-}
-
-func paramFailed(w http.ResponseWriter, param, message string) {
-	JSON(w, http.StatusBadRequest, map[string]any{"error": map[string]any{
-		"message": message, "type": "invalid_request_error", "code": "invalid_value", "param": param,
-	}})
-}
-
-// paramError is a request that asks for what cannot be; its message is for
-// the client.
-type paramError struct{ param, message string }
-
-func (e *paramError) Error() string { return e.message }
-
-func invalid(param, format string, args ...any) error {
-	return &paramError{param, fmt.Sprintf(format, args...)}
-}
-
-// asParam returns the parameter's name of a paramError.
-func asParam(err error) (string, bool) {
-	if p, ok := errors.AsType[*paramError](err); ok {
-		return p.param, true
+	if f.Code == fault.NotFound && f.Param == "model" {
+		k.code = "model_not_found"
 	}
-	return "", false
+	return k
+}
+
+// body is an error in OpenAI's shape.
+func body(f *fault.Error) any {
+	k := kindOf(f)
+	var param any
+	if f.Param != "" {
+		param = f.Param
+	}
+	return map[string]any{"error": map[string]any{"message": f.Message, "type": k.kind, "code": k.code, "param": param}}
+}
+
+// Failed tells a client what went wrong.
+func Failed(w http.ResponseWriter, r *http.Request, err error) {
+	f := wire.Report(r, err)
+	switch f.Code {
+	case fault.RateLimited, fault.Overloaded:
+		wire.RetryAfter(w.Header(), f, retryLeast)
+	case fault.NoBalance: // coming again at once changes nothing
+		w.Header().Set("X-Should-Retry", "false")
+	}
+	wire.JSON(w, kindOf(f).status, body(f))
 }

@@ -1,48 +1,20 @@
-// Package openai speaks OpenAI's dialect: videos, chat completions, models.
 package openai
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/go-chi/chi/v5"
+
+	"kuai/api/clip"
+	"kuai/api/gate"
+	"kuai/api/wire"
+	"kuai/fault"
 	"kuai/serve"
 	"kuai/video"
 )
-
-const (
-	maxBody  = 1 << 20
-	model    = "kuai-video"
-	scale    = 4 // of delivered clips: small frames look blocky in players
-	maxScale = 8
-
-	defaultPage = 20
-	maxPage     = 100
-	bodyTimeout = 30 * time.Second
-)
-
-// Register adds the routes.
-func Register(mux *http.ServeMux, q *serve.Queue) {
-	h := &handler{q: q}
-	mux.HandleFunc("POST /v1/videos", h.create)
-	mux.HandleFunc("GET /v1/videos", h.list)
-	mux.HandleFunc("GET /v1/videos/{id}", h.get)
-	mux.HandleFunc("DELETE /v1/videos/{id}", h.remove)
-	mux.HandleFunc("GET /v1/videos/{id}/content", h.content)
-	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
-		Error(w, http.StatusNotFound, "invalid_request_error", "unknown_url", "there is no "+r.Method+" "+r.URL.Path)
-	})
-}
-
-type handler struct {
-	q       *serve.Queue
-	encoded cache
-}
 
 // Video is OpenAI's video object, with what Kuai knows besides.
 type Video struct {
@@ -57,6 +29,7 @@ type Video struct {
 	Prompt      string       `json:"prompt"`
 	Seconds     string       `json:"seconds"`
 	Size        string       `json:"size"`
+	Remixed     *string      `json:"remixed_from_video_id"`
 	Error       *failure     `json:"error"`
 
 	Stage      string       `json:"kuai_stage,omitempty"`
@@ -76,17 +49,20 @@ type failure struct {
 // FromJob encodes a job.
 func FromJob(j serve.Job) Video {
 	v := Video{
-		ID: j.ID, Object: "video", Model: model, Status: j.Status, Progress: int(100 * j.Progress),
+		ID: j.ID, Object: "video", Model: clip.Model, Status: j.Status, Progress: int(100 * j.Progress),
 		CreatedAt: j.Created.Unix(), Prompt: j.Request.Prompt, Stage: j.Stage, Step: j.Step, Steps: j.Steps, Seed: j.Request.Seed,
 		Understood: j.Understood, Unknown: j.Unknown, Took: j.Seconds,
 	}
 	if j.FPS > 0 {
 		v.Seconds = strconv.FormatFloat(float64(j.Frames)/float64(j.FPS), 'f', 2, 64)
-		v.Size = fmt.Sprintf("%dx%d", j.Width*scale, j.Height*scale)
+		v.Size = fmt.Sprintf("%dx%d", j.Width*clip.Scale, j.Height*clip.Scale)
 	}
 	if !j.Finished.IsZero() {
 		at := j.Finished.Unix()
 		v.CompletedAt = &at
+	}
+	if of := clip.Remixed(j); of != "" {
+		v.Remixed = &of
 	}
 	if j.Error != "" {
 		v.Error = &failure{"generation_failed", j.Error}
@@ -94,168 +70,191 @@ func FromJob(j serve.Job) Video {
 	return v
 }
 
-// create reads JSON or, as OpenAI's clients send it, a form.
-func (h *handler) create(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // where the server can
-	in, err := decode(r)
-	if err != nil {
-		failed(w, err)
-		return
-	}
-	req, err := in.request()
-	if err == nil {
-		err = h.shape(&req, in)
-	}
-	if err != nil {
-		failed(w, err)
-		return
-	}
-	j, err := h.q.Submit(req)
-	if err != nil {
-		failed(w, err)
-		return
-	}
-	JSON(w, http.StatusOK, FromJob(j))
+// videoRequest is a request to make a video.
+type videoRequest struct {
+	Prompt   string      `json:"prompt"`
+	Model    string      `json:"model"`
+	Seed     wire.Number `json:"seed"`
+	Steps    wire.Number `json:"steps"`
+	Frames   wire.Number `json:"frames"`
+	Guidance wire.Number `json:"guidance"`
+	Seconds  wire.Number `json:"seconds"`
+	Size     string      `json:"size"` // of the delivered clip: 256x256
+
+	Reference any `json:"input_reference"` // refused: the model begins with words alone
 }
 
-// number takes 5 and "5".
-type number string
-
-// UnmarshalJSON accepts a number, a string with one, or null.
-func (n *number) UnmarshalJSON(b []byte) error {
-	s := strings.Trim(string(b), `"`)
-	if s == "null" {
-		s = ""
+// decodeVideo reads JSON or, as OpenAI's clients send it, a form.
+func decodeVideo(w http.ResponseWriter, r *http.Request) (videoRequest, error) {
+	var in videoRequest
+	if !wire.IsForm(r) {
+		err := wire.ReadJSON(w, r, wire.MaxSmall, &in)
+		return in, err
 	}
-	*n = number(s)
-	return nil
-}
-
-// wire is a request to make a video.
-type wire struct {
-	Prompt   string `json:"prompt"`
-	Model    string `json:"model"`
-	Seed     number `json:"seed"`
-	Steps    number `json:"steps"`
-	Frames   number `json:"frames"`
-	Guidance number `json:"guidance"`
-	Seconds  number `json:"seconds"`
-	Size     string `json:"size"` // of the delivered clip: 256x256
-}
-
-// shape takes seconds and size as the model has them, or refuses them. OpenAI's
-// names of video models stand for ours, since its clients have no others.
-func (h *handler) shape(req *video.Request, in wire) error {
-	if in.Model != "" && in.Model != model && !strings.HasPrefix(in.Model, "sora-") {
-		return invalid("model", "model is %q, clips are made by %s", in.Model, model)
+	defer wire.CloseForm(r)
+	if err := wire.ReadForm(w, r, wire.MaxChat); err != nil {
+		return in, err
 	}
-	s, ok := h.q.Shape()
-	if !ok {
-		return nil
+	in = videoRequest{
+		Prompt: r.FormValue("prompt"), Model: r.FormValue("model"), Seed: wire.Number(r.FormValue("seed")),
+		Steps: wire.Number(r.FormValue("steps")), Frames: wire.Number(r.FormValue("frames")), Guidance: wire.Number(r.FormValue("guidance")),
+		Seconds: wire.Number(r.FormValue("seconds")), Size: r.FormValue("size"),
 	}
-	if size := fmt.Sprintf("%dx%d", s.Size()*scale, s.Size()*scale); in.Size != "" && in.Size != size {
-		return invalid("size", "size is %q, want %s", in.Size, size)
-	}
-	if in.Seconds == "" {
-		return nil
-	}
-	seconds, err := strconv.ParseFloat(string(in.Seconds), 64)
-	longest := float64(s.Frames()) / float64(s.FPS())
-	switch {
-	case err != nil || !(seconds > 0):
-		return invalid("seconds", "seconds is %q, want a number above 0", in.Seconds)
-	case seconds > longest:
-		return invalid("seconds", "seconds is %q, want at most %.2f", in.Seconds, longest)
-	case in.Frames != "":
-		return invalid("seconds", "both seconds and frames are given, want one")
-	}
-	req.Frames = 1 + int(seconds*float64(s.FPS())+0.5)/video.TimeStride*video.TimeStride
-	req.Frames = min(req.Frames, s.Frames())
-	return nil
-}
-
-func decode(r *http.Request) (wire, error) {
-	var in wire
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err == nil && (kind == "multipart/form-data" || kind == "application/x-www-form-urlencoded") {
-		if err := r.ParseMultipartForm(maxBody); err != nil && !errors.Is(err, http.ErrNotMultipart) {
-			return in, invalid("", "form: %v", err)
+	for name := range r.Form { // input_reference[image_url]
+		if strings.HasPrefix(name, "input_reference") {
+			in.Reference = name
 		}
-		in = wire{
-			Prompt: r.FormValue("prompt"), Model: r.FormValue("model"), Seed: number(r.FormValue("seed")),
-			Steps: number(r.FormValue("steps")), Frames: number(r.FormValue("frames")), Guidance: number(r.FormValue("guidance")),
-			Seconds: number(r.FormValue("seconds")), Size: r.FormValue("size"),
-		}
-	} else if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		return in, invalid("", "body: %v", err)
+	}
+	if r.MultipartForm != nil && len(r.MultipartForm.File) > 0 {
+		in.Reference = "a file"
 	}
 	return in, nil
 }
 
-func (in wire) request() (video.Request, error) {
-	req := video.Request{Prompt: in.Prompt}
+// order reads what is wanted. OpenAI's names of video models stand for ours,
+// since its clients have no others.
+func (h *handler) order(in videoRequest) (clip.Order, error) {
+	o := clip.Order{Request: video.Request{Prompt: in.Prompt, Seed: clip.RandomSeed()}}
+	if in.Model != "" && in.Model != clip.Model && !strings.HasPrefix(in.Model, "sora-") {
+		return o, fault.Param("model", "model is %.40q, clips are made by %s", in.Model, clip.Model)
+	}
+	if in.Reference != nil {
+		return o, &fault.Error{Code: fault.Unsupported, Param: "input_reference", Message: "the video model begins with words alone, not with a picture"}
+	}
 	var err error
 	if in.Seed != "" {
-		if req.Seed, err = strconv.ParseUint(string(in.Seed), 10, 64); err != nil {
-			return req, invalid("seed", "seed is %q, want a whole number", in.Seed)
-		}
-	} else {
-		req.Seed = randomSeed()
-	}
-	for _, f := range []struct {
-		name string
-		in   number
-		to   *int
-	}{{"steps", in.Steps, &req.Steps}, {"frames", in.Frames, &req.Frames}} {
-		if f.in == "" {
-			continue
-		}
-		if *f.to, err = strconv.Atoi(string(f.in)); err != nil {
-			return req, invalid(f.name, "%s is %q, want a whole number", f.name, f.in)
+		if o.Seed, err = in.Seed.Uint("seed"); err != nil {
+			return o, err
 		}
 	}
-	if in.Guidance != "" {
-		g, err := strconv.ParseFloat(string(in.Guidance), 32)
-		if err != nil {
-			return req, invalid("guidance", "guidance is %q, want a number", in.Guidance)
-		}
-		req.Guidance = float32(g)
+	if o.Steps, err = in.Steps.Int("steps", 0); err != nil {
+		return o, err
 	}
-	return req, nil
+	if o.Frames, err = in.Frames.Int("frames", 0); err != nil {
+		return o, err
+	}
+	g, err := in.Guidance.Float("guidance", 0)
+	if err != nil {
+		return o, err
+	}
+	o.Guidance = float32(g)
+	if in.Seconds != "" && in.Frames != "" {
+		return o, fault.Param("seconds", "both seconds and frames are given, want one")
+	}
+	if err := h.Clips.Size("size", in.Size); err != nil {
+		return o, err
+	}
+	return o, h.Clips.Length(&o, "seconds", string(in.Seconds))
 }
 
-func (h *handler) list(w http.ResponseWriter, r *http.Request) {
+func (h *handler) createVideo(w http.ResponseWriter, r *http.Request) {
+	in, err := decodeVideo(w, r)
+	if err != nil {
+		Failed(w, r, err)
+		return
+	}
+	o, err := h.order(in)
+	if err != nil {
+		Failed(w, r, err)
+		return
+	}
+	h.submit(w, r, o)
+}
+
+func (h *handler) submit(w http.ResponseWriter, r *http.Request, o clip.Order) {
+	work := gate.Work{Dialect: "openai", Endpoint: wire.Route(r), IdempotencyKey: r.Header.Get("Idempotency-Key")}
+	j, err := h.Clips.Create(r, w.Header(), work, o)
+	if err != nil {
+		Failed(w, r, err)
+		return
+	}
+	wire.JSON(w, http.StatusOK, FromJob(j))
+}
+
+// remix makes a clip from other words and the seed of one that is finished.
+func (h *handler) remix(w http.ResponseWriter, r *http.Request) {
+	in, err := decodeVideo(w, r)
+	if err != nil {
+		Failed(w, r, err)
+		return
+	}
+	owner, ok := h.enter(w, r, gate.ScopeVideos)
+	if !ok {
+		return
+	}
+	j, _, err := h.Clips.Videos.Get(r.Context(), owner, chi.URLParam(r, "id"))
+	if err == nil && j.Status != serve.Completed {
+		err = serve.ErrNotReady
+	}
+	if err != nil {
+		Failed(w, r, clip.Translate(err))
+		return
+	}
+	o := clip.Order{Request: j.Request, Remix: j.ID}
+	o.Prompt = in.Prompt
+	h.submit(w, r, o)
+}
+
+func (h *handler) listVideos(w http.ResponseWriter, r *http.Request) {
+	owner, ok := h.enter(w, r, gate.ScopeVideos)
+	if !ok {
+		return
+	}
+	jobs, err := h.Clips.Videos.List(r.Context(), owner)
+	if err != nil {
+		Failed(w, r, err)
+		return
+	}
 	all := []Video{}
-	for _, j := range h.q.List() {
+	for _, j := range jobs {
 		all = append(all, FromJob(j))
 	}
-	data, more, err := page(all, r)
+	out, err := page(all, func(v Video) string { return v.ID }, r, defaultPage)
 	if err != nil {
-		failed(w, err)
+		Failed(w, r, err)
 		return
 	}
-	out := map[string]any{"object": "list", "data": data, "has_more": more, "first_id": nil, "last_id": nil}
-	if len(data) > 0 {
-		out["first_id"], out["last_id"] = data[0].ID, data[len(data)-1].ID
-	}
-	JSON(w, http.StatusOK, out)
+	wire.JSON(w, http.StatusOK, out)
 }
 
-func (h *handler) get(w http.ResponseWriter, r *http.Request) {
-	j, _, err := h.q.Get(r.PathValue("id"))
-	if err != nil {
-		failed(w, err)
+func (h *handler) getVideo(w http.ResponseWriter, r *http.Request) {
+	owner, ok := h.enter(w, r, gate.ScopeVideos)
+	if !ok {
 		return
 	}
-	JSON(w, http.StatusOK, FromJob(j))
+	j, _, err := h.Clips.Videos.Get(r.Context(), owner, chi.URLParam(r, "id"))
+	if err != nil {
+		Failed(w, r, clip.Translate(err))
+		return
+	}
+	wire.JSON(w, http.StatusOK, FromJob(j))
 }
 
-func (h *handler) remove(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("id")
-	if err := h.q.Delete(id); err != nil {
-		failed(w, err)
+func (h *handler) deleteVideo(w http.ResponseWriter, r *http.Request) {
+	owner, ok := h.enter(w, r, gate.ScopeVideos)
+	if !ok {
 		return
 	}
-	JSON(w, http.StatusOK, map[string]any{"id": id, "object": "video.deleted", "deleted": true})
+	id := chi.URLParam(r, "id")
+	if err := h.Clips.Videos.Delete(r.Context(), owner, id); err != nil {
+		Failed(w, r, clip.Translate(err))
+		return
+	}
+	wire.JSON(w, http.StatusOK, map[string]any{"id": id, "object": "video.deleted", "deleted": true})
+}
+
+// content sends a finished clip, or a range of it, in the format asked for.
+func (h *handler) content(w http.ResponseWriter, r *http.Request) {
+	want, err := clip.ParseRendition(r)
+	if err != nil {
+		Failed(w, r, err)
+		return
+	}
+	owner, ok := h.enter(w, r, gate.ScopeVideos)
+	if !ok {
+		return
+	}
+	if err := h.Clips.Serve(w, r, owner, chi.URLParam(r, "id"), want); err != nil {
+		Failed(w, r, err)
+	}
 }

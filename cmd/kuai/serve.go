@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"kuai/api"
+	"kuai/api/clip"
+	"kuai/api/file"
 	"kuai/character/converse"
 	"kuai/par"
 	"kuai/serve"
@@ -42,7 +44,17 @@ only behind something that asks who they are.`,
 			if err != nil {
 				return err
 			}
+			clips := clip.NewQueue(q)
+			defer clips.Close()
 			defer q.Close()
+			files, err := file.OpenDir(filepath.Join(a.data, "files"))
+			if err != nil {
+				return err
+			}
+			links, err := file.OpenLinks(a.data)
+			if err != nil {
+				return err
+			}
 			group, err := a.openGroup(cmd.Context(), texts, o)
 			if err != nil {
 				return err
@@ -58,7 +70,8 @@ only behind something that asks who they are.`,
 				return fmt.Errorf("serve: %w", err)
 			}
 			a.note("Kuai is at http://%s (Ctrl-C ends it)\n", l.Addr())
-			if err := api.Serve(cmd.Context(), l, api.Handler(q, group, house)); err != nil {
+			rooms := api.Rooms{Videos: clips, Files: files, Links: links, Chats: group, House: house}
+			if err := api.Serve(cmd.Context(), l, api.Handler(rooms)); err != nil {
 				return err
 			}
 			return context.Cause(cmd.Context())

@@ -96,6 +96,24 @@ func begin(v Vocabulary, ids []int32) []int32 {
 // Ask submits messages. The request's prompt is made here; of its other fields
 // all count. Besides the errors of Submit there are those of the template.
 func (t *Talker) Ask(ctx context.Context, in prompt.Input, r Request) (*Answer, error) {
+	p, err := t.Prepare(in, r)
+	if err != nil {
+		return nil, err
+	}
+	return p.Ask(ctx)
+}
+
+// Prepared is a request whose prompt has been made, and not been asked yet.
+type Prepared struct {
+	talker  *Talker
+	request Request
+	tools   []prompt.Tool
+	end     string // of the prompt
+}
+
+// Prepare makes a request's prompt from messages, so that its length is known
+// before any work is done. It fails as the template does.
+func (t *Talker) Prepare(in prompt.Input, r Request) (*Prepared, error) {
 	in.Generate = true
 	segments, err := t.Template.Render(in)
 	if err != nil {
@@ -103,21 +121,42 @@ func (t *Talker) Ask(ctx context.Context, in prompt.Input, r Request) (*Answer, 
 	}
 	r.Prompt = t.Tokens(segments)
 	r.Stop = append(slices.Clone(r.Stop), t.stop...)
-	format := t.Template.Format()
 	r.Control = len(in.Tools) > 0
-	if r.Schema != nil {
-		format = prompt.FormatNone
+	p := &Prepared{talker: t, request: r, tools: in.Tools, end: prompt.Text(segments[max(len(segments)-1, 0):])}
+	if r.Schema != nil { // JSON from the first byte on
+		p.end = ""
 	}
-	s, err := t.Engine.Submit(ctx, r)
+	return p, nil
+}
+
+// PrepareText makes a request of a text that the model goes on with, without
+// its chat template.
+func (t *Talker) PrepareText(text string, r Request) *Prepared {
+	r.Prompt = RawTokens(t.vocab, text)
+	return &Prepared{talker: t, request: r}
+}
+
+// Tokens is the prompt's length.
+func (p *Prepared) Tokens() int { return len(p.request.Prompt) }
+
+// Ask submits the request.
+func (p *Prepared) Ask(ctx context.Context) (*Answer, error) {
+	s, err := p.talker.Engine.Submit(ctx, p.request)
 	if err != nil {
 		return nil, err
 	}
-	end := prompt.Text(segments[max(len(segments)-1, 0):])
-	if r.Schema != nil { // JSON from the first byte on
-		end = ""
+	format := p.talker.Template.Format()
+	if p.request.Schema != nil {
+		format = prompt.FormatNone
 	}
-	return &Answer{Stream: s, parser: prompt.NewParser(format, in.Tools, end, callID)}, nil
+	return &Answer{Stream: s, parser: prompt.NewParser(format, p.tools, p.end, callID)}, nil
 }
+
+// Context is the most tokens of prompt and answer together.
+func (t *Talker) Context() int { return t.Engine.info.Context }
+
+// Vocab is how many tokens the model knows.
+func (t *Talker) Vocab() int { return t.Engine.info.Vocab }
 
 // callID is a name for a call: nine letters and digits, as Mistral's models
 // want them.

@@ -104,6 +104,9 @@ func compile(source string) (t *jinja.Template, err error) {
 	return t, nil
 }
 
+// TakesTools says whether the template shows tools to its model.
+func (t *Template) TakesTools() bool { return t.tools }
+
 // Source returns the template's text.
 func (t *Template) Source() string { return t.source }
 

@@ -1,4 +1,4 @@
-package openai
+package clip
 
 import (
 	"container/list"

@@ -1,0 +1,182 @@
+// Package clip is what all dialects make of a request for a moving or still
+// picture: an order, a job, its content in the format that is asked for. A
+// still is a clip of one frame.
+//
+//	Room.Create: the order -> the gate -> Videos.Submit -> a job to be polled
+//	Room.Stills: the same, waited for
+package clip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"kuai/api/gate"
+	"kuai/fault"
+	"kuai/media"
+	"kuai/serve"
+	"kuai/video"
+)
+
+const (
+	// Model is the name of the model that makes clips and stills.
+	Model = "kuai-video"
+	// Scale is how much larger a clip is delivered than the model makes it: small
+	// frames look blocky in players.
+	Scale = 4
+
+	maxScale      = 16
+	maxStills     = 9
+	seedBits      = 53 // of seeds that JavaScript holds exactly
+	settleTimeout = 10 * time.Second
+)
+
+// Tags of a job.
+const (
+	tagOwner = "owner"
+	tagRemix = "remix_of"
+	tagKind  = "kind"
+	still    = "still"
+)
+
+// Order is a clip that is wanted.
+type Order struct {
+	video.Request
+	Remix string // the clip whose seed it shares
+	Still bool   // one frame, not listed among the clips
+}
+
+// Videos makes clips and keeps them. What belongs to another owner is not
+// found. Errors are *fault.Error or Kuai's own.
+type Videos interface {
+	// Shape says which clips are made; false where nobody knows.
+	Shape() (serve.Shaped, bool)
+	// Submit begins a job, and ends the ticket when the job has ended: charged
+	// for what was made, released if nothing was. If it fails, the ticket is the
+	// caller's.
+	Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, error)
+	// Get returns a job, and a channel that is closed when it has changed.
+	Get(ctx context.Context, owner, id string) (serve.Job, <-chan struct{}, error)
+	List(ctx context.Context, owner string) ([]serve.Job, error) // the newest first, without stills
+	Cancel(ctx context.Context, owner, id string) (serve.Job, error)
+	Delete(ctx context.Context, owner, id string) error
+	Clip(ctx context.Context, owner, id string) (serve.Job, *media.Clip, error)
+}
+
+// Remixed returns the clip that a job is a remix of; "" is none.
+func Remixed(j serve.Job) string { return j.Tags[tagRemix] }
+
+// RandomSeed is drawn where a request has none, and told in the answer.
+func RandomSeed() uint64 { return rand.Uint64() >> (64 - seedBits) }
+
+// Room is where dialects order.
+type Room struct {
+	Videos Videos
+	Gate   gate.Gate
+
+	encoded cache
+}
+
+// Create admits an order and begins its job.
+func (rm *Room) Create(r *http.Request, h http.Header, w gate.Work, o Order) (serve.Job, error) {
+	w.Scope, w.Model, w.Estimate = gate.ScopeVideos, Model, rm.estimate(o)
+	if o.Still {
+		w.Scope = gate.ScopeImages
+	}
+	t, err := rm.Gate.Admit(r.Context(), r, w)
+	if err != nil {
+		return serve.Job{}, err
+	}
+	t.Header(h)
+	j, err := rm.Videos.Submit(r.Context(), t, o)
+	if err != nil {
+		ctx, stop := context.WithTimeout(context.WithoutCancel(r.Context()), settleTimeout)
+		defer stop()
+		return j, errors.Join(Translate(err), t.Release(ctx, "the order was refused"))
+	}
+	return j, nil
+}
+
+func (rm *Room) estimate(o Order) gate.Usage {
+	if o.Still {
+		return gate.Usage{gate.Images: 1, gate.Requests: 1}
+	}
+	frames, fps := o.Frames, 1
+	if s, ok := rm.Videos.Shape(); ok {
+		fps = s.FPS()
+		if frames == 0 {
+			frames = s.Frames()
+		}
+	}
+	return gate.Usage{gate.VideoMilliseconds: int64(frames) * 1000 / int64(fps), gate.Requests: 1}
+}
+
+// Used is what a job that has ended used; false if it made nothing.
+func Used(j serve.Job) (gate.Usage, bool) {
+	switch {
+	case j.Status != serve.Completed:
+		return nil, false
+	case j.Tags[tagKind] == still:
+		return gate.Usage{gate.Images: 1, gate.Requests: 1}, true
+	}
+	return gate.Usage{gate.VideoMilliseconds: int64(j.Frames) * 1000 / int64(max(j.FPS, 1)), gate.Requests: 1}, true
+}
+
+// Length takes a number of seconds as the model has it.
+func (rm *Room) Length(o *Order, field, seconds string) error {
+	s, ok := rm.Videos.Shape()
+	if seconds == "" || !ok {
+		return nil
+	}
+	n, err := strconv.ParseFloat(seconds, 64)
+	longest := float64(s.Frames()) / float64(s.FPS())
+	switch {
+	case err != nil || !(n > 0):
+		return fault.Param(field, "%s is %.40q, want a number above 0", field, seconds)
+	case n > longest:
+		return fault.Param(field, "%s is %.40q, want at most %.2f", field, seconds, longest)
+	}
+	o.Frames = min(1+int(n*float64(s.FPS())+0.5)/video.TimeStride*video.TimeStride, s.Frames())
+	return nil
+}
+
+// Side is the length of a delivered clip's sides; 0 where nobody knows.
+func (rm *Room) Side() int {
+	if s, ok := rm.Videos.Shape(); ok {
+		return s.Size() * Scale
+	}
+	return 0
+}
+
+// Size refuses a size that clips do not have.
+func (rm *Room) Size(field, size string) error {
+	if n := rm.Side(); size != "" && n > 0 && size != fmt.Sprintf("%dx%d", n, n) {
+		return fault.Param(field, "%s is %.40q, want %dx%d", field, size, n, n)
+	}
+	return nil
+}
+
+// Translate makes the queue's and the model's errors the client's.
+func Translate(err error) error {
+	var limit *video.LimitError
+	switch {
+	case errors.Is(err, serve.ErrNotFound):
+		return fault.New(fault.NotFound, "there is no video with this id")
+	case errors.Is(err, serve.ErrNotReady):
+		return fault.New(fault.Conflict, "the video is not finished; poll until its status is completed")
+	case errors.Is(err, serve.ErrFull):
+		return &fault.Error{Code: fault.Overloaded, RetryAfter: 10 * time.Second, Message: "too many videos are waiting"}
+	case errors.Is(err, serve.ErrClosed):
+		return &fault.Error{Code: fault.Overloaded, RetryAfter: 10 * time.Second, Message: "the server is shutting down"}
+	case errors.Is(err, video.ErrEmptyPrompt), errors.Is(err, video.ErrLongPrompt), errors.Is(err, video.ErrUnknown):
+		return fault.Param("prompt", "%s", strings.TrimPrefix(err.Error(), "video: "))
+	case errors.As(err, &limit):
+		return fault.Param(limit.Field, "%s", strings.TrimPrefix(err.Error(), "video: "))
+	}
+	return err
+}

@@ -1,0 +1,71 @@
+package openai
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"kuai/api/clip"
+	"kuai/api/gate"
+	"kuai/api/wire"
+	"kuai/fault"
+)
+
+// Model is the model object of OpenAI and of Anthropic at once: each vendor's
+// client reads its own fields.
+type Model struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"`
+	Created int64  `json:"created"`
+	OwnedBy string `json:"owned_by"`
+
+	Type        string `json:"type"`
+	DisplayName string `json:"display_name"`
+	CreatedAt   string `json:"created_at"`
+}
+
+func (h *handler) modelOf(name string) Model {
+	at := time.Unix(h.began, 0).UTC().Format(time.RFC3339)
+	return Model{name, "model", h.began, "kuai", "model", name, at}
+}
+
+// names lists the models that there are.
+func (h *handler) names() []string {
+	names := []string{clip.Model}
+	if h.Room.Models != nil {
+		names = append(names, h.Room.Models.Names()...)
+	}
+	return names
+}
+
+func (h *handler) models(w http.ResponseWriter, r *http.Request) {
+	if _, ok := h.enter(w, r, gate.ScopeModels); !ok {
+		return
+	}
+	data := []Model{}
+	for _, name := range h.names() {
+		data = append(data, h.modelOf(name))
+	}
+	wire.JSON(w, http.StatusOK, map[string]any{
+		"object": "list", "data": data,
+		"has_more": false, "first_id": data[0].ID, "last_id": data[len(data)-1].ID,
+	})
+}
+
+func (h *handler) model(w http.ResponseWriter, r *http.Request) {
+	if _, ok := h.enter(w, r, gate.ScopeModels); !ok {
+		return
+	}
+	id := strings.Trim(chi.URLParam(r, "*"), "/")
+	if id != clip.Model {
+		_, found, err := h.Room.Find(id)
+		if err != nil || id == "" {
+			Failed(w, r, &fault.Error{Code: fault.NotFound, Param: "model", Message: "there is no model " + id + "; GET /v1/models lists those that are served"})
+			return
+		}
+		id = found
+	}
+	wire.JSON(w, http.StatusOK, h.modelOf(id))
+}
