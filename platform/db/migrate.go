@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -110,25 +109,12 @@ func (d *DB) applied(ctx context.Context) ([]int64, error) {
 		if err := tx.QueryRowContext(ctx, exists).Scan(&n); err != nil || n == 0 {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, "SELECT DISTINCT version_id FROM goose_db_version ORDER BY version_id")
-		if err != nil {
-			return err
-		}
-		versions, err = scanVersions(rows)
+		var err error
+		versions, err = List(ctx, tx, func(row Scanner) (v int64, err error) {
+			err = row.Scan(&v)
+			return v, err
+		}, "SELECT DISTINCT version_id FROM goose_db_version ORDER BY version_id")
 		return err
 	})
 	return versions, err
-}
-
-func scanVersions(rows *sql.Rows) ([]int64, error) {
-	defer func() { _ = rows.Close() }() // Err tells
-	var versions []int64
-	for rows.Next() {
-		var v int64
-		if err := rows.Scan(&v); err != nil {
-			return nil, err
-		}
-		versions = append(versions, v)
-	}
-	return versions, rows.Err()
 }

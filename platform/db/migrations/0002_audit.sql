@@ -15,3 +15,10 @@ CREATE TABLE audit_log (
     hash TEXT NOT NULL
 );
 CREATE INDEX audit_log_org ON audit_log(org, seq);
+
+CREATE TABLE audit_head ( -- the last row, which all writers lock
+    one TEXT PRIMARY KEY,
+    seq BIGINT NOT NULL,
+    hash TEXT NOT NULL
+);
+INSERT INTO audit_head (one, seq, hash) VALUES ('head', 0, '');
