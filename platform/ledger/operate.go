@@ -1,0 +1,157 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"kuai/platform/db"
+	"kuai/platform/price"
+)
+
+// Reserve sets aside what a request costs at most. Its errors are of package
+// fault: NoBalance if that does not fit into the balance or a limit of
+// spending, Unsupported if something has no price, Conflict if the idempotency
+// key was used for another request, Invalid. After such an error the
+// transaction may go on; nothing was reserved.
+func (l *Ledger) Reserve(ctx context.Context, tx *db.Tx, q Request) (Reservation, error) {
+	o, err := newReserve(q)
+	if err != nil {
+		return Reservation{}, err
+	}
+	return l.one(ctx, tx, o)
+}
+
+// Settle charges a reservation for what was used, once: a further call, or one
+// after a release, returns the first outcome. More than was reserved is charged
+// only where the organisation allows overdraft; else it is waived, which the
+// events show. A reservation that has expired is charged as far as the balance
+// goes. It returns ErrNoReservation for an unknown identifier.
+func (l *Ledger) Settle(ctx context.Context, tx *db.Tx, id string, used price.Usage) (Reservation, error) {
+	return l.one(ctx, tx, &operation{action: settle, id: id, usage: used})
+}
+
+// Release gives a reservation back, once, as Settle does it.
+func (l *Ledger) Release(ctx context.Context, tx *db.Tx, id, reason string) (Reservation, error) {
+	o, err := newRelease(id, reason)
+	if err != nil {
+		return Reservation{}, err
+	}
+	return l.one(ctx, tx, o)
+}
+
+// Extend makes an open reservation live at least as long from now: for jobs
+// that take longer than thought.
+func (l *Ledger) Extend(ctx context.Context, tx *db.Tx, id string, life time.Duration) (Reservation, error) {
+	return l.one(ctx, tx, &operation{action: extend, id: id, life: life})
+}
+
+func newReserve(q Request) (*operation, error) {
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	return &operation{action: reserve, id: q.id(), digest: q.sum(), request: q}, nil
+}
+
+func newRelease(id, reason string) (*operation, error) {
+	if err := checkText("reason", reason, maxReason); err != nil {
+		return nil, err
+	}
+	return &operation{action: release, id: id, reason: reason}, nil
+}
+
+func (l *Ledger) one(ctx context.Context, tx *db.Tx, o *operation) (Reservation, error) {
+	if err := l.operate(ctx, tx, []*operation{o}); err != nil {
+		return Reservation{}, err
+	}
+	return o.result, o.err
+}
+
+// operate does operations in their order, within one transaction. An error
+// means that the transaction cannot go on; those of the operations themselves
+// stand with them.
+func (l *Ledger) operate(ctx context.Context, tx *db.Tx, all []*operation) error {
+	s, err := l.load(ctx, tx, all)
+	if err != nil {
+		return fmt.Errorf("ledger: load: %w", err)
+	}
+	book, err := l.book(ctx, tx, s.now)
+	if err != nil {
+		return fmt.Errorf("ledger: prices: %w", err)
+	}
+	for _, o := range all {
+		o.result, o.err, o.bill = Reservation{}, nil, price.Bill{} // it may run again
+		o.prices = snapshotOf(book, o.request.Model, s.now)
+		s.decide(o)
+	}
+	if err := l.store(ctx, tx, s); err != nil {
+		return fmt.Errorf("ledger: store: %w", err)
+	}
+	return nil
+}
+
+// Reservation returns a reservation, or ErrNoReservation.
+func (l *Ledger) Reservation(ctx context.Context, tx *db.Tx, id string) (Reservation, error) {
+	s := &state{reservations: map[string]*Reservation{}}
+	if err := s.loadReservations(ctx, tx, []string{id}); err != nil {
+		return Reservation{}, fmt.Errorf("ledger: %w", err)
+	}
+	if r := s.reservations[id]; r != nil {
+		return *r, nil
+	}
+	return Reservation{}, fmt.Errorf("%w: %s", ErrNoReservation, id)
+}
+
+const (
+	// sweepBatch is how many reservations expire in one transaction.
+	sweepBatch = 256
+	// sweepPause between looks for reservations that nobody ended.
+	sweepPause = 15 * time.Second
+)
+
+// Sweep ends reservations whose time is over, and says how many.
+func (l *Ledger) Sweep(ctx context.Context) (int, error) {
+	swept := 0
+	for {
+		var all []*operation
+		err := l.db.Read(ctx, func(tx *db.Tx) error {
+			all = nil
+			return query(ctx, tx, "SELECT id FROM ledger_reservations WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at LIMIT ?",
+				[]any{db.Micros(l.clock()), sweepBatch}, func(rows *sql.Rows) error {
+					o := &operation{action: expire}
+					all = append(all, o)
+					return rows.Scan(&o.id)
+				})
+		})
+		if err != nil {
+			return swept, fmt.Errorf("ledger: sweep: %w", err)
+		}
+		if len(all) == 0 {
+			return swept, nil
+		}
+		if err := l.db.Tx(ctx, func(tx *db.Tx) error { return l.operate(ctx, tx, all) }); err != nil {
+			return swept, err
+		}
+		for _, o := range all {
+			if o.err != nil {
+				return swept, fmt.Errorf("ledger: sweep %s: %w", o.id, o.err)
+			}
+		}
+		swept += len(all)
+	}
+}
+
+// Run sweeps until ctx is done. It tells failed of errors, and goes on.
+func (l *Ledger) Run(ctx context.Context, failed func(error)) {
+	for {
+		if _, err := l.Sweep(ctx); err != nil && ctx.Err() == nil {
+			failed(err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(sweepPause):
+		}
+	}
+}
