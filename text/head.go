@@ -25,13 +25,13 @@ func (p *pass) wanted() {
 	v := p.m.config.Vocab
 	for i := range p.parts {
 		pt := &p.parts[i]
-		if pt.all != nil {
-			for r := pt.frozen; r < pt.n; r++ {
-				h.row, h.dst = append(h.row, int32(pt.row+r)), append(h.dst, pt.all[(r-pt.frozen)*v:][:v])
+		from, to := pt.wanted()
+		for r := from; r < to; r++ {
+			dst := pt.logits
+			if pt.all != nil {
+				dst = pt.all[(r-pt.frozen)*v:][:v]
 			}
-		}
-		if pt.logits != nil && pt.all == nil {
-			h.row, h.dst = append(h.row, int32(pt.row+pt.n-1)), append(h.dst, pt.logits)
+			h.row, h.dst = append(h.row, int32(pt.row+r)), append(h.dst, dst)
 		}
 	}
 }

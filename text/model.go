@@ -67,7 +67,11 @@ type Model struct {
 	head        weight.Matrix // [V, E]
 	frequencies []float64
 
-	layout     attention.Layout
+	layout attention.Layout
+	// lastSees says that of the layers that see everything there is one, the
+	// last: what it attends to then matters for the wanted logits alone, and
+	// reading a text costs nothing that grows with its length.
+	lastSees   bool
 	stateLen   int // values of constant-size state of a session
 	chunk      int
 	rows       int // of a pass at most
@@ -178,6 +182,7 @@ func (m *Model) ready(o Options) error {
 			m.layout.Layers++
 		}
 	}
+	m.lastSees = m.seeAll() == 1 && m.layers[len(m.layers)-1].seesAll()
 	m.frequencies = c.Frequencies()
 	c.LinearLayers = c.CountLinear()
 	c.StateBytes, c.KVBytes = 4*int64(m.stateLen), int64(m.layout.Bytes()/attention.PageLen)
@@ -199,6 +204,27 @@ func (m *Model) ready(o Options) error {
 		m.pass.local.Rounded = m.pass.rounded
 	}
 	return nil
+}
+
+// seesAll says whether a layer's queries see every position.
+func (y *layer) seesAll() bool {
+	switch a := y.mixer.(type) {
+	case *softmaxMixer:
+		return true
+	case *kuaiMixer:
+		return a.kind == checkpoint.Global
+	}
+	return false
+}
+
+// seeAll counts the layers whose queries see every position.
+func (m *Model) seeAll() (n int) {
+	for i := range m.layers {
+		if m.layers[i].seesAll() {
+			n++
+		}
+	}
+	return n
 }
 
 // loadLayers reads and packs all weights.

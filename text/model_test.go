@@ -174,6 +174,25 @@ func TestLong(t *testing.T) {
 	}
 }
 
+// TestLastSees checks that a text is read without attention to all of it where
+// the last layer alone could attend so, and nowhere else.
+func TestLastSees(t *testing.T) {
+	for _, name := range fixtures {
+		m, tokens, _ := open(t, name, Options{})
+		if got, want := m.lastSees, name == "kuai"; got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+		a, b := m.NewSession(), m.NewSession()
+		v := m.config.Vocab
+		step(t, m, Slice{Session: a, Tokens: tokens[:100]}, Slice{Session: b, Tokens: tokens[:60]})
+		one, all := make([]float32, v), make([]float32, 20*v)
+		step(t, m, Slice{Session: a, Tokens: tokens[100:120], Logits: one}, Slice{Session: b, Tokens: tokens[60:80]})
+		step(t, m, Slice{Session: b, Tokens: tokens[80:100]})
+		step(t, m, Slice{Session: b, Tokens: tokens[100:120], All: all})
+		near.Check(t, name, all[19*v:], one, bar)
+	}
+}
+
 // TestStored runs the weights in the types that the files have.
 func TestStored(t *testing.T) {
 	for _, name := range fixtures {

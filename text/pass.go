@@ -164,8 +164,8 @@ func (p *pass) embed() error {
 func (p *pass) run() {
 	if p.m.layout.Layers > 0 {
 		p.rotary()
-		p.plan(p.attn)
-		p.plan(p.local)
+		p.plan(p.attn, p.m.lastSees)
+		p.plan(p.local, false)
 	}
 	p.wanted()
 	c := &p.m.config
@@ -193,17 +193,35 @@ func (p *pass) run() {
 	p.outputs()
 }
 
-// plan shares the pass's attention out; a may be nil.
-func (p *pass) plan(a *attention.Attention) {
+// plan shares the pass's attention out, for the wanted rows alone or for all; a
+// may be nil.
+func (p *pass) plan(a *attention.Attention, wanted bool) {
 	if a == nil {
 		return
 	}
 	a.Begin()
 	for i := range p.parts {
 		pt := &p.parts[i]
-		a.Add(attention.Part{Row: pt.row, N: pt.n, Pos: pt.pos, Pages: pt.s.pages})
+		from, to := 0, pt.n
+		if wanted {
+			from, to = pt.wanted()
+		}
+		if from < to {
+			a.Add(attention.Part{Row: pt.row + from, N: to - from, Pos: pt.pos + from, Pages: pt.s.pages})
+		}
 	}
 	a.Plan()
+}
+
+// wanted returns the rows of a part whose logits are wanted.
+func (pt *part) wanted() (from, to int) {
+	switch {
+	case pt.all != nil:
+		return pt.frozen, pt.n
+	case pt.logits != nil:
+		return pt.n - 1, pt.n
+	}
+	return 0, 0
 }
 
 // narrow leaves only the rows whose logits are wanted, once the last state and
