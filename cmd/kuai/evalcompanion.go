@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -96,6 +97,8 @@ func (a *app) evalMemoryCommand() *cobra.Command {
 	c := memoryeval.LifeConfig{Most: 80_000, Questions: 60, Seed: 1, Split: companion.Test}
 	var model, locomo, plots string
 	var filler []string
+	var who replierFlags
+	answers, quick := false, false
 	cmd := &cobra.Command{
 		Use:   "memory",
 		Short: "Tell lives of 8 thousand to 8 million characters to a memory, and ask about them",
@@ -105,16 +108,34 @@ changed since, how many, who by another name, when, what follows, and what was
 never told. Names, values and wordings are those that training never showed.
 
 With --locomo FILE, measure instead which turns are found for the questions of the
-published LoCoMo conversations, as they are and among filler drawn from text files.`,
+published LoCoMo conversations, as they are and among filler drawn from text files;
+with --answers, let a model answer them out of the memory's packs, scored as LoCoMo's
+own scorer does.`,
 		Example: `  kuai eval memory -m runs/nano/model --characters 800000 --json
+  kuai eval memory --locomo locomo10.json --answers --url http://localhost:8080/v1 --served big-model
   kuai eval memory --locomo locomo10.json --filler dialogues.txt.gz --characters 8000000`,
 		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.terminal() {
 				c.View = func(what string) { _, _ = fmt.Fprintf(a.Err, "\r\033[K%s", what) }
 			}
-			if locomo != "" {
+			if err := who.check(); err != nil {
+				return err
+			}
+			switch {
+			case locomo != "" && answers:
+				n := memoryeval.AnswersConfig{View: c.View}
+				if quick {
+					n.Questions = 20
+				}
+				return a.evalLocomoAnswers(cmd.Context(), locomo, model, who, n)
+			case answers || who.url != "":
+				return usage(errors.New("--answers and --url need --locomo FILE"))
+			case locomo != "":
 				return a.evalLocomo(cmd.Context(), locomo, filler, c)
+			}
+			if quick {
+				c.Most, c.Questions = 8000, 14
 			}
 			return a.evalMemory(cmd.Context(), model, plots, c)
 		},
@@ -127,6 +148,9 @@ published LoCoMo conversations, as they are and among filler drawn from text fil
 	f.IntVar(&c.Questions, "questions", c.Questions, "at most, of a life")
 	f.StringVar(&plots, "plots", "", "directory for drawings of the answers and of a turn's time")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "which lives")
+	f.BoolVar(&answers, "answers", false, "with --locomo: have the questions answered, and score the replies")
+	f.BoolVar(&quick, "quick", false, "a sample with the same names")
+	who.add(f)
 	return cmd
 }
 

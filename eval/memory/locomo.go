@@ -50,6 +50,24 @@ type LocomoQuestion struct {
 	Text     string   `json:"question"`
 	Evidence []string `json:"evidence"`
 	Category int      `json:"category"`
+	Answer   Plain    `json:"answer"` // "" for what was never said
+}
+
+// Plain is a string that stands in JSON as one or as a number.
+type Plain string
+
+// UnmarshalJSON takes either.
+func (p *Plain) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) != nil {
+		var n json.Number
+		if err := json.Unmarshal(b, &n); err != nil {
+			return err
+		}
+		s = n.String()
+	}
+	*p = Plain(s)
+	return nil
 }
 
 // Categories of questions; the fifth, about what was never said, has no answer.

@@ -7,8 +7,9 @@ import (
 )
 
 const smallLoCoMo = `[{"qa": [
-	{"question": "What did Ada bake for the fair?", "evidence": ["D1:1"], "category": 4},
-	{"question": "Where did Ben hide the violin?", "evidence": ["D2:2; D1:2"], "category": 1},
+	{"question": "What did Ada bake for the fair?", "evidence": ["D1:1"], "category": 4, "answer": "plum cake"},
+	{"question": "Where did Ben hide the violin?", "evidence": ["D2:2; D1:2"], "category": 1, "answer": "attic, 1998"},
+	{"question": "When was it?", "evidence": ["D9:9"], "category": 2, "answer": 2023},
 	{"question": "What was never said?", "category": 5}],
 "conversation": {"speaker_a": "Ada", "speaker_b": "Ben",
 	"session_1_date_time": "1:56 pm on 8 May, 2023", "session_1": [
