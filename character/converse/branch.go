@@ -3,57 +3,115 @@ package converse
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"kuai/character/memory"
 	"kuai/companion/fact"
 )
 
-// ErrNothing is returned where there is no turn to go back to.
-var ErrNothing = errors.New("converse: nothing was said yet")
+// ErrNothing is returned where there is no turn to go back to, ErrFinished
+// where the last reply has nothing more to it, ErrNotYours where a turn is not
+// the user's.
+var (
+	ErrNothing  = errors.New("converse: nothing was said yet")
+	ErrFinished = errors.New("converse: there is nothing to add to the last reply")
+	ErrNotYours = errors.New("converse: that turn is not the user's")
+)
 
 // last returns the user's last turn on the present branch and the reply to it,
-// or ErrNothing.
+// which has no id where there is none yet, or ErrNothing.
 func (c *Conversation) last() (said, reply memory.Turn, err error) {
 	turns, err := c.thread.Last(2)
 	if err != nil {
 		return said, reply, err
 	}
-	if len(turns) < 2 || turns[0].Speaker != fact.User || turns[1].Speaker != fact.Companion {
-		return said, reply, ErrNothing
+	n := len(turns)
+	switch {
+	case n > 0 && turns[n-1].Speaker == fact.User:
+		return turns[n-1], reply, nil
+	case n == 2 && turns[0].Speaker == fact.User:
+		return turns[0], turns[1], nil
 	}
-	return turns[0], turns[1], nil
+	return said, reply, ErrNothing
 }
 
 // Again answers the user's last turn anew. The other replies stay beside it:
 // Swipes lists them. With an error everything is as it was.
 func (c *Conversation) Again(ctx context.Context, show func(piece string)) (Reply, error) {
-	said, reply, err := c.last()
+	said, _, err := c.last()
 	if err != nil {
 		return Reply{}, err
 	}
+	return c.beside(ctx, said, "", show)
+}
+
+// Continue goes on with the last reply. The longer one stands beside the one
+// that it was made of. With an error, such as ErrFinished, everything is as it
+// was.
+func (c *Conversation) Continue(ctx context.Context, show func(piece string)) (Reply, error) {
+	said, reply, err := c.last()
+	if err == nil && reply.ID == 0 {
+		err = ErrNothing
+	}
+	if err != nil {
+		return Reply{}, err
+	}
+	return c.beside(ctx, said, reply.Text, show)
+}
+
+// beside writes another reply to what the user has said.
+func (c *Conversation) beside(ctx context.Context, said memory.Turn, begun string, show func(string)) (r Reply, err error) {
 	begin := time.Now()
 	if r, _, err := c.guarded(said.Text, show); err != nil || r.Text != "" {
 		return r, err // the owner's rules answer the same again
 	}
-	if err := c.thread.SetHead(said.Parent); err != nil {
+	err = c.thread.AsOf(said.Parent, func() error {
+		r, err = c.answer(ctx, wish{said: said.Text, at: said.Time, begun: begun}, show)
+		return err
+	})
+	if err != nil {
 		return Reply{}, err
 	}
-	r, err := c.answer(ctx, said.Text, said.Time, show)
-	if err == nil {
-		_, err = c.thread.Append(memory.Turn{Time: c.now(), Parent: said.ID, Branch: true, Speaker: fact.Companion, Text: r.Text})
+	r.Turn, err = c.thread.Append(memory.Turn{Time: c.now(), Parent: said.ID, Branch: true, Speaker: fact.Companion, Text: r.Text})
+	r.Total = time.Since(begin)
+	return r, err
+}
+
+// Impersonate writes what the user might say next. It is not kept: the user
+// may say it.
+func (c *Conversation) Impersonate(ctx context.Context, show func(piece string)) (string, error) {
+	said, _, err := c.last()
+	if err != nil {
+		return "", err
+	}
+	if r, _, err := c.guarded(said.Text, show); err != nil || r.Text != "" {
+		return "", err
+	}
+	r, err := c.answer(ctx, wish{said: said.Text, kept: true, at: c.now(), asUser: true}, show)
+	return r.Text, err
+}
+
+// Edit says something else in the place of a turn of the user's, on a branch of
+// its own: the old one stays beside it.
+func (c *Conversation) Edit(ctx context.Context, id uint64, said string, show func(piece string)) (Reply, error) {
+	turn, err := c.thread.Turn(id)
+	if err == nil && turn.Speaker != fact.User {
+		err = fmt.Errorf("turn %d: %w", id, ErrNotYours)
 	}
 	if err != nil {
-		return Reply{}, errors.Join(err, c.thread.SetHead(reply.ID))
+		return Reply{}, err
 	}
-	r.Total = time.Since(begin)
-	return r, nil
+	return c.sayAfter(ctx, turn.Parent, said, show)
 }
 
 // Swipes returns the replies to the user's last turn, oldest first, and which
 // of them the conversation goes on from.
 func (c *Conversation) Swipes() (replies []memory.Turn, present int, err error) {
 	said, reply, err := c.last()
+	if err == nil && reply.ID == 0 {
+		err = ErrNothing
+	}
 	if err != nil {
 		return nil, 0, err
 	}

@@ -175,12 +175,12 @@ func TestBranches(t *testing.T) {
 	if c, err = Open(dir, m, lin, fact.English); err != nil {
 		t.Fatal(err)
 	}
-	p, err := c.Memory().Recall(t.Context(), "What is my dog called?", time.Now(), 768, c.tokens)
+	p, err := c.Memory().Recall(t.Context(), "What is my dog called?", time.Now(), 768, c.speaker.Tokens)
 	if err != nil || strings.Contains(p.Text, "Plato") {
 		t.Errorf("recalled what was taken back: %q, %v", p.Text, err)
 	}
 	say("My dog is called Rex.")
-	p, err = c.Memory().Recall(t.Context(), "What is my dog called?", time.Now(), 768, c.tokens)
+	p, err = c.Memory().Recall(t.Context(), "What is my dog called?", time.Now(), 768, c.speaker.Tokens)
 	if err != nil || !strings.Contains(p.Text, "Rex") || strings.Contains(p.Text, "Plato") {
 		t.Errorf("recalled %q: %v", p.Text, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kuai/character/guard"
+	"kuai/character/persona"
 	"kuai/character/shelf"
 	"kuai/companion/fact"
 	"kuai/text"
@@ -29,11 +30,13 @@ const usualOpen = 64
 // somebody speaks, and the ones that have rested longest are closed for others:
 // a thread that rests takes nothing but its place on the disk.
 type House struct {
-	Dir   string // of the threads
-	Shelf shelf.Shelf
-	Model *text.Model
-	Rules *guard.Rules // nil is the zero value
-	Most  int          // open at once; 0 is usual
+	Dir     string        // of the threads
+	People  persona.Store // the users' personas and groups; the zero value: none
+	Shelf   shelf.Shelf
+	Model   *text.Model  // of the kuai architecture, where there is no Speaker
+	Speaker Speaker      // for all; nil is that of Model
+	Rules   *guard.Rules // nil is the zero value
+	Most    int          // open at once; 0 is usual
 
 	mu    sync.Mutex
 	rooms map[string]*room
@@ -72,18 +75,31 @@ func (h *House) With(ctx context.Context, character, user string, l fact.Languag
 	r.speak.Lock()
 	defer r.speak.Unlock()
 	if r.c == nil {
-		if r.c, err = Open(dir, h.Model, card, l); err != nil {
+		s, err := h.speaker()
+		if err != nil {
+			return err
+		}
+		if r.c, err = OpenWith(dir, s, card, l); err != nil {
 			return err
 		}
 	}
 	if ctx.Err() != nil { // while it waited
 		return context.Cause(ctx)
 	}
-	r.c.Card, r.c.Language = card, l
-	if h.Rules != nil {
-		r.c.Rules = h.Rules
+	r.c.Card, r.c.Language, r.c.Rules = card, l, h.Rules
+	if h.People.Dir != "" {
+		if err := r.c.Recognise(h.People, user); err != nil {
+			return err
+		}
 	}
 	return f(r.c)
+}
+
+func (h *House) speaker() (Speaker, error) {
+	if h.Speaker != nil {
+		return h.Speaker, nil
+	}
+	return NewCompanion(h.Model)
 }
 
 // enter finds the room of a thread, or makes one, for which another that rests

@@ -23,7 +23,7 @@ const ageFile = "age"
 func (c *Conversation) guarded(said string, show func(string)) (r Reply, keep bool, err error) {
 	l := c.languageOf(said)
 	if r.Text, err = c.gate(said, l); err == nil && r.Text == "" {
-		r.Text, keep = c.Rules.Heard(said, l)
+		r.Text, keep = c.rules().Heard(said, l)
 	}
 	if err == nil && r.Text != "" && show != nil {
 		show(r.Text)
@@ -36,19 +36,19 @@ func (c *Conversation) gate(said string, l fact.Language) (string, error) {
 	if old, err := c.oldEnough(); err != nil || old {
 		return "", err
 	}
-	ok, say := c.Rules.OldEnough(said, l)
+	ok, say := c.rules().OldEnough(said, l)
 	if !ok {
 		return say, nil
 	}
-	if err := atomicfile.WriteBytes(filepath.Join(c.dir, ageFile), fmt.Appendln(nil, c.Rules.MinAge)); err != nil {
+	if err := atomicfile.WriteBytes(filepath.Join(c.dir, ageFile), fmt.Appendln(nil, c.rules().MinAge)); err != nil {
 		return "", fmt.Errorf("converse: %w", err)
 	}
-	return c.macros().Expand(c.Card.FirstMessage), nil
+	return c.macros(c.userName(true)).Expand(c.Card.FirstMessage), nil
 }
 
 // oldEnough says whether the user has said to be of the age that the rules want.
 func (c *Conversation) oldEnough() (bool, error) {
-	if c.Rules.MinAge <= 0 {
+	if c.rules().MinAge <= 0 {
 		return true, nil
 	}
 	path := filepath.Join(c.dir, ageFile)
@@ -63,7 +63,7 @@ func (c *Conversation) oldEnough() (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("converse: %s: %w", path, err)
 	}
-	return age >= c.Rules.MinAge, nil
+	return age >= c.rules().MinAge, nil
 }
 
 // languageOf tells the language of what was said, the conversation's where the

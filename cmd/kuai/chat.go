@@ -42,16 +42,18 @@ func (a *app) chatCommand() *cobra.Command {
 		Long: `Chat with a language model. Lines are messages; those that begin with / are
 commands, and /help lists them. From a pipe, each line is a message as well.
 
-With --character the model, the built-in one or another that kuai train text made,
-speaks as a character that remembers what was said, today and in a year.`,
+With --character the model speaks as a character that remembers what was said,
+today and in a year: the built-in model, any other, or one of another server by
+an address such as https://host/v1#model (its key: KUAI_UPSTREAM_KEY).`,
 		Example: `  kuai chat -m model.gguf --system "You are brief."
-  kuai chat --character lin --language zh`,
+  kuai chat --character lin --language zh
+  kuai chat --character lin --persona ada -m https://host/v1#model`,
 		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd); err != nil {
 				return err
 			}
-			if who.name != "" {
+			if len(who.names) > 0 {
 				return a.converse(cmd.Context(), &o, who)
 			}
 			return a.chat(cmd.Context(), &o)
@@ -59,9 +61,10 @@ speaks as a character that remembers what was said, today and in a year.`,
 	}
 	o.flags(cmd.Flags())
 	f := cmd.Flags()
-	f.StringVar(&who.name, "character", "", "speak as a character that kuai character lists")
+	f.StringArrayVar(&who.names, "character", nil, "speak as a character that kuai character lists")
 	f.StringVar(&who.language, "language", "en", "of built-in characters: en or zh")
 	f.StringVar(&who.user, "user", "me", "who speaks: each has a memory of their own")
+	f.StringVar(&who.persona, "persona", "", "whom you say to be, of kuai persona list; kept for this character (none: nobody in particular)")
 	return cmd
 }
 

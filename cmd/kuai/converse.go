@@ -7,19 +7,21 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"kuai/character/converse"
 	"kuai/character/guard"
+	"kuai/character/memory"
 	"kuai/companion/fact"
-	"kuai/par"
-	"kuai/text"
 )
 
-// characterFlags are those of a chat with a character.
+// characterFlags are those of a chat with a character, or several.
 type characterFlags struct {
-	name, language, user string
+	names                   []string
+	language, user, persona string
+	order                   string // of a group
 }
 
 func parseLanguage(s string) (fact.Language, error) {
@@ -48,64 +50,72 @@ func (a *app) converse(ctx context.Context, o *textOptions, f characterFlags) er
 	if err != nil {
 		return err
 	}
-	c, err := a.shelf().Card(f.name, l)
+	c, err := a.shelf().Card(f.names[0], l)
 	if err != nil {
 		return err
 	}
-	path, err := a.findText(o.model)
+	s, done, err := a.openSpeaker(ctx, o)
 	if err != nil {
 		return err
 	}
-	pool := par.New(o.threads)
-	defer pool.Close()
-	m, err := text.Open(path, text.Options{Pool: pool, Weights: o.weights, KV: o.kv})
+	talk, err := converse.OpenWith(a.threadDir(f.names[0], f.user), s, c, l)
+	if err != nil {
+		return errors.Join(err, done())
+	}
+	err = func() error {
+		if talk.Rules, err = a.rules(); err != nil {
+			return err
+		}
+		if err := a.be(talk, f); err != nil {
+			return err
+		}
+		talk.Sampling = o.sampling(s)
+		return a.meet(ctx, talk, f.user)
+	}()
+	return errors.Join(err, talk.Close(), done())
+}
+
+// be chooses the persona that the flags name, "none" for none, or finds the one
+// that was chosen before.
+func (a *app) be(talk *converse.Conversation, f characterFlags) error {
+	switch f.persona {
+	case "":
+		return talk.Recognise(a.personas(), f.user)
+	case "none":
+		return talk.Be(nil)
+	}
+	p, err := a.personas().Get(f.user, f.persona)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = m.Close() }()
-	talk, err := converse.Open(a.threadDir(f.name, f.user), m, c, l)
-	if err != nil {
-		return err
-	}
-	if talk.Rules, err = a.rules(); err != nil {
-		return errors.Join(err, talk.Close())
-	}
-	if o.tempered {
-		talk.Sampling = o.params
-	} else {
-		talk.Sampling.Seed = o.params.Seed
-	}
+	return talk.Be(&p)
+}
+
+// meet greets and then answers lines until the end.
+func (a *app) meet(ctx context.Context, talk *converse.Conversation, user string) error {
 	for _, w := range talk.Memory().Warnings() {
 		a.note("warning: %s\n", w)
 	}
 	in, done, err := a.lines()
 	if err != nil {
-		return errors.Join(err, talk.Close())
+		return err
 	}
-	person := done != nil
-	if person {
+	if done != nil {
 		defer done()
-		a.note("%s remembers %d turns. /help shows what you can do.\n", c.CharName(), talk.Memory().Stats().Turns)
+		a.note("%s remembers %d turns. /help shows what you can do.\n", talk.Card.CharName(), talk.Memory().Stats().Turns)
 	}
 	if hello := talk.Greeting(); hello != "" && !a.json {
 		if _, err := fmt.Fprintf(a.Out, "%s\n", hello); err != nil {
-			return errors.Join(err, talk.Close())
+			return err
 		}
 	}
-	return errors.Join(a.converseLines(ctx, talk, in), talk.Close())
+	t := &tete{app: a, talk: talk, user: user}
+	return a.everyLine(in, func(line string) error { return t.line(ctx, line) })
 }
 
-// converseHelp says what can be typed besides what is meant for the character.
-const converseHelp = `/again      another reply; the others are kept
-/prev /next the replies before and after
-/undo       take your last turn back: it is not remembered
-/facts      what is known
-/why        what the last reply was told of the past
-/quit       leave; everything is kept
-`
-
-func (a *app) converseLines(ctx context.Context, talk *converse.Conversation, in lineReader) error {
-	var last converse.Reply
+// everyLine does what each line asks for, until the end or errLeave. What the
+// one who writes can mend is told, and the chat goes on.
+func (a *app) everyLine(in lineReader, do func(line string) error) error {
 	for {
 		line, err := in("> ")
 		switch {
@@ -114,73 +124,219 @@ func (a *app) converseLines(ctx context.Context, talk *converse.Conversation, in
 		case err != nil:
 			return err
 		}
-		show := func(piece string) { _, _ = io.WriteString(a.Out, piece) }
-		if a.json {
-			show = nil
-		}
-		var r converse.Reply
-		switch line = strings.TrimSpace(line); line {
-		case "":
+		if line = strings.TrimSpace(line); line == "" {
 			continue
-		case "/quit":
-			return nil
-		case "/again":
-			r, err = talk.Again(ctx, show)
-		case "/facts", "/why", "/prev", "/next", "/undo", "/help":
-			text, err := command(talk, line, last)
-			switch {
-			case errors.Is(err, converse.ErrNothing):
-				a.note("%v\n", err)
-			case err != nil:
-				return err
-			default:
-				_, _ = fmt.Fprintln(a.Out, strings.TrimSpace(text))
-			}
-			continue
-		default:
-			r, err = talk.Say(ctx, line, show)
 		}
+		err = do(line)
 		switch {
-		case errors.Is(err, converse.ErrNothing) || errors.Is(err, converse.ErrLong):
+		case errors.Is(err, errLeave):
+			return nil
+		case mendable(err):
 			a.note("%v\n", err)
-			continue
 		case err != nil:
-			return err
-		}
-		last = r
-		if a.json {
-			err = json.NewEncoder(a.Out).Encode(map[string]any{
-				"reply": r.Text, "recalled": r.Pack.Text, "recall_ms": float64(r.Recall.Microseconds()) / 1000, "seconds": r.Total.Seconds(),
-			})
-		} else {
-			_, err = fmt.Fprintln(a.Out)
-		}
-		if err != nil {
 			return err
 		}
 	}
 }
 
+// mendable says whether an error of a conversation is the writer's own.
+func mendable(err error) bool {
+	for _, e := range []error{
+		converse.ErrNothing, converse.ErrLong, converse.ErrEmpty, converse.ErrFinished, converse.ErrNotYours, converse.ErrCheckpoint,
+		converse.ErrNoCheckpoint, memory.ErrNotFound, errCommand,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// errCommand is a line with a slash that cannot be done.
+var errCommand = errors.New("/help lists what you can do")
+
+// converseHelp says what can be typed besides what is meant for the character.
+const converseHelp = `/again        another reply; the others are kept
+/continue     let the last reply go on
+/prev /next   the replies before and after
+/edit TEXT    say something else in the place of your last turn
+/impersonate  what you might say next
+/undo         take your last turn back: it is not remembered
+/branches     the ways that the conversation took
+/goto TURN    go to a turn by its number, or to a checkpoint by its name
+/checkpoint NAME   give this place a name; /checkpoints lists them
+/facts        what is known
+/why          what the last reply was told of the past
+/quit         leave; everything is kept
+`
+
+// tete is a conversation of two at a terminal or a pipe.
+type tete struct {
+	*app
+	talk *converse.Conversation
+	user string
+	last converse.Reply
+}
+
+// line does what a line asks for, or says it.
+func (t *tete) line(ctx context.Context, line string) error {
+	show := func(piece string) { _, _ = io.WriteString(t.Out, piece) }
+	if t.json {
+		show = nil
+	}
+	command, arg, _ := strings.Cut(line, " ")
+	arg = strings.TrimSpace(arg)
+	var r converse.Reply
+	var err error
+	switch command {
+	case "/quit":
+		return errLeave
+	case "/again":
+		r, err = t.talk.Again(ctx, show)
+	case "/continue":
+		r, err = t.talk.Continue(ctx, show)
+	case "/edit":
+		r, err = t.edit(ctx, arg, show)
+	case "/impersonate":
+		text, err := t.talk.Impersonate(ctx, nil)
+		return t.tell(text, err)
+	default:
+		if strings.HasPrefix(line, "/") {
+			text, err := t.command(command, arg)
+			return t.tell(text, err)
+		}
+		r, err = t.talk.Say(ctx, line, show)
+	}
+	if err != nil {
+		return err
+	}
+	t.last = r
+	return t.answered(r)
+}
+
+// tell shows a text of ours.
+func (t *tete) tell(text string, err error) error {
+	if text = strings.TrimRight(text, "\n"); err == nil && text != "" {
+		_, err = fmt.Fprintln(t.Out, text)
+	}
+	return err
+}
+
+// answered closes what was shown of a reply.
+func (a *app) answered(r converse.Reply) error {
+	if !a.json {
+		_, err := fmt.Fprintln(a.Out)
+		return err
+	}
+	return json.NewEncoder(a.Out).Encode(struct {
+		Who      string  `json:"who,omitempty"`
+		Turn     uint64  `json:"turn,omitempty"`
+		Reply    string  `json:"reply"`
+		Recalled string  `json:"recalled"`
+		RecallMS float64 `json:"recall_ms"`
+		Seconds  float64 `json:"seconds"`
+	}{r.Who, r.Turn, r.Text, r.Pack.Text, float64(r.Recall.Microseconds()) / 1000, r.Total.Seconds()})
+}
+
+// edit says something else in the place of the user's last turn.
+func (t *tete) edit(ctx context.Context, text string, show func(string)) (converse.Reply, error) {
+	turns, err := t.talk.Memory().Last(2)
+	if err != nil {
+		return converse.Reply{}, err
+	}
+	for _, turn := range turns {
+		if turn.Speaker == fact.User {
+			return t.talk.Edit(ctx, turn.ID, text, show)
+		}
+	}
+	return converse.Reply{}, converse.ErrNothing
+}
+
 // command does what a line with a slash asks for, and returns what to show.
-func command(talk *converse.Conversation, line string, last converse.Reply) (string, error) {
-	switch line {
+func (t *tete) command(name, arg string) (string, error) {
+	switch name {
 	case "/prev":
-		return talk.Swipe(-1)
+		return t.talk.Swipe(-1)
 	case "/next":
-		return talk.Swipe(1)
+		return t.talk.Swipe(1)
 	case "/undo":
-		said, err := talk.Undo()
+		said, err := t.talk.Undo()
 		return "taken back: " + said, err
 	case "/why":
-		return last.Pack.Text, nil
+		return t.last.Pack.Text, nil
+	case "/help":
+		return converseHelp, nil
 	case "/facts":
-		var b strings.Builder
-		for _, f := range talk.Memory().Facts(false) {
-			_, _ = fmt.Fprintf(&b, "%s\n", fact.Line(f.Fact))
-		}
-		return b.String(), nil
+		return knownFacts(t.talk.Memory()), nil
 	}
-	return converseHelp, nil
+	return walk(t.talk, name, arg)
+}
+
+func knownFacts(t *memory.Thread) string {
+	var b strings.Builder
+	for _, f := range t.Facts(false) {
+		_, _ = fmt.Fprintf(&b, "%s\n", fact.Line(f.Fact))
+	}
+	return b.String()
+}
+
+// walk does the commands of the tree of turns, in a conversation of two or
+// more.
+func walk(talk *converse.Conversation, name, arg string) (string, error) {
+	switch name {
+	case "/branches":
+		return branchList(talk)
+	case "/goto":
+		id, err := strconv.ParseUint(arg, 10, 64)
+		if err != nil {
+			if id, err = talk.Find(arg); err != nil {
+				return "", err
+			}
+		}
+		if err := talk.GoTo(id); err != nil {
+			return "", err
+		}
+		turns, err := talk.Memory().Last(2)
+		var b strings.Builder
+		for _, t := range turns {
+			_, _ = fmt.Fprintf(&b, "%d  %s: %s\n", t.ID, t.Speaker, t.Text)
+		}
+		return b.String(), err
+	case "/checkpoint":
+		return "", talk.Checkpoint(arg, 0)
+	case "/checkpoints":
+		all, err := talk.Checkpoints()
+		var b strings.Builder
+		for _, n := range sortedKeys(all) {
+			_, _ = fmt.Fprintf(&b, "%d  %s\n", all[n], n)
+		}
+		return b.String(), err
+	}
+	return "", fmt.Errorf("there is no command %s; %w", name, errCommand)
+}
+
+// branchList is a table of the ways that a conversation took.
+func branchList(talk *converse.Conversation) (string, error) {
+	all, err := talk.Branches()
+	var b strings.Builder
+	for _, br := range all {
+		mark, own := " ", fmt.Sprintf("%d turns from turn %d", br.Own, br.From)
+		if br.Present {
+			mark, own = "*", "here"
+		}
+		_, _ = fmt.Fprintf(&b, "%s %d  %s  %s: %s\n", mark, br.Leaf.ID, own, br.Leaf.Speaker, short(br.Leaf.Text))
+	}
+	return b.String(), err
+}
+
+// short is the beginning of a text, on one line.
+func short(s string) string {
+	const most = 60 // letters
+	r := []rune(strings.Join(strings.Fields(s), " "))
+	if len(r) <= most {
+		return string(r)
+	}
+	return string(r[:most]) + "…"
 }
 
 // day is how memories are dated in tables.

@@ -21,7 +21,7 @@ import (
 )
 
 func (a *app) serveCommand() *cobra.Command {
-	var addr, model string
+	var addr, model, talkers string
 	var texts []string
 	o := textOptions{}
 	cmd := &cobra.Command{
@@ -60,7 +60,7 @@ only behind something that asks who they are.`,
 				return err
 			}
 			defer func() { _ = group.Close() }()
-			house, done, err := a.openHouse()
+			house, done, err := a.openHouse(cmd.Context(), talkers, o)
 			if err != nil {
 				return err
 			}
@@ -81,6 +81,7 @@ only behind something that asks who they are.`,
 	f := cmd.Flags()
 	f.StringVar(&model, "model", "", "directory of a video model (default: the built-in one)")
 	f.StringArrayVar(&texts, "chat", []string{builtinText}, "language model to serve: a GGUF file, a Hugging Face directory, or a name that kuai models lists; may be given again")
+	f.StringVar(&talkers, "characters", builtinText, "the language model that characters speak with: as --chat, or https://host/v1#model of another server")
 	f.StringVar(&o.weights, "weights", "", "repack the language models' weights: f32, bf16, q8 or q4 (default: as stored)")
 	f.StringVar(&o.kv, "kv", "", "the attention cache: f16, f32 or q8 (default f16)")
 	f.IntVar(&o.context, "context", 0, "most tokens of prompt and answer together (default: the model's)")
@@ -89,28 +90,24 @@ only behind something that asks who they are.`,
 	return cmd
 }
 
-// openHouse opens the characters, who speak with the built-in model.
-func (a *app) openHouse() (*converse.House, func(), error) {
+// openHouse opens the characters, who speak with a model.
+func (a *app) openHouse(ctx context.Context, model string, o textOptions) (*converse.House, func(), error) {
 	rules, err := a.rules()
 	if err != nil {
 		return nil, nil, err
 	}
-	path, err := a.findText(builtinText)
+	o.model = model
+	s, done, err := a.openSpeaker(ctx, &o)
 	if err != nil {
 		return nil, nil, err
 	}
-	pool := par.New(0)
-	m, err := text.Open(path, text.Options{Pool: pool})
-	if err != nil {
-		pool.Close()
-		return nil, nil, err
+	h := &converse.House{
+		Dir: filepath.Join(a.data, "characters", "threads"), People: a.personas(), Shelf: a.shelf(), Speaker: s, Rules: rules,
 	}
-	h := &converse.House{Dir: filepath.Join(a.data, "characters", "threads"), Shelf: a.shelf(), Model: m, Rules: rules}
 	return h, func() {
-		if err := errors.Join(h.Close(), m.Close()); err != nil {
+		if err := errors.Join(h.Close(), done()); err != nil {
 			a.note("warning: %v\n", err)
 		}
-		pool.Close()
 	}, nil
 }
 

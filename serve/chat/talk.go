@@ -119,10 +119,14 @@ func (t *Talker) Prepare(in prompt.Input, r Request) (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
+	end := prompt.Text(segments[max(len(segments)-1, 0):])
+	if in.Prefix != "" {
+		segments = append(segments, prompt.Segment{Text: in.Prefix, Literal: true})
+	}
 	r.Prompt = t.Tokens(segments)
 	r.Stop = append(slices.Clone(r.Stop), t.stop...)
 	r.Control = len(in.Tools) > 0
-	p := &Prepared{talker: t, request: r, tools: in.Tools, end: prompt.Text(segments[max(len(segments)-1, 0):])}
+	p := &Prepared{talker: t, request: r, tools: in.Tools, end: end}
 	if r.Schema != nil { // JSON from the first byte on
 		p.end = ""
 	}

@@ -42,6 +42,8 @@ type Input struct {
 	Tools    []Tool
 	// Generate opens the assistant's turn at the end.
 	Generate bool
+	// Prefix is what the answer begins with already: the model goes on from it.
+	Prefix string
 	// Extra are further variables of the template, such as enable_thinking.
 	Extra map[string]any
 }

@@ -54,6 +54,23 @@ func (l *Log) Children(id uint64) (ids []uint64) {
 	return ids
 }
 
+// Leaves returns the records that nothing follows, in the order in which they
+// were written.
+func (l *Log) Leaves() (ids []uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	followed := make(map[uint64]bool, len(l.runs))
+	for _, r := range l.runs {
+		followed[r.Parent] = true
+	}
+	for _, r := range l.runs {
+		if !followed[r.Last] {
+			ids = append(ids, r.Last)
+		}
+	}
+	return ids
+}
+
 // Head returns the record that the branch ends in.
 func (p *Path) Head() uint64 { return p.head }
 

@@ -1,0 +1,176 @@
+// Package upstream asks language models of other servers, through OpenAI's
+// chat completions: vLLM, SGLang, llama.cpp, Ollama and the large platforms
+// have them. What comes back is bounded and checked; the key is sent to that
+// server alone and stands in no error.
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Limits of what another server may answer.
+const (
+	maxReply   = 1 << 20 // bytes of text
+	maxStream  = 16 << 20
+	maxError   = 64 << 10
+	maxMessage = 300 // bytes of its words in an error
+
+	headerTimeout = 2 * time.Minute // until it begins to answer: a model may have to load
+)
+
+// ErrAddress says that an address is not one of a server and a model.
+var ErrAddress = errors.New("want https://host/v1#model")
+
+// Client asks one model of one server. It may be used by several goroutines.
+type Client struct {
+	Model string
+
+	chat string // address
+	key  string
+	http *http.Client
+}
+
+// Message is a turn; its role is system, user or assistant.
+type Message struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}
+
+// Request is what a model is asked.
+type Request struct {
+	Messages    []Message
+	MaxTokens   int // 0: the server's
+	Temperature float64
+	TopP        float64
+	Stop        []string
+}
+
+// StatusError is an answer that is none.
+type StatusError struct {
+	Status  int
+	Message string // of the server, shortened
+}
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("upstream: the server answered %d: %s", e.Status, e.Message)
+}
+
+// Is says whether a model's name is an address.
+func Is(name string) bool {
+	return strings.HasPrefix(name, "https://") || strings.HasPrefix(name, "http://")
+}
+
+// New returns the client of an address such as https://host/v1#model. The key
+// may be "". It wraps ErrAddress.
+func New(address, key string) (*Client, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Fragment == "" || !Is(address) || u.RawQuery != "" {
+		return nil, fmt.Errorf("upstream: %w", ErrAddress) // not the address itself: it may hold a password
+	}
+	model := u.Fragment
+	u.Fragment, u.RawFragment = "", ""
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is one
+	transport.ResponseHeaderTimeout = headerTimeout
+	return &Client{
+		Model: model, chat: u.JoinPath("chat/completions").String(), key: key,
+		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse // the key goes nowhere else
+		}},
+	}, nil
+}
+
+// body is a request on the wire.
+type body struct {
+	Model       string    `json:"model"`
+	Messages    []Message `json:"messages"`
+	MaxTokens   int       `json:"max_tokens,omitempty"`
+	Temperature float64   `json:"temperature"`
+	TopP        float64   `json:"top_p,omitempty"`
+	Stop        []string  `json:"stop,omitempty"`
+	Stream      bool      `json:"stream"`
+}
+
+// Chat asks and returns the whole answer; show, which may be nil, sees it as it
+// comes. It wraps a *StatusError where the server refuses.
+func (c *Client) Chat(ctx context.Context, r Request, show func(piece string)) (string, error) {
+	data, err := json.Marshal(body{c.Model, r.Messages, r.MaxTokens, r.Temperature, r.TopP, r.Stop, true})
+	if err != nil {
+		return "", fmt.Errorf("upstream: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.chat, bytes.NewReader(data))
+	if err != nil {
+		return "", fmt.Errorf("upstream: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "text/event-stream")
+	if c.key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.key)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("upstream: %w", cause(ctx, err))
+	}
+	defer res.Body.Close() //nolint:errcheck // was only read
+	if res.StatusCode != http.StatusOK {
+		return "", refused(res)
+	}
+	text, err := read(io.LimitReader(res.Body, maxStream), res.Header.Get("Content-Type"), show)
+	if err != nil {
+		return "", fmt.Errorf("upstream: %w", cause(ctx, err))
+	}
+	return text, nil
+}
+
+// cause is why ctx ended, where it has, and else the error, without an address.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
+}
+
+// refused reads what a server says that does not answer.
+func refused(res *http.Response) error {
+	data, _ := io.ReadAll(io.LimitReader(res.Body, maxError)) // as much as there is
+	var e struct {
+		Error json.RawMessage `json:"error"`
+	}
+	message := ""
+	if json.Unmarshal(data, &e) == nil {
+		message = messageOf(e.Error)
+	}
+	if message == "" {
+		message = http.StatusText(res.StatusCode)
+	}
+	return &StatusError{res.StatusCode, message}
+}
+
+// messageOf is the words of an error, which is a text or has a message.
+func messageOf(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		var o struct {
+			Message string `json:"message"`
+		}
+		if json.Unmarshal(raw, &o) == nil {
+			s = o.Message
+		}
+	}
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
+	if len(s) > maxMessage {
+		s = strings.ToValidUTF8(s[:maxMessage], "") + "…"
+	}
+	return s
+}
