@@ -35,3 +35,35 @@ func byteTile2(c, a *float32, b *int8, n, rs, ldc int, acc uint32) { none() }
 func byteTile1(c, a *float32, b *int8, n, rs, ldc int, acc uint32) { none() }
 
 func widen16(y *float32, x *int8, n int) { none() }
+
+func scanNibbles4(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows, n int) {
+	none()
+}
+
+func scanNibbles3(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows, n int) {
+	none()
+}
+
+func scanNibbles2(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows, n int) {
+	none()
+}
+
+func scanNibbles1(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows, n int) {
+	none()
+}
+
+func scanBytes4(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows, n int) {
+	none()
+}
+
+func scanBytes3(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows, n int) {
+	none()
+}
+
+func scanBytes2(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows, n int) {
+	none()
+}
+
+func scanBytes1(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows, n int) {
+	none()
+}

@@ -86,3 +86,51 @@ func byteTile1(c *float32, a *float32, b *int8, n int, rs int, ldc int, acc uint
 //
 //go:noescape
 func widen16(y *float32, x *int8, n int)
+
+// scanNibbles4 computes the scores of 4 heads with 64n > 0 keys whose panels have rows > 0 vectors;
+// x is ldx bytes apart, less is where the sums begin, scale are halves.
+//
+//go:noescape
+func scanNibbles4(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows int, n int)
+
+// scanBytes4 computes the scores of 4 heads with 64n > 0 keys whose panels have rows > 0 vectors;
+// x is ldx bytes apart, less is where the sums begin, scale are halves.
+//
+//go:noescape
+func scanBytes4(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows int, n int)
+
+// scanNibbles3 computes the scores of 3 heads with 64n > 0 keys whose panels have rows > 0 vectors;
+// x is ldx bytes apart, less is where the sums begin, scale are halves.
+//
+//go:noescape
+func scanNibbles3(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows int, n int)
+
+// scanBytes3 computes the scores of 3 heads with 64n > 0 keys whose panels have rows > 0 vectors;
+// x is ldx bytes apart, less is where the sums begin, scale are halves.
+//
+//go:noescape
+func scanBytes3(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows int, n int)
+
+// scanNibbles2 computes the scores of 2 heads with 64n > 0 keys whose panels have rows > 0 vectors;
+// x is ldx bytes apart, less is where the sums begin, scale are halves.
+//
+//go:noescape
+func scanNibbles2(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows int, n int)
+
+// scanBytes2 computes the scores of 2 heads with 64n > 0 keys whose panels have rows > 0 vectors;
+// x is ldx bytes apart, less is where the sums begin, scale are halves.
+//
+//go:noescape
+func scanBytes2(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows int, n int)
+
+// scanNibbles1 computes the scores of 1 heads with 64n > 0 keys whose panels have rows > 0 vectors;
+// x is ldx bytes apart, less is where the sums begin, scale are halves.
+//
+//go:noescape
+func scanNibbles1(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows int, n int)
+
+// scanBytes1 computes the scores of 1 heads with 64n > 0 keys whose panels have rows > 0 vectors;
+// x is ldx bytes apart, less is where the sums begin, scale are halves.
+//
+//go:noescape
+func scanBytes1(x *float32, ldx int, q *int8, less *int32, qscale *float32, keys *byte, scale *uint16, rows int, n int)

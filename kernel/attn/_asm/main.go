@@ -1,5 +1,6 @@
 // Command asm generates the kernels of single tokens: a step of lightning
-// attention, and products with a cache in half precision.
+// attention, products with a cache in half precision, scans of keys in bytes and
+// less.
 package main
 
 import (
@@ -33,6 +34,10 @@ func main() {
 		})
 	}
 	widen()
+	for _, heads := range []int{4, 3, 2, 1} {
+		scan(4, heads)
+		scan(8, heads)
+	}
 	Generate()
 }
 
