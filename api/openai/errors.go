@@ -57,6 +57,9 @@ func body(f *fault.Error) any {
 	return map[string]any{"error": map[string]any{"message": f.Message, "type": k.kind, "code": k.code, "param": param}}
 }
 
+// Problem is an error as OpenAI's dialect tells it, for others that speak it.
+func Problem(f *fault.Error) (status int, problem any) { return kindOf(f).status, body(f) }
+
 // Failed tells a client what went wrong.
 func Failed(w http.ResponseWriter, r *http.Request, err error) {
 	f := wire.Report(r, err)

@@ -159,6 +159,9 @@ func (s *Store) updateOrg(ctx context.Context, by Caller, org, action, set, valu
 // what it did stay in the books.
 func (s *Store) DeleteOrganisation(ctx context.Context, by Caller, org string) error {
 	return s.change(ctx, func(tx *db.Tx) error {
+		if err := spareOperators(ctx, tx, by, "org", org); err != nil {
+			return err
+		}
 		now := db.Micros(s.now())
 		if err := changed(tx.ExecContext(ctx, "UPDATE organisations SET deleted_at = ? WHERE id = ? AND deleted_at = 0", now, org)); err != nil {
 			return err
@@ -178,6 +181,22 @@ func (s *Store) DeleteOrganisation(ctx context.Context, by Caller, org string) e
 		tx.OnCommit(s.cache.clear)
 		return s.record(ctx, tx, by, org, "organisation.delete", org, nil)
 	})
+}
+
+// spareOperators refuses to end what an operator's key belongs to, unless an
+// operator asks.
+func spareOperators(ctx context.Context, tx *db.Tx, by Caller, column, id string) error {
+	if by.Principal.Admin {
+		return nil
+	}
+	var n int
+	if err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM api_keys WHERE "+column+" = ? AND operator = 1 AND revoked_at = 0", id).Scan(&n); err != nil {
+		return err
+	}
+	if n > 0 {
+		return fault.New(fault.Forbidden, "an operator's key belongs to it; only an operator ends it")
+	}
+	return nil
 }
 
 // maxProjects of an organisation, so that one cannot fill the disk.
@@ -280,6 +299,9 @@ func (s *Store) RenameProject(ctx context.Context, by Caller, org, id, name stri
 // DeleteProject ends a project and its keys.
 func (s *Store) DeleteProject(ctx context.Context, by Caller, org, id string) error {
 	return s.change(ctx, func(tx *db.Tx) error {
+		if err := spareOperators(ctx, tx, by, "project", id); err != nil {
+			return err
+		}
 		now := db.Micros(s.now())
 		if err := changed(tx.ExecContext(ctx, "UPDATE projects SET deleted_at = ? WHERE id = ? AND org = ? AND deleted_at = 0", now, id, org)); err != nil {
 			return err

@@ -337,9 +337,9 @@ func (g Grant) Header(h http.Header) {
 	}
 }
 
-// sweep drops what a new meter would replace, so that memory follows who is
+// Sweep drops what a new meter would replace, so that memory follows who is
 // there and not who ever was.
-func (l *Limiter) sweep(now time.Time) {
+func (l *Limiter) Sweep(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for sub, st := range l.states {

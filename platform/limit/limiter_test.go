@@ -189,14 +189,14 @@ func TestRandomWalk(t *testing.T) {
 	if len(l.open) != 0 || meterOf(l, Organisation, "o", Concurrency).used != 0 {
 		t.Errorf("%d grants open", len(l.open))
 	}
-	l.sweep(noon.Add(48 * time.Hour))
+	l.Sweep(noon.Add(48 * time.Hour))
 	for sub, st := range l.states {
 		if st.meters != [kinds]*meter{} {
 			t.Errorf("%v has meters two days later", sub)
 		}
 	}
 	l.SetRules(nil)
-	if l.sweep(noon.Add(48 * time.Hour)); len(l.states) != 0 {
+	if l.Sweep(noon.Add(48 * time.Hour)); len(l.states) != 0 {
 		t.Errorf("%d subjects without rules are remembered", len(l.states))
 	}
 }

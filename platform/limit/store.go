@@ -190,7 +190,7 @@ func (s *Store) Run(ctx context.Context) {
 			if err := s.Load(ctx); err != nil && ctx.Err() == nil {
 				slog.Warn("limits could not be brought in step with the database", "error", err)
 			}
-			s.sweep(s.now())
+			s.Sweep(s.now())
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 			defer cancel()
