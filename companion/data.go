@@ -20,7 +20,7 @@ var phrasesText string
 
 // The files called more add to those beside them.
 //
-//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt
+//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt mentions.txt wider_en.txt wider_zh.txt
 var more embed.FS
 
 func moreText(name string) string {
@@ -46,6 +46,9 @@ type predicate struct {
 	who    who
 	kind   fact.Kind
 	forms  [2]map[string][]string // by language: tell, ask, clause ...
+	// wider are more of them for the Train split alone. They were written
+	// without a look at those held out.
+	wider [2]map[string][]string
 }
 
 type who uint8
@@ -68,13 +71,15 @@ type data struct {
 	say        map[string][]string
 	talk       [2][][]string
 	chatter    map[string][]string
+	mentions   map[string][]string
 }
 
 // files parses the data once.
 var files = sync.OnceValue(func() *data {
 	d := &data{lexicon: parseLexicon(lexiconText, moreText("more_lexicon")), say: sections(sayText, moreText("more_say"))}
 	d.parsePhrases(phrasesText + moreText("more_en") + moreText("more_zh"))
-	d.chatter = sections(moreText("chatter"))
+	d.parseWider(moreText("wider_en") + "\n" + moreText("wider_zh"))
+	d.chatter, d.mentions = sections(moreText("chatter")), sections(moreText("mentions"))
 	for name, all := range d.chatter {
 		d.chatter[name] = slices.DeleteFunc(all, func(s string) bool { return s == "" })
 	}
@@ -128,6 +133,33 @@ func parseLexicon(texts ...string) map[string][]value {
 // the first.
 func (d *data) parsePhrases(text string) {
 	d.byName = map[string]*predicate{}
+	d.eachForm(text, func(p *predicate, l fact.Language, form string, phrases []string) {
+		p.forms[l][form] = append(p.forms[l][form], phrases...)
+	})
+}
+
+// parseWider reads phrases for training alone. What happens to be said in the
+// words of a phrase held out is left out.
+func (d *data) parseWider(text string) {
+	d.eachForm(text, func(p *predicate, l fact.Language, form string, phrases []string) {
+		if p.wider[l] == nil {
+			p.wider[l] = map[string][]string{}
+		}
+		for _, s := range phrases {
+			if !slices.ContainsFunc(p.forms[l][form], func(o string) bool { return plainly(o) == plainly(s) }) {
+				p.wider[l][form] = append(p.wider[l][form], s)
+			}
+		}
+	})
+}
+
+// plainly is a phrase without the marks that say nothing.
+func plainly(s string) string {
+	return strings.ToLower(strings.NewReplacer("{T}", "{P}", ".", "", "!", "", "?", "", ",", "", "。", "", "！", "", "？", "", "，", "").Replace(s))
+}
+
+// eachForm calls f with the alternatives of each line of blocks.
+func (d *data) eachForm(text string, f func(p *predicate, l fact.Language, form string, phrases []string)) {
 	var p *predicate
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
@@ -143,7 +175,7 @@ func (d *data) parsePhrases(text string) {
 			if lang == languageKeys[fact.Chinese] {
 				l = fact.Chinese
 			}
-			p.forms[l][form] = append(p.forms[l][form], strings.Split(rest, " / ")...)
+			f(p, l, form, strings.Split(rest, " / "))
 		}
 	}
 }

@@ -94,24 +94,6 @@ func Wordings(l fact.Language, f fact.Fact) []string {
 	return out
 }
 
-// Tellings are ways in which the user would tell a fact, to find where it was
-// told; the object may be missing. They are those of the Train split.
-func Tellings(l fact.Language, f fact.Fact) []string {
-	p := files().byName[f.Predicate]
-	if p == nil {
-		return nil
-	}
-	var out []string
-	for _, form := range [...]string{"tell", "update"} {
-		for _, phrase := range p.forms[l][form] {
-			if !held(p.name+form+strings.ReplaceAll(phrase, "{T}", "{P}"), heldPhrases) {
-				out = append(out, render(l, phrase, byUser, subject(l, f.Subject), valueSlots(f.Object)))
-			}
-		}
-	}
-	return out
-}
-
 func valueSlots(v string) map[string]string {
 	return map[string]string{"v": v, "m": speech.Measure(v)}
 }

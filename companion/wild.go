@@ -29,7 +29,7 @@ var theHoard = sync.OnceValue(func() *hoard {
 	seen := map[rune]bool{}
 	add := func(s string) {
 		for _, r := range s {
-			if unicode.Is(unicode.Han, r) && !seen[r] {
+			if unicode.Is(unicode.Han, r) && r != '的' && !seen[r] {
 				seen[r] = true
 				h.han = append(h.han, r)
 			}

@@ -15,7 +15,7 @@ import (
 	"kuai/internal/check"
 )
 
-//go:embed video judge companion
+//go:embed video judge companion reader
 var files embed.FS
 
 // Video returns the built-in text-to-video model, as video.Open reads it.
@@ -27,6 +27,9 @@ func Judge() fs.FS { return sub("judge") }
 // Companion returns the built-in companion model, a directory as text.Open reads
 // it once Unpack has put it on the disk, since its weights are mapped.
 func Companion() fs.FS { return sub("companion") }
+
+// Reader returns the built-in reader of turns, as reader.Open reads it.
+func Reader() fs.FS { return sub("reader") }
 
 // Unpack puts a model into a directory of its own below dir, unless it is there
 // already, and returns its path. Another version gets another directory.

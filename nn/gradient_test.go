@@ -91,6 +91,10 @@ func layerCases(r *rand.Rand) []layerCase {
 		{"Embedding.Bag", table, nil, func(t *grad.Tape, _ []*grad.Var) *grad.Var {
 			return table.Bag(t, []int32{1, 5, 1, 0, 2}, []int32{0, 2, 2, 5})
 		}},
+		{"Rows", nil, [][]int{{2, 3, 4}}, one(func(t *grad.Tape, x *grad.Var) *grad.Var { return Rows(t, x, []int32{4, 0, 4}) })},
+		{"Point", nil, [][]int{{3, 6}, {2, 4, 6}}, two(func(t *grad.Tape, q, k *grad.Var) *grad.Var {
+			return CrossEntropy(t, Point(t, q, k, []int32{1, 0, 1}, []int32{4, 2}), []int32{1, 0, -1})
+		})},
 		{"Add", nil, [][]int{shape, shape}, two(Add)},
 		{"Add to itself", nil, [][]int{shape}, one(func(t *grad.Tape, x *grad.Var) *grad.Var { return Add(t, x, x) })},
 		{"Sub", nil, [][]int{shape, shape}, two(Sub)},

@@ -79,24 +79,21 @@ func Open(dir string, m *text.Model, c *card.Card, l fact.Language) (*Conversati
 
 // OpenWith opens the conversation in dir, or begins one, for any speaker.
 func OpenWith(dir string, s Speaker, c *card.Card, l fact.Language) (*Conversation, error) {
-	t, err := openThread(dir, s, l)
+	t, err := openThread(dir, l)
 	if err != nil {
 		return nil, err
 	}
 	return &Conversation{Card: c, Language: l, Sampling: s.Sampling(), Rules: &guard.Rules{}, dir: dir, thread: t, speaker: s}, nil
 }
 
-// openThread opens a memory with the reader that fits.
-func openThread(dir string, s Speaker, l fact.Language) (*memory.Thread, error) {
-	o := memory.Options{Language: l}
-	if c, ok := s.(*Companion); ok {
-		r, err := NewReader(c.model)
-		if err != nil {
-			return nil, err
-		}
-		o.Reader = r
+// openThread opens a memory, read by the reader that comes with Kuai whoever
+// speaks.
+func openThread(dir string, l fact.Language) (*memory.Thread, error) {
+	r, err := DailyReader()
+	if err != nil {
+		return nil, err
 	}
-	return memory.Open(dir, o)
+	return memory.Open(dir, memory.Options{Language: l, Reader: r})
 }
 
 // Sampling is how the built-in model's replies are drawn unless told otherwise.

@@ -20,7 +20,6 @@ const (
 	kindForgetTurn log.Kind = 3 // a turn that is forgotten
 	kindPin        log.Kind = 4
 	kindUnpin      log.Kind = 5
-	kindLazy       log.Kind = 6 // turns that are read when a question finds them
 )
 
 // Fact is something known, and from which turn.
@@ -38,19 +37,15 @@ type book struct {
 	facts map[uint64]*Fact
 	order []uint64
 	turns map[uint64]bool // forgotten
-	seen  uint64          // last turn that facts were looked for in, or are left to a question
-	lazy  []span          // of turns that are left so
+	seen  uint64          // last turn that facts were looked for in
+	table table
 }
-
-// span is turns from one to another, both in it.
-type span struct{ From, To uint64 }
 
 // entry is the text of a record.
 type entry struct {
 	Fact   *fact.Fact `json:"fact,omitempty"`
 	Ref    uint64     `json:"ref,omitempty"`
 	Edited bool       `json:"edited,omitempty"`
-	Lazy   *span      `json:"lazy,omitempty"`
 }
 
 func openBook(dir string, noSync bool) (*book, error) {
@@ -58,7 +53,7 @@ func openBook(dir string, noSync bool) (*book, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &book{log: l, facts: map[uint64]*Fact{}, turns: map[uint64]bool{}}
+	b := &book{log: l, facts: map[uint64]*Fact{}, turns: map[uint64]bool{}, table: newTable()}
 	for r, err := range l.From(1) {
 		if err != nil {
 			return nil, errors.Join(err, l.Close())
@@ -79,14 +74,11 @@ func (b *book) apply(r log.Record) {
 		if e.Fact == nil {
 			return
 		}
-		b.facts[r.ID] = &Fact{ID: r.ID, Fact: *e.Fact, Edited: e.Edited}
+		f := &Fact{ID: r.ID, Fact: *e.Fact, Edited: e.Edited}
+		b.facts[r.ID] = f
 		b.order = append(b.order, r.ID)
+		b.table.add(f)
 		b.seen = max(b.seen, e.Fact.Turn)
-	case kindLazy:
-		if e.Lazy != nil {
-			b.lazy = append(b.lazy, *e.Lazy)
-			b.seen = max(b.seen, e.Lazy.To)
-		}
 	case kindForget:
 		delete(b.facts, e.Ref)
 	case kindForgetTurn:
@@ -103,69 +95,77 @@ func (b *book) apply(r log.Record) {
 	}
 }
 
-// write appends a record and applies it.
-func (b *book) write(kind log.Kind, e entry, at time.Time) (uint64, error) {
-	data, err := json.Marshal(e)
-	if err != nil {
+// write appends records and applies them, all or none. It returns the id of
+// the last.
+func (b *book) write(at time.Time, kind log.Kind, entries ...entry) (uint64, error) {
+	recs := make([]log.Record, len(entries))
+	for i, e := range entries {
+		data, err := json.Marshal(e)
+		if err != nil {
+			return 0, fmt.Errorf("memory: %w", err)
+		}
+		recs[i] = log.Record{Kind: kind, ID: b.log.Last() + 1 + uint64(i), Time: at, Text: string(data)}
+	}
+	if err := b.log.Append(recs...); err != nil {
 		return 0, fmt.Errorf("memory: %w", err)
 	}
-	r := log.Record{Kind: kind, ID: b.log.Last() + 1, Time: at, Text: string(data)}
-	if err := b.log.Append(r); err != nil {
-		return 0, fmt.Errorf("memory: %w", err)
+	for _, r := range recs {
+		b.apply(r)
 	}
-	b.apply(r)
-	return r.ID, nil
-}
-
-// unread says whether a turn is left for a question to find.
-func (b *book) unread(turn uint64) bool {
-	return slices.ContainsFunc(b.lazy, func(s span) bool { return s.From <= turn && turn <= s.To })
+	return b.log.Last(), nil
 }
 
 func (b *book) forgot(turn uint64) bool { return b.turns[turn] }
 func (b *book) live() int               { return len(b.facts) }
 
-// learn keeps the facts of a turn.
-func (t *Thread) learn(turn Turn) error {
-	if turn.ID <= t.book.seen || t.opt.Lazy {
+// learn keeps the facts of turns that were not read yet.
+func (t *Thread) learn(turns []Turn) error {
+	turns = slices.DeleteFunc(slices.Clone(turns), func(x Turn) bool { return x.ID <= t.book.seen || t.book.forgot(x.ID) })
+	if len(turns) == 0 {
 		return nil
 	}
-	t.book.seen = turn.ID
-	for _, f := range t.readTurns([]Turn{turn})[0] {
-		id, err := t.book.write(kindFact, entry{Fact: &f}, turn.Time)
+	var entries []entry
+	for _, facts := range t.readTurns(turns) {
+		for _, f := range facts {
+			entries = append(entries, entry{Fact: &f})
+		}
+	}
+	if len(entries) > 0 {
+		last, err := t.book.write(turns[len(turns)-1].Time, kindFact, entries...)
 		if err != nil {
 			return err
 		}
-		t.addFact(t.book.facts[id])
+		for id := last + 1 - uint64(len(entries)); id <= last; id++ {
+			t.addFact(t.book.facts[id])
+		}
 	}
+	t.book.seen = turns[len(turns)-1].ID
 	return nil
 }
 
-// maxCatchUp is how many turns are read while somebody waits for a thread to
-// open; more, as an import leaves them, are read when a question finds them.
-const maxCatchUp = 256
+// readAtOnce is how many turns are read together when a thread catches up.
+const readAtOnce = 256
 
 // catchUpFacts learns from turns that the book has not seen, and indexes facts
 // that the index lacks.
 func (t *Thread) catchUpFacts() error {
-	if last := t.log.Last(); !t.opt.Lazy && last > t.book.seen+maxCatchUp {
-		if _, err := t.book.write(kindLazy, entry{Lazy: &span{t.book.seen + 1, last}}, time.Now()); err != nil {
-			return err
-		}
-	}
+	var turns []Turn
 	for r, err := range t.log.From(t.book.seen + 1) {
-		if t.opt.Lazy {
-			break
-		}
 		if err != nil {
 			return fmt.Errorf("memory: %w", err)
 		}
-		if r.Kind != kindTurn {
-			continue
+		if r.Kind == kindTurn {
+			turns = append(turns, turnOf(r))
 		}
-		if err := t.learn(turnOf(r)); err != nil {
-			return err
+		if len(turns) == readAtOnce {
+			if err := t.learn(turns); err != nil {
+				return err
+			}
+			turns = turns[:0]
 		}
+	}
+	if err := t.learn(turns); err != nil {
+		return err
 	}
 	for _, id := range t.book.order {
 		if f := t.book.facts[id]; f != nil {
@@ -237,11 +237,11 @@ func (t *Thread) EditFact(id uint64, object string) (uint64, error) {
 	f := old.Fact
 	f.Object, f.Learned = object, time.Now()
 	if p, _ := fact.Find(f.Predicate); p.Kind == fact.Multi || p.Kind == fact.Event {
-		if _, err := t.book.write(kindForget, entry{Ref: id}, f.Learned); err != nil {
+		if _, err := t.book.write(f.Learned, kindForget, entry{Ref: id}); err != nil {
 			return 0, err
 		}
 	}
-	n, err := t.book.write(kindFact, entry{Fact: &f, Edited: true}, f.Learned)
+	n, err := t.book.write(f.Learned, kindFact, entry{Fact: &f, Edited: true})
 	if err == nil {
 		t.addFact(t.book.facts[n])
 	}
@@ -267,7 +267,7 @@ func (t *Thread) mark(kind log.Kind, id uint64) error {
 	if t.book.facts[id] == nil {
 		return fmt.Errorf("memory: fact %d: %w", id, ErrNotFound)
 	}
-	_, err := t.book.write(kind, entry{Ref: id}, time.Now())
+	_, err := t.book.write(time.Now(), kind, entry{Ref: id})
 	return err
 }
 
@@ -280,7 +280,7 @@ func (t *Thread) ForgetTurn(id uint64) error {
 	if err != nil || r.Kind != kindTurn || t.book.forgot(id) {
 		return fmt.Errorf("memory: turn %d: %w", id, ErrNotFound)
 	}
-	if _, err := t.book.write(kindForgetTurn, entry{Ref: id}, time.Now()); err != nil {
+	if _, err := t.book.write(time.Now(), kindForgetTurn, entry{Ref: id}); err != nil {
 		return err
 	}
 	if err := t.log.Scrub(id); err != nil {

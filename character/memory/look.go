@@ -6,22 +6,16 @@ import (
 	"strings"
 	"time"
 
-	"kuai/character/memory/index"
 	"kuai/character/memory/when"
-	"kuai/companion"
 	"kuai/companion/fact"
 )
 
 const (
-	// lookTurns is how many turns that a search finds are read for facts.
-	lookTurns = 24
 	// lookQueries is how many things that a turn asks for are looked up.
 	lookQueries = 3
 	// greeting is how many words a turn has that asks for nothing, whatever a
 	// model reads in it, unless it is put as a question.
 	greeting = 3
-	// maxRead bounds the turns whose facts are kept after they were read.
-	maxRead = 1 << 16
 )
 
 // Found is what a turn asks for and the facts that answer it: those that are
@@ -46,127 +40,35 @@ func (t *Thread) look(query string, now time.Time) (found []Found) {
 			}
 		}
 	}
-	p := pool{}
-	for _, f := range t.factsLocked(true) {
-		p.add(f.Fact)
-	}
-	p.add(t.factsIn(t.best(t.ranks(query, now)))...)
 	for _, q := range queries[:min(len(queries), lookQueries)] {
-		found = append(found, t.lookUp(&p, q))
+		found = append(found, t.lookUp(q))
 	}
 	return found
 }
 
-// best returns the turns with the highest scores.
-func (t *Thread) best(r *ranking) []uint64 {
-	type scored struct {
-		id    uint64
-		score float32
+// lookUp answers one query.
+func (t *Thread) lookUp(q fact.Query) Found {
+	asked, p := q, &pool{}
+	if !q.On.IsZero() {
+		return Found{Query: asked, Facts: t.onDay(p, q)}
 	}
-	var all []scored
-	for c, s := range r.score {
-		if !c.isFact {
-			all = append(all, scored{c.id, s.score})
-		}
+	t.gather(p, q)
+	found := p.match(q)
+	if !q.Before || len(found) == 0 {
+		return Found{q, found, p.naming(q.Subject, found)}
 	}
-	slices.SortFunc(all, func(x, y scored) int { return cmp.Or(cmp.Compare(y.score, x.score), cmp.Compare(y.id, x.id)) })
-	ids := make([]uint64, min(len(all), lookTurns))
-	for i := range ids {
-		ids[i] = all[i].id
+	last := found[len(found)-1]
+	q = fact.Query{Subject: fact.User, On: last.From.AddDate(0, 0, -1)}
+	if before := t.onDay(p, q); before != nil {
+		return Found{asked, before, []fact.Fact{last}}
 	}
-	return ids
-}
-
-// lookUp answers one query, from the pool and from the turns that tell such
-// facts.
-func (t *Thread) lookUp(p *pool, q fact.Query) Found {
-	asked := q
-	if q.On.IsZero() {
-		for range 2 { // whom a name means may be known only after reading
-			before := len(p.facts)
-			for _, s := range p.names(q.Subject) {
-				p.add(t.factsIn(t.telling(fact.Fact{Subject: s, Predicate: q.Predicate, Object: q.Object}))...)
-			}
-			if len(p.facts) == before {
-				break
-			}
-		}
-		found := p.match(q)
-		if !q.Before || len(found) == 0 {
-			return Found{q, found, p.naming(q.Subject, found)}
-		}
-		last := found[len(found)-1]
-		q = fact.Query{Subject: fact.User, On: last.From.AddDate(0, 0, -1)}
-		if before := t.onDay(p, q); before != nil {
-			return Found{asked, before, []fact.Fact{last}}
-		}
-		return Found{Query: asked}
-	}
-	return Found{Query: asked, Facts: t.onDay(p, q)}
+	return Found{Query: asked}
 }
 
 // onDay finds what was on a day.
 func (t *Thread) onDay(p *pool, q fact.Query) []fact.Fact {
-	hits := t.turns.Search(index.Query{Terms: []index.Weighted{{Term: dayTag(q.On), Weight: 1}}, Accept: t.onPath, Classes: t.classes("")}, lookTurns)
-	p.add(t.factsIn(keysOf(hits))...)
+	p.add(t.standing(t.book.table.days[q.On.Format(time.DateOnly)])...)
 	return p.match(q)
-}
-
-// telling finds turns that put a fact as the user would.
-func (t *Thread) telling(f fact.Fact) []uint64 {
-	l := t.language(f.Subject + f.Object)
-	if f.Subject == fact.User && f.Object == "" {
-		l = t.opt.Language
-	}
-	weights := map[uint64]float32{}
-	tellings := companion.Tellings(l, f)
-	for _, s := range append(tellings, f.Subject+" "+f.Object) {
-		for _, w := range t.made.words.Words(s) {
-			if !w.Stop {
-				weights[w.Hash] += 1 / float32(len(tellings)+1)
-			}
-		}
-	}
-	var terms []index.Weighted
-	for term, w := range weights {
-		terms = append(terms, index.Weighted{Term: term, Weight: w})
-	}
-	slices.SortFunc(terms, func(x, y index.Weighted) int { return cmp.Compare(x.Term, y.Term) })
-	return keysOf(t.turns.Search(index.Query{Terms: terms, Accept: t.onPath, Classes: t.classes("")}, lookTurns))
-}
-
-func (t *Thread) onPath(id uint64) bool { return t.path.Has(id) && !t.book.forgot(id) }
-
-func keysOf(hits []index.Hit) []uint64 {
-	keys := make([]uint64, len(hits))
-	for i, h := range hits {
-		keys[i] = h.Key
-	}
-	return keys
-}
-
-// factsIn returns the facts of the user's turns among some. Those that were
-// read before are not read again.
-func (t *Thread) factsIn(ids []uint64) (facts []fact.Fact) {
-	if t.read == nil || len(t.read) > maxRead {
-		t.read = map[uint64][]fact.Fact{}
-	}
-	var fresh []Turn
-	for _, id := range ids {
-		if _, ok := t.read[id]; ok || !t.opt.Lazy && !t.book.unread(id) {
-			continue // read already: the book has them
-		}
-		if r, err := t.log.Get(id); err == nil && r.Kind == kindTurn && r.Name == fact.User {
-			fresh = append(fresh, turnOf(r))
-		}
-	}
-	for i, found := range t.readTurns(fresh) {
-		t.read[fresh[i].ID] = found
-	}
-	for _, id := range ids {
-		facts = append(facts, t.read[id]...)
-	}
-	return facts
 }
 
 // readTurns finds the facts of turns, and when they were told.
@@ -279,11 +181,11 @@ func (p *pool) match(q fact.Query) []fact.Fact {
 	if q.On.IsZero() && len(out) > 0 && row.Kind != fact.Multi {
 		out = out[len(out)-1:]
 	}
-	return standing(out)
+	return untaken(out)
 }
 
-// standing leaves out what was taken back, and what was told again.
-func standing(facts []fact.Fact) (out []fact.Fact) {
+// untaken leaves out what was taken back, and what was told again.
+func untaken(facts []fact.Fact) (out []fact.Fact) {
 	for _, f := range facts {
 		out = slices.DeleteFunc(out, func(g fact.Fact) bool {
 			return g.Subject == f.Subject && g.Predicate == f.Predicate && strings.EqualFold(g.Object, f.Object)

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +27,7 @@ func (l *lines) Read(turns ...Turn) []Reading {
 }
 
 // TestLook checks what a pack holds for each way to ask, whether turns were
-// read when they were told or when the question found them.
+// read when they were told or when the thread was opened again.
 func TestLook(t *testing.T) {
 	t.Parallel()
 	says := map[string]string{
@@ -62,21 +61,37 @@ func TestLook(t *testing.T) {
 		{"2024-03-10", "I had my physics exam today."},
 		{"2024-04-01", "My sister has moved again, to Turin."},
 	}
-	for _, lazy := range []bool{false, true} {
-		t.Run(fmt.Sprintf("lazy %v", lazy), func(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		t.Run(fmt.Sprintf("late %v", late), func(t *testing.T) {
 			t.Parallel()
 			r := &lines{says: says, read: map[string]int{}}
-			th, err := Open(t.TempDir(), Options{NoSync: true, Reader: r, Lazy: lazy})
-			if err != nil {
-				t.Fatal(err)
+			dir := t.TempDir()
+			open := func(reader Reader) *Thread {
+				th, err := Open(dir, Options{NoSync: true, Reader: reader})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return th
 			}
-			defer func() { _ = th.Close() }()
+			var th *Thread
+			if late {
+				th = open(NoFacts{})
+			} else {
+				th = open(r)
+			}
 			for _, x := range told {
 				at, _ := time.Parse(time.DateOnly, x.day)
 				if _, err := th.Append(Turn{Time: at.Add(9 * time.Hour), Speaker: fact.User, Text: x.text}, Turn{Time: at.Add(9 * time.Hour), Speaker: fact.Companion, Text: "I see."}); err != nil {
 					t.Fatal(err)
 				}
 			}
+			if late { // what nobody read when it was told is read now
+				if err := th.Close(); err != nil {
+					t.Fatal(err)
+				}
+				th = open(r)
+			}
+			defer func() { _ = th.Close() }()
 			now := time.Date(2024, 6, 1, 12, 0, 0, 0, time.UTC)
 			for ask, want := range map[string]string{
 				"Where does my sister live?":     "[2024-04-01] The user's sister lives in Turin.",
@@ -105,44 +120,5 @@ func TestLook(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestLazyImport checks that a thread with many turns that nobody read opens
-// without reading them, and finds what they tell all the same.
-func TestLazyImport(t *testing.T) {
-	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "thread")
-	r := &lines{says: map[string]string{"My sister moved to Oslo.": "sister | lives_in | Oslo", "Where is my sister?": "sister | lives_in | ?"}, read: map[string]int{}}
-	at := time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)
-	for _, open := range []struct {
-		lazy bool
-		told int
-	}{{true, maxCatchUp + 2}, {false, 1}, {false, 0}} {
-		th, err := Open(dir, Options{NoSync: true, Reader: r, Lazy: open.lazy})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range open.told {
-			text := fmt.Sprintf("It rained %d times.", i)
-			if open.lazy && i == 3 {
-				text = "My sister moved to Oslo."
-			}
-			if _, err := th.Append(Turn{Time: at, Speaker: fact.User, Text: text}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if n := len(r.read); open.lazy && n != 0 || n > 60 {
-			t.Errorf("%d turns were read", n)
-		}
-		if !open.lazy {
-			p, err := th.Recall(t.Context(), "Where is my sister?", at, 768, func(string) int { return 1 })
-			if err != nil || !strings.Contains(p.Text, "Oslo") {
-				t.Errorf("%q, %v", p.Text, err)
-			}
-		}
-		if err := th.Close(); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

@@ -251,17 +251,13 @@ func (t *Thread) ranks(query string, now time.Time) *ranking {
 		f := t.book.facts[id]
 		return f != nil && (f.Turn == 0 || t.path.Has(f.Turn))
 	}
-	current := map[uint64]bool{}
-	for _, f := range t.factsLocked(false) {
-		current[f.ID] = true
-	}
 	facts := t.facts.Search(q, t.tune.Items)
 	for _, h := range facts {
 		if h.Score < t.tune.Floor*t.factWeight(terms) {
 			break
 		}
 		weight := t.tune.Fact
-		if !current[h.Key] {
+		if !t.current(t.book.facts[h.Key]) {
 			weight /= 4 // it was so once
 		}
 		r.add(candidate{h.Key, true}, h.Score, facts[0].Score, weight, "fact")

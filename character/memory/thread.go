@@ -57,9 +57,6 @@ type Options struct {
 	Language fact.Language
 	// Reader finds facts in turns; nil is Rules, NoFacts turns it off.
 	Reader Reader
-	// Lazy leaves turns unread until a question finds them: for histories that
-	// were not told here, which nobody wants to wait for.
-	Lazy bool
 	// Tuning changes how the reader weighs; nil is the tuned one.
 	Tuning *Tuning
 	// NoSync leaves writing to the system: for what can be made again.
@@ -79,7 +76,6 @@ type Thread struct {
 	mu   sync.Mutex // guards what follows
 	path log.Path
 	made maker
-	read map[uint64][]fact.Fact // of turns that were read when a question found them
 
 	turns, windows, sessions, facts *index.Index
 	flush                           sync.WaitGroup
@@ -203,9 +199,9 @@ func (t *Thread) Append(turns ...Turn) (uint64, error) {
 			t.path = t.log.Path(turn.ID)
 		}
 		t.add(turn)
-		if err := t.learn(turn); err != nil {
-			return turn.ID, err
-		}
+	}
+	if err := t.learn(turns); err != nil {
+		return id, err
 	}
 	return id, t.tend()
 }

@@ -203,7 +203,7 @@ func (a *app) evalMemory(ctx context.Context, model, plots string, c memoryeval.
 	if err != nil {
 		return err
 	}
-	if c.Reader, err = converse.NewReader(m); err != nil {
+	if c.Reader, err = converse.DailyReader(); err != nil {
 		return err
 	}
 	rep, err := memoryeval.Life(ctx, speaker, c)

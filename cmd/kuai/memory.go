@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"kuai/character/converse"
 	"kuai/character/memory"
 	"kuai/character/tavern"
 	"kuai/format/atomicfile"
@@ -24,7 +25,11 @@ func (a *app) memoryCommand() *cobra.Command {
 	user := cmd.PersistentFlags().String("user", "me", "of whom")
 	with := func(f func(t *memory.Thread, cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 		return func(cmd *cobra.Command, args []string) error {
-			t, err := memory.Open(a.threadDir(*character, *user), memory.Options{Lazy: true})
+			r, err := converse.DailyReader()
+			if err != nil {
+				return err
+			}
+			t, err := memory.Open(a.threadDir(*character, *user), memory.Options{Reader: r})
 			if err != nil {
 				return err
 			}

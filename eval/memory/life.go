@@ -57,7 +57,7 @@ type LifeConfig struct {
 	Dir       string          // for the memories, which are removed afterwards
 	Seed      uint64
 	Tuning    *memory.Tuning    // nil is the one for daily use
-	Reader    memory.Reader     // reads what a question finds; nil is the one for daily use
+	Reader    memory.Reader     // reads turns as they are told, and questions
 	View      func(what string) // told what comes next; may be nil
 }
 
@@ -149,7 +149,7 @@ func live(ctx context.Context, a Answerer, cfg LifeConfig, characters int, l fac
 		return fmt.Errorf("memory: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	th, err := memory.Open(dir, memory.Options{NoSync: true, Flush: true, Language: l, Tuning: cfg.Tuning, Reader: cfg.Reader, Lazy: true})
+	th, err := memory.Open(dir, memory.Options{NoSync: true, Flush: true, Language: l, Tuning: cfg.Tuning, Reader: cfg.Reader})
 	if err != nil {
 		return err
 	}

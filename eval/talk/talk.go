@@ -161,7 +161,7 @@ func (e *evaluation) lines(ctx context.Context) error {
 	mix := companion.Mix{}
 	mix.Formats[companion.Lines] = 1
 	var missed []map[string]string
-	reader, err := converse.NewReader(e.m)
+	reader, err := converse.DailyReader()
 	if err != nil {
 		return err
 	}

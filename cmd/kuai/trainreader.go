@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"kuai/par"
+	"kuai/train/read"
+	"kuai/train/talk"
+)
+
+func (a *app) trainReaderCommand() *cobra.Command {
+	var t trainFlags
+	var texts []string
+	var to string
+	o := read.Options{Steps: 6000, Turns: 512, Rate: 4e-3}
+	export := false
+	cmd := &cobra.Command{
+		Use:   "reader",
+		Short: "Train the reader: what a turn tells, what it asks for, and about whom",
+		Long: `Train the reader of turns, a small bidirectional transformer, on made turns whose
+facts are known, and on guessing hidden words of texts. The memory of characters
+uses it.`,
+		Example: "  kuai train reader --text dialogues.txt.gz --text sentences.txt.gz",
+		Args:    exactArgs(0, "none"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if to == "" {
+				to = filepath.Join(t.dir, "model")
+			}
+			if export {
+				return read.Export(t.dir, to)
+			}
+			o.Dir, o.Seed, o.Every, o.View, o.Pool = t.dir, t.seed, t.every, a.Err, par.New(t.workers)
+			for _, path := range texts {
+				c, err := talk.OpenCorpus(path)
+				if errors.Is(err, os.ErrNotExist) {
+					return usage(err)
+				}
+				if err != nil {
+					return err
+				}
+				o.Corpora = append(o.Corpora, c)
+			}
+			res, err := read.Train(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			if err := a.trained("reader", res); err != nil {
+				return err
+			}
+			if err := read.Export(t.dir, to); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(a.Err, "exported to %s\n", to)
+			return err
+		},
+	}
+	t.add(cmd, filepath.Join("runs", "reader"))
+	_ = cmd.Flags().MarkHidden("font")
+	f := cmd.Flags()
+	f.StringArrayVar(&texts, "text", nil, "file of text whose hidden words are guessed, .gz or plain; may be given again")
+	f.IntVar(&o.Steps, "steps", o.Steps, "steps of the training")
+	f.IntVar(&o.Turns, "turns", o.Turns, "turns of a step")
+	f.Float64Var(&o.Rate, "rate", o.Rate, "peak learning rate")
+	f.StringVar(&to, "to", "", "directory that the export writes (default: model in --dir)")
+	f.BoolVar(&export, "export", false, "only export the newest checkpoint")
+	return cmd
+}

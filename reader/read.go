@@ -1,0 +1,174 @@
+package reader
+
+import (
+	"kuai/companion/fact"
+	"kuai/grad"
+	"kuai/kernel/gemm"
+	"kuai/mem"
+	"kuai/par"
+)
+
+// Reading is what a turn tells and what it asks for. A fact's days are not
+// read: a calendar knows better.
+type Reading struct {
+	Facts []fact.Fact
+	Asked []fact.Query
+	// OnDay says that what was asked for is what was on a day that the turn
+	// names; the query says nothing but whom.
+	OnDay bool
+}
+
+// maxFacts is how many facts a turn tells at most.
+const maxFacts = 8
+
+// turnsAtOnce bounds the turns of a batch, and so its memory.
+const turnsAtOnce = 64
+
+// Reader reads with a model. It belongs to one goroutine.
+type Reader struct {
+	model *Model
+	tape  *grad.Tape
+	arena *mem.Arena
+}
+
+// arenaBytes is address space, taken as it is used.
+const arenaBytes = 1 << 30
+
+// NewReader returns a reader whose products run on a pool; nil is one worker.
+// Close frees its memory.
+func NewReader(m *Model, pool *par.Pool) *Reader {
+	a := mem.NewArena(arenaBytes)
+	return &Reader{m, grad.NewForward(pool, a, gemm.F32), a}
+}
+
+// Close frees the memory.
+func (r *Reader) Close() { r.arena.Close() }
+
+// Read reads turns.
+func (r *Reader) Read(turns ...string) []Reading {
+	out := make([]Reading, 0, len(turns))
+	for len(turns) > 0 {
+		n := min(len(turns), turnsAtOnce)
+		out = append(out, r.some(turns[:n])...)
+		turns = turns[n:]
+	}
+	return out
+}
+
+func (r *Reader) some(turns []string) []Reading {
+	defer r.tape.Reset()
+	units := make([][]Unit, len(turns))
+	for i, s := range turns {
+		units[i] = Units(s)
+	}
+	b := NewBatch(turns, units)
+	h := r.model.Forward(r.tape, b)
+	kind, tag := r.model.turns(r.tape, b, h)
+	out := make([]Reading, len(turns))
+	var at []int32
+	var found []place
+	for i := range turns {
+		k := Kind(best(kind.X[i*int(kinds):][:kinds]))
+		if k == Nothing || len(units[i]) == 0 {
+			continue
+		}
+		values := valueSpans(tag.X[(i*b.N+1)*int(tags):], len(units[i]))
+		if k != Tells {
+			p := place{turn: i, kind: k, value: span{-1, -1}}
+			if len(values) > 0 && (k == AsksDay || k == AsksBefore) {
+				p.value = values[len(values)-1]
+			}
+			found, at = append(found, p), append(at, int32(i*b.N))
+			continue
+		}
+		for _, v := range values[:min(len(values), maxFacts)] {
+			found, at = append(found, place{i, k, v}), append(at, int32(i*b.N+v.first+1))
+		}
+	}
+	if len(at) == 0 {
+		return out
+	}
+	predicate, first, last := r.model.places(r.tape, b, h, at)
+	np := len(r.model.Config.Predicates)
+	for j, p := range found {
+		n := len(units[p.turn])
+		name := r.model.Config.Predicates[best(predicate.X[j*np:][:np])]
+		whom := pointed(first.X[j*b.N:][:n+1], last.X[j*b.N:][:n+1])
+		p.add(&out[p.turn], turns[p.turn], units[p.turn], name, whom)
+	}
+	return out
+}
+
+// place is where something was found.
+type place struct {
+	turn  int
+	kind  Kind
+	value span
+}
+
+// add writes what was found at a place.
+func (p place) add(to *Reading, turn string, units []Unit, predicate string, whom span) {
+	subject := fact.User
+	if whom.first >= 0 {
+		subject = textOf(turn, units, whom)
+	}
+	if p.kind == Tells {
+		to.Facts = append(to.Facts, fact.Fact{Subject: subject, Predicate: predicate, Object: textOf(turn, units, p.value)})
+		return
+	}
+	q := fact.Query{Subject: subject, Predicate: predicate}
+	switch {
+	case p.kind == AsksOnDay:
+		to.OnDay, q.Predicate = true, ""
+	case p.value.first >= 0:
+		q.Object, q.Before = textOf(turn, units, p.value), p.kind == AsksBefore
+	}
+	to.Asked = append(to.Asked, q)
+}
+
+func textOf(turn string, units []Unit, s span) string {
+	return turn[units[s.first].From:units[s.last].To]
+}
+
+// valueSpans joins the likeliest tags of n units to values.
+func valueSpans(tag []float32, n int) (out []span) {
+	open := false
+	for i := range n {
+		switch int32(best(tag[i*int(tags):][:tags])) {
+		case begins:
+			out = append(out, span{i, i})
+			open = true
+		case goesOn:
+			if open {
+				out[len(out)-1].last = i
+			}
+		default:
+			open = false
+		}
+	}
+	return out
+}
+
+// pointed is the likeliest span of units, or the user's.
+func pointed(first, last []float32) span {
+	const longest = 6
+	top, at := first[0]+last[0], span{-1, -1}
+	for i := 1; i < len(first); i++ {
+		for j := i; j < min(i+longest, len(last)); j++ {
+			if s := first[i] + last[j]; s > top {
+				top, at = s, span{i - 1, j - 1}
+			}
+		}
+	}
+	return at
+}
+
+func best(x []float32) int {
+	at := 0
+	for i, v := range x {
+		if v > x[at] {
+			at = i
+		}
+	}
+	return at
+}

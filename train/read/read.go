@@ -1,0 +1,81 @@
+package read
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"kuai/format/safetensors"
+	"kuai/nn"
+	"kuai/par"
+	"kuai/reader"
+	"kuai/train"
+	"kuai/train/talk"
+)
+
+// Options say what is trained, on what, and where it is kept.
+type Options struct {
+	Dir     string
+	Corpora []*talk.Corpus
+	Steps   int
+	Turns   int // of a step
+	Rate    float64
+	Pool    *par.Pool
+	Seed    uint64
+	Every   time.Duration
+	View    io.Writer
+}
+
+// averaging is the decay of the averaged weights, which are the ones used.
+const averaging = 0.998
+
+func module(seed uint64) (*Module, error) {
+	m, err := reader.New(reader.Default(), seed)
+	if err != nil {
+		return nil, err
+	}
+	return &Module{Reader: m, Guess: nn.NewLinear(rand.New(rand.NewPCG(seed, 0x6E55)), m.Config.Width, guesses, false)}, nil
+}
+
+// Train trains, or goes on.
+func Train(ctx context.Context, o Options) (train.Result, error) {
+	m, err := module(o.Seed)
+	if err != nil {
+		return train.Result{}, err
+	}
+	return train.Run(ctx, train.Config{
+		Dir: o.Dir, Steps: o.Steps, Rate: o.Rate, Warmup: min(200, o.Steps/10), Decay: o.Steps / 2,
+		Weight: 0.05, Clip: 1, EMA: averaging, Muon: true, Except: []string{"guess.weight"}, BF16: true, Every: o.Every, Pool: o.Pool, View: o.View,
+	}, &Task{Net: m, Corpora: o.Corpora, Turns: o.Turns, Lines: o.Turns / 4, Seed: o.Seed})
+}
+
+// Export writes the averaged weights of the newest checkpoint as a reader's
+// directory.
+func Export(dir, to string) error {
+	all := train.Checkpoints(dir)
+	if len(all) == 0 {
+		return fmt.Errorf("read: no checkpoint in %s", dir)
+	}
+	m, err := module(0)
+	if err != nil {
+		return err
+	}
+	f, err := safetensors.Read(filepath.Join(all[0], train.EMAFile))
+	if err != nil {
+		return err
+	}
+	if err := nn.Load(m, f); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	return reader.Save(to, m.Reader)
+}
+
+func splitLines(s string) []string { return strings.Split(s, "\n") }
