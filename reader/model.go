@@ -1,16 +1,10 @@
 package reader
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
-	"path/filepath"
 
 	"kuai/companion/fact"
-	"kuai/format/atomicfile"
-	"kuai/format/safetensors"
 	"kuai/grad"
 	"kuai/nn"
 )
@@ -216,56 +210,4 @@ func (m *Model) places(t *grad.Tape, b *Batch, h *grad.Var, at []int32) (predica
 	first = nn.Point(t, m.First.Forward(t, rows), m.FirstKey.Forward(t, h), batch, b.Lens)
 	last = nn.Point(t, m.Last.Forward(t, rows), m.LastKey.Forward(t, h), batch, b.Lens)
 	return m.Predicate.Forward(t, rows), first, last
-}
-
-// Files of a reader's directory.
-const (
-	configFile = "config.json"
-	modelFile  = "model.safetensors"
-)
-
-// maxConfig is the bytes of a config that are read.
-const maxConfig = 1 << 16
-
-// Open reads a model from a directory. Damage is said with
-// safetensors.ErrDamaged.
-func Open(dir fs.FS) (*Model, error) {
-	data, err := fs.ReadFile(dir, configFile)
-	if err != nil {
-		return nil, fmt.Errorf("reader: %w", err)
-	}
-	var c Config
-	if len(data) > maxConfig {
-		return nil, errors.New("reader: " + configFile + " is too large")
-	}
-	if err := json.Unmarshal(data, &c); err != nil {
-		return nil, fmt.Errorf("reader: %s: %w", configFile, err)
-	}
-	m, err := New(c, 0)
-	if err != nil {
-		return nil, err
-	}
-	if data, err = fs.ReadFile(dir, modelFile); err != nil {
-		return nil, fmt.Errorf("reader: %w", err)
-	}
-	f, err := safetensors.Parse(data)
-	if err != nil {
-		return nil, fmt.Errorf("reader: %s: %w", modelFile, err)
-	}
-	if err := nn.Load(m, f); err != nil {
-		return nil, fmt.Errorf("reader: %s: %w", modelFile, err)
-	}
-	return m, nil
-}
-
-// Save writes a model into a directory that exists, its weights as bf16.
-func Save(dir string, m *Model) error {
-	data, err := json.MarshalIndent(m.Config, "", "  ")
-	if err != nil {
-		return fmt.Errorf("reader: %w", err)
-	}
-	if err := nn.Save(filepath.Join(dir, modelFile), m, safetensors.BF16, nil); err != nil {
-		return err
-	}
-	return atomicfile.WriteBytes(filepath.Join(dir, configFile), append(data, '\n'))
 }

@@ -1,9 +1,12 @@
 package reader
 
 import (
+	"math"
+
 	"kuai/companion/fact"
 	"kuai/grad"
 	"kuai/kernel/gemm"
+	"kuai/kernel/vec"
 	"kuai/mem"
 	"kuai/par"
 )
@@ -92,9 +95,32 @@ func (r *Reader) some(turns []string) []Reading {
 	np := len(r.model.Config.Predicates)
 	for j, p := range found {
 		n := len(units[p.turn])
-		name := r.model.Config.Predicates[best(predicate.X[j*np:][:np])]
+		names := r.model.Config.likely(predicate.X[j*np:][:np])
 		whom := pointed(first.X[j*b.N:][:n+1], last.X[j*b.N:][:n+1])
-		p.add(&out[p.turn], turns[p.turn], units[p.turn], name, whom)
+		p.add(&out[p.turn], turns[p.turn], units[p.turn], names, whom)
+	}
+	return out
+}
+
+// atLeast is the probability of a predicate that a question may be meant for
+// beside the likeliest, mostAlso how many of them there are.
+const (
+	atLeast  = 0.05
+	mostAlso = 3
+)
+
+// likely returns the likeliest predicate and those that may be meant instead.
+func (c Config) likely(scores []float32) []string {
+	p := make([]float32, len(scores))
+	vec.LogSoftmax(p, scores, 1, len(scores))
+	var out []string
+	for len(out) <= mostAlso {
+		i := best(p)
+		if len(out) > 0 && p[i] < float32(math.Log(atLeast)) {
+			break
+		}
+		out = append(out, c.Predicates[i])
+		p[i] = float32(math.Inf(-1))
 	}
 	return out
 }
@@ -107,19 +133,19 @@ type place struct {
 }
 
 // add writes what was found at a place.
-func (p place) add(to *Reading, turn string, units []Unit, predicate string, whom span) {
+func (p place) add(to *Reading, turn string, units []Unit, predicates []string, whom span) {
 	subject := fact.User
 	if whom.first >= 0 {
 		subject = textOf(turn, units, whom)
 	}
 	if p.kind == Tells {
-		to.Facts = append(to.Facts, fact.Fact{Subject: subject, Predicate: predicate, Object: textOf(turn, units, p.value)})
+		to.Facts = append(to.Facts, fact.Fact{Subject: subject, Predicate: predicates[0], Object: textOf(turn, units, p.value)})
 		return
 	}
-	q := fact.Query{Subject: subject, Predicate: predicate}
+	q := fact.Query{Subject: subject, Predicate: predicates[0], Or: predicates[1:]}
 	switch {
 	case p.kind == AsksOnDay:
-		to.OnDay, q.Predicate = true, ""
+		to.OnDay, q.Predicate, q.Or = true, "", nil
 	case p.value.first >= 0:
 		q.Object, q.Before = textOf(turn, units, p.value), p.kind == AsksBefore
 	}

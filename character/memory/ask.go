@@ -15,10 +15,11 @@ type table struct {
 	asked map[string][]uint64 // subject and predicate
 	named map[string][]uint64 // what somebody or something is called
 	days  map[string][]uint64 // events by their day
+	whom  map[string]bool     // subjects
 }
 
 func newTable() table {
-	return table{map[string][]uint64{}, map[string][]uint64{}, map[string][]uint64{}}
+	return table{map[string][]uint64{}, map[string][]uint64{}, map[string][]uint64{}, map[string]bool{}}
 }
 
 func askKey(subject, predicate string) string { return strings.ToLower(subject) + "\x00" + predicate }
@@ -29,6 +30,7 @@ func isName(predicate string) bool { return predicate == "name" || predicate == 
 func (t *table) add(f *Fact) {
 	k := askKey(f.Subject, f.Predicate)
 	t.asked[k] = append(t.asked[k], f.ID)
+	t.whom[strings.ToLower(f.Subject)] = true
 	if isName(f.Predicate) && f.Subject != fact.User {
 		k := strings.ToLower(f.Object)
 		t.named[k] = append(t.named[k], f.ID)
@@ -37,6 +39,13 @@ func (t *table) add(f *Fact) {
 		k := f.From.Format(time.DateOnly)
 		t.days[k] = append(t.days[k], f.ID)
 	}
+}
+
+// knows says whether anything was ever told about somebody, or who is called
+// so.
+func (t *table) knows(who string) bool {
+	who = strings.ToLower(who)
+	return t.whom[who] || len(t.named[who]) > 0
 }
 
 // standing returns those of some facts that are on the present branch and not

@@ -8,6 +8,7 @@ import (
 
 	"kuai/character/memory/when"
 	"kuai/companion/fact"
+	"kuai/reader"
 )
 
 const (
@@ -41,9 +42,42 @@ func (t *Thread) look(query string, now time.Time) (found []Found) {
 		}
 	}
 	for _, q := range queries[:min(len(queries), lookQueries)] {
-		found = append(found, t.lookUp(q))
+		q.Subject = t.meant(q.Subject, query)
+		f := t.lookUp(q)
+		for _, other := range q.Or {
+			if len(f.Facts) > 0 || !q.On.IsZero() {
+				break
+			}
+			also := q
+			also.Predicate = other
+			if g := t.lookUp(also); len(g.Facts) > 0 {
+				f = g
+			}
+		}
+		found = append(found, f)
 	}
 	return found
+}
+
+// longestName is how many words somebody is called by.
+const longestName = 4
+
+// meant returns a subject if anything is known of it, or else the longest one
+// that is known and stands in the question.
+func (t *Thread) meant(subject, question string) string {
+	if subject == fact.User || t.book.table.knows(subject) {
+		return subject
+	}
+	units := reader.Units(question)
+	for n := longestName; n > 0; n-- {
+		for i := 0; i+n <= len(units); i++ {
+			s := question[units[i].From:units[i+n-1].To]
+			if t.book.table.knows(s) {
+				return s
+			}
+		}
+	}
+	return subject
 }
 
 // lookUp answers one query.

@@ -42,7 +42,7 @@ what they show.`,
 	f.StringVar(&font, "font", os.Getenv("KUAI_FONT"), "emoji font (environment: KUAI_FONT; default: the usual places)")
 	f.IntVar(&prompts, "prompts", prompts, "how many prompts of held-out combinations")
 	f.BoolVar(&quick, "quick", false, "20 prompts: a sample with the same names")
-	cmd.AddCommand(vid, a.evalCompanionCommand(), a.evalMemoryCommand())
+	cmd.AddCommand(vid, a.evalCompanionCommand(), a.evalReaderCommand(), a.evalMemoryCommand())
 	return cmd
 }
 

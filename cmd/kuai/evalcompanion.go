@@ -99,6 +99,7 @@ func (a *app) evalMemoryCommand() *cobra.Command {
 	var filler []string
 	var who replierFlags
 	answers, quick := false, false
+	trained := false
 	cmd := &cobra.Command{
 		Use:   "memory",
 		Short: "Tell lives of 8 thousand to 8 million characters to a memory, and ask about them",
@@ -118,6 +119,9 @@ own scorer does.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if a.terminal() {
 				c.View = func(what string) { _, _ = fmt.Fprintf(a.Err, "\r\033[K%s", what) }
+			}
+			if trained {
+				c.Split = companion.Train
 			}
 			if err := who.check(); err != nil {
 				return err
@@ -151,6 +155,7 @@ own scorer does.`,
 	f.BoolVar(&answers, "answers", false, "with --locomo: have the questions answered, and score the replies")
 	f.BoolVar(&quick, "quick", false, "a sample with the same names")
 	who.add(f)
+	f.BoolVar(&trained, "trained", false, "lives in the words that training shows: for tuning, and to see what did not generalise")
 	return cmd
 }
 

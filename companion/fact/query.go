@@ -27,6 +27,7 @@ type Query struct {
 	Object    string    // of the event whose day is wanted
 	On        time.Time // the day that is asked about
 	Before    bool      // what was on the day before is wanted
+	Or        []string  // predicates that it may ask for instead, likeliest first; no part of a line
 }
 
 // Line writes a query as the model writes it.

@@ -8,13 +8,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"strings"
-	"time"
 	"unicode"
 
-	"kuai/character/converse"
-	"kuai/character/memory"
 	"kuai/companion"
 	"kuai/companion/fact"
 	"kuai/internal/report"
@@ -58,7 +54,7 @@ func Run(ctx context.Context, m *text.Model, cfg Config) (*report.Report, error)
 	if e.cfg.View == nil {
 		e.cfg.View = func(string) {}
 	}
-	for _, part := range []func(context.Context) error{e.bits, e.lines, e.questions, e.byHand, e.replies} {
+	for _, part := range []func(context.Context) error{e.bits, e.questions, e.byHand, e.replies} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}
@@ -71,8 +67,6 @@ type evaluation struct {
 	codec *talk.Codec
 	cfg   Config
 	rep   *report.Report
-
-	missed []map[string]string // turns whose lines are wrong
 }
 
 // Speaker answers questions with a model: eval/memory's Answerer.
@@ -155,70 +149,6 @@ func (e *evaluation) score(ctx context.Context, d companion.Sample) (nats float6
 	return nats, bytes, nil
 }
 
-// lines has turns read as the memory does: a right line has subject, predicate
-// and object as they were drawn.
-func (e *evaluation) lines(ctx context.Context) error {
-	mix := companion.Mix{}
-	mix.Formats[companion.Lines] = 1
-	var missed []map[string]string
-	reader, err := converse.DailyReader()
-	if err != nil {
-		return err
-	}
-	for _, l := range []fact.Language{fact.English, fact.Chinese} {
-		e.cfg.View("facts as lines: " + languages[l])
-		mix.Chinese = float64(l)
-		r := rand.New(rand.NewPCG(6, uint64(l)))
-		var right, written, wanted int
-		for range e.cfg.Questions * int(companion.QuizKinds) {
-			d := companion.Draw(r, e.cfg.Split, mix)
-			last := len(d) - 1
-			if err := ctx.Err(); err != nil {
-				return context.Cause(ctx)
-			}
-			want, have := undated(d[last].Text), e.read(reader, d[last-1].Text)
-			for _, line := range want {
-				count(&right, slices.Contains(have, line))
-			}
-			wanted, written = wanted+len(want), written+len(have)
-			if !slices.Equal(want, have) && len(missed) < 40 {
-				missed = append(missed, map[string]string{"turn": d[last-1].Text, "lines": strings.Join(have, "; "), "answer": d[last].Text})
-			}
-		}
-		e.rep.Add("lines_found_"+languages[l], share(right, wanted), "of lines")
-		e.rep.Add("lines_right_"+languages[l], share(right, written), "of lines written")
-	}
-	e.missed = missed
-	return nil
-}
-
-// read returns the lines of a turn.
-func (e *evaluation) read(r *converse.Reader, turn string) (lines []string) {
-	got := r.Read(memory.Turn{Time: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Speaker: fact.User, Text: turn})[0]
-	for _, f := range got.Facts {
-		f.From = time.Time{} // the memory knows
-		lines = append(lines, fact.Line(f))
-	}
-	for _, q := range got.Asked {
-		lines = append(lines, undated(q.Line())...)
-	}
-	if lines == nil {
-		lines = []string{fact.Nothing}
-	}
-	return lines
-}
-
-// undated cuts the dates off lines.
-func undated(s string) []string {
-	lines := strings.Split(s, "\n")
-	for i, l := range lines {
-		if f := strings.Split(l, " | "); len(f) == 4 && !strings.HasPrefix(f[3], "?") {
-			lines[i] = strings.Join(f[:3], " | ")
-		}
-	}
-	return lines
-}
-
 // tally counts verdicts.
 type tally struct{ n, right, stale, wrong, denied int }
 
@@ -273,7 +203,7 @@ func (e *evaluation) questions(ctx context.Context) error {
 	e.rep.AtMost("false_memories", share(never.wrong, never.n), barFalse, "of questions never told")
 	e.rep.AtMost("stale", share(update.stale, update.n), barStale, "of questions after an update")
 	e.rep.Add("denied", share(all.denied, all.n), "of questions told")
-	e.rep.Notes = map[string]any{"wrong": wrong, "lines": e.missed}
+	e.rep.Notes = map[string]any{"wrong": wrong}
 	return nil
 }
 
