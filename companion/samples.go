@@ -232,7 +232,7 @@ func (w *writer) recall(s Sample) Sample {
 
 // exactPacks is the share of packs that hold what is asked for and nothing else,
 // as a memory writes them that could read the question and had read the turns.
-const exactPacks = 0.4
+const exactPacks = 0.6
 
 // recallExactly adds a pack of the notes that answer a question.
 func (w *writer) recallExactly(s Sample) Sample {

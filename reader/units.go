@@ -59,8 +59,8 @@ func wordEnd(s string) int {
 		if wordRune(r) {
 			continue
 		}
-		n := utf8.RuneLen(r)
-		after := s[i+max(n, 1):]
+		_, n := utf8.DecodeRuneInString(s[i:])
+		after := s[i+n:]
 		digits := i > 0 && s[i-1] >= '0' && s[i-1] <= '9' && after != "" && after[0] >= '0' && after[0] <= '9'
 		switch {
 		case (r == ':' || r == '.' || r == ',') && digits:

@@ -133,6 +133,29 @@ func Int8(t safetensors.Tensor) (pair [2]safetensors.Tensor, ok bool, err error)
 	}, true, nil
 }
 
+// Floats undoes Int8 in a file's tensors: each int8 tensor with scales becomes
+// one of F32, and the scales are left out.
+func Floats(f *safetensors.File) (out []safetensors.Tensor, err error) {
+	for _, t := range f.Tensors {
+		if of, is := strings.CutSuffix(t.Name, scaleSuffix); is {
+			if q, ok := f.Tensor(of); ok && q.DType == safetensors.I8 {
+				continue
+			}
+		}
+		if scale, is := f.Tensor(t.Name + scaleSuffix); is && t.DType == safetensors.I8 {
+			blocks, err := interleave(t, scale)
+			if err != nil {
+				return nil, err
+			}
+			x := make([]float32, t.Len())
+			quant.Dequantize(x, quant.Q8_0, blocks)
+			t = safetensors.FromF32(t.Name, safetensors.F32, t.Shape, x)
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
 func (c *Checkpoint) openGGUF() (err error) {
 	if c.gguf, err = gguf.Open(c.Path); err != nil {
 		return fmt.Errorf("text: %w", err)

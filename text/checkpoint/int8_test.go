@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"kuai/format/safetensors"
@@ -33,6 +34,23 @@ func TestInt8(t *testing.T) {
 	for i := range x {
 		if math.Abs(float64(x[i]-back[i])) > 0.02 {
 			t.Fatalf("value %d: %v, want %v", i, back[i], x[i])
+		}
+	}
+	bytes, err := safetensors.Encode(append(pair[:], safetensors.FromF32("v", safetensors.F32, []int{64}, x[:64])), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := safetensors.Parse(bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	floats, err := Floats(f)
+	if err != nil || len(floats) != 2 {
+		t.Fatalf("%d tensors, %v", len(floats), err)
+	}
+	for _, tensor := range floats {
+		if got, err := tensor.F32(); err != nil || tensor.Name == "m" && !slices.Equal(got, back) || tensor.Name == "v" && !slices.Equal(got, x[:64]) {
+			t.Errorf("%s came back otherwise: %v", tensor.Name, err)
 		}
 	}
 	if _, ok, err := Int8(safetensors.FromF32("v", safetensors.F32, []int{64}, x[:64])); ok || err != nil {

@@ -15,7 +15,9 @@ import (
 	"unicode"
 
 	"kuai/format/atomicfile"
+	"kuai/format/safetensors"
 	"kuai/par"
+	"kuai/text/checkpoint"
 	"kuai/token"
 	"kuai/train"
 )
@@ -193,10 +195,30 @@ func Train(ctx context.Context, o Options) (train.Result, error) {
 	}
 	from := ""
 	if o.Init != "" {
-		from = filepath.Join(o.Init, train.ModelFile)
+		if from, err = o.initial(); err != nil {
+			return train.Result{}, err
+		}
 	}
 	return train.Run(ctx, train.Config{
 		Dir: o.Dir, Steps: o.Steps, Rate: o.Rate, Warmup: min(100, o.Steps/10), Decay: o.Steps * 2 / 5,
 		Weight: 0.1, Clip: 1, EMA: averaging, Muon: true, BF16: true, Every: o.Every, Init: from, Pool: o.Pool, View: o.View,
 	}, task)
+}
+
+// initialFile holds the weights that a training began from, as floats.
+const initialFile = "initial.safetensors"
+
+// initial writes the weights to begin from as floats and returns their path: an
+// export may be int8.
+func (o Options) initial() (string, error) {
+	f, err := safetensors.Read(filepath.Join(o.Init, train.ModelFile))
+	if err != nil {
+		return "", err
+	}
+	tensors, err := checkpoint.Floats(f)
+	if err != nil {
+		return "", fmt.Errorf("talk: %s: %w", o.Init, err)
+	}
+	path := filepath.Join(o.Dir, initialFile)
+	return path, safetensors.Write(path, tensors, nil)
 }

@@ -1,0 +1,164 @@
+package reader
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kuai/companion/fact"
+	"kuai/format/safetensors"
+)
+
+// small is a reader with random weights.
+func small(t testing.TB) *Model {
+	t.Helper()
+	c := Default()
+	c.Width, c.Layers, c.Heads = 32, 1, 2
+	m, err := New(c, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestLabel checks that what labels mark is read back as it was meant.
+func TestLabel(t *testing.T) {
+	t.Parallel()
+	c := Default()
+	for _, tt := range []struct {
+		turn  string
+		facts string
+		asked string
+		want  string // kind, tags, places as units: value predicate whom
+	}{
+		{"My sister's dog eats rice.", "sister's dog | pet_eats | rice", "", "rice pet_eats sister's dog"},
+		{"I live in Oslo and my sister lives in New York.", "user | lives_in | Oslo\nsister | lives_in | New York", "", "Oslo lives_in user; New York lives_in sister"},
+		{"我姐姐住在上海。", "姐姐 | lives_in | 上海", "", "上海 lives_in 姐姐"},
+		{"When did I go to Kyoto?", "", "user | trip | Kyoto | ?", "Kyoto trip user"},
+		{"What did I do before the physics exam?", "", "user | exam | physics | ? - 1", "physics exam user"},
+		{"Where is my aunt?", "", "aunt | lives_in | ?", " lives_in aunt"},
+	} {
+		units := Units(tt.turn)
+		l, ok := c.Label(tt.turn, units, fact.ParseLines(tt.facts), fact.ParseQueries(tt.asked))
+		if !ok {
+			t.Errorf("%q: not found", tt.turn)
+			continue
+		}
+		var got []string
+		values := valuesOf(l, len(units))
+		for i, p := range l.Places {
+			whom, value := fact.User, ""
+			if p.First > 0 {
+				whom = textOf(tt.turn, units, span{int(p.First) - 1, int(p.Last) - 1})
+			}
+			if i < len(values) {
+				value = textOf(tt.turn, units, values[i])
+			}
+			got = append(got, value+" "+c.Predicates[p.Predicate]+" "+whom)
+		}
+		if diff := cmp.Diff(tt.want, strings.Join(got, "; ")); diff != "" {
+			t.Errorf("%q: %s", tt.turn, diff)
+		}
+	}
+	if _, ok := c.Label("I live here.", Units("I live here."), []fact.Fact{{Subject: fact.User, Predicate: "lives_in", Object: "Oslo"}}, nil); ok {
+		t.Error("a value that was not said was found")
+	}
+}
+
+// valuesOf turns tags into scores and those into spans.
+func valuesOf(l Labels, n int) []span {
+	scores := make([]float32, n*int(tags))
+	for i, tag := range l.Tags {
+		scores[i*int(tags)+int(tag)] = 1
+	}
+	return valueSpans(scores, n)
+}
+
+// TestSaved checks that a saved model reads nearly the same, and that damage is
+// an error.
+func TestSaved(t *testing.T) {
+	t.Parallel()
+	m := small(t)
+	dir := t.TempDir()
+	if err := Save(dir, m); err != nil {
+		t.Fatal(err)
+	}
+	files := fstest.MapFS{}
+	for _, name := range []string{configFile, modelFile} {
+		files[name] = &fstest.MapFile{Data: readFile(t, dir, name)}
+	}
+	back, err := Open(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(m.Config, back.Config); diff != "" {
+		t.Error(diff)
+	}
+	for i, v := range m.Words.W.X[:4096] {
+		if d := v - back.Words.W.X[i]; d > 0.001 || d < -0.001 {
+			t.Fatalf("value %d: %v, was %v", i, back.Words.W.X[i], v)
+		}
+	}
+	whole := files[modelFile].Data
+	files[modelFile] = &fstest.MapFile{Data: whole[:len(whole)/2]}
+	if _, err := Open(files); !errors.Is(err, safetensors.ErrDamaged) {
+		t.Errorf("half a file: %v", err)
+	}
+	files[configFile] = &fstest.MapFile{Data: []byte(`{"width":1000000,"layers":1,"heads":1,"predicates":["name"]}`)}
+	if _, err := Open(files); err == nil {
+		t.Error("a width of a million: no error")
+	}
+}
+
+// TestRead checks that many turns are read as each is alone.
+func TestRead(t *testing.T) {
+	t.Parallel()
+	r := NewReader(small(t), nil)
+	defer r.Close()
+	turns := []string{"My sister lives in Oslo.", "", "你好", "?!", strings.Repeat("word ", 500)}
+	for len(turns) < 2*turnsAtOnce {
+		turns = append(turns, turns...)
+	}
+	for i, got := range r.Read(turns...) {
+		if diff := cmp.Diff(r.Read(turns[i])[0], got); diff != "" {
+			t.Fatalf("%q: %s", turns[i], diff)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	r := NewReader(small(f), nil)
+	f.Cleanup(r.Close)
+	for _, s := range []string{"My sister's dog eats rice at 7:30.", "我住在上海。", "\xff'’s\x00", strings.Repeat("’s", 200)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, turn string) {
+		last := 0
+		for _, u := range Units(turn) {
+			if u.From < last || u.To <= u.From || u.To > len(turn) {
+				t.Fatalf("unit %v after %d of %q", u, last, turn)
+			}
+			last = u.To
+		}
+		for _, x := range r.Read(turn)[0].Facts {
+			if !strings.Contains(turn, x.Object) || x.From != (time.Time{}) {
+				t.Fatalf("%+v in %q", x, turn)
+			}
+		}
+	})
+}
+
+func readFile(t testing.TB, dir, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
