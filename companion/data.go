@@ -20,7 +20,7 @@ var phrasesText string
 
 // The files called more add to those beside them.
 //
-//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt mentions.txt wider_en.txt wider_zh.txt
+//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt mentions.txt quiet.txt wider_en.txt wider_zh.txt
 var more embed.FS
 
 func moreText(name string) string {
@@ -72,6 +72,7 @@ type data struct {
 	talk       [2][][]string
 	chatter    map[string][]string
 	mentions   map[string][]string
+	quiet      map[string][]string
 }
 
 // files parses the data once.
@@ -79,7 +80,7 @@ var files = sync.OnceValue(func() *data {
 	d := &data{lexicon: parseLexicon(lexiconText, moreText("more_lexicon")), say: sections(sayText, moreText("more_say"))}
 	d.parsePhrases(phrasesText + moreText("more_en") + moreText("more_zh"))
 	d.parseWider(moreText("wider_en") + "\n" + moreText("wider_zh"))
-	d.chatter, d.mentions = sections(moreText("chatter")), sections(moreText("mentions"))
+	d.chatter, d.mentions, d.quiet = sections(moreText("chatter")), sections(moreText("mentions")), sections(moreText("quiet"))
 	for name, all := range d.chatter {
 		d.chatter[name] = slices.DeleteFunc(all, func(s string) bool { return s == "" })
 	}

@@ -22,6 +22,7 @@ type Utterance struct {
 // Shares of the turns of the Train split that more is said around: small talk,
 // and others who are mentioned, so that who is meant must be read.
 const (
+	quietShare  = 0.08 // say nothing, though they look as if
 	talkAround  = 0.15
 	otherAround = 0.25
 )
@@ -36,6 +37,10 @@ func DrawUtterance(r *rand.Rand, split Split, chinese float64) Utterance {
 		w.lang = fact.Chinese
 	}
 	t := Utterance{Lang: w.lang, When: w.date()}
+	if split == Train && w.chance(quietShare) {
+		t.Text = w.quiet()
+		return t
+	}
 	var lines string
 	t.Text, lines = w.turnAndLines(t.When)
 	t.Facts, t.Asked = fact.ParseLines(lines), fact.ParseQueries(lines)
@@ -43,6 +48,19 @@ func DrawUtterance(r *rand.Rand, split Split, chinese float64) Utterance {
 		t.Text = w.around(t.Text)
 	}
 	return t
+}
+
+// quiet is a turn that says nothing to remember.
+func (w *writer) quiet() string {
+	all := files().quiet[languageKeys[w.lang]+".quiet"]
+	s := w.expand(all[w.r.IntN(len(all))], 0)
+	if w.lang == fact.English {
+		s = speech.Sentence(speech.Articles(s))
+	}
+	if w.chance(0.2) {
+		s = join(w.lang, s, w.expand(all[w.r.IntN(len(all))], 0))
+	}
+	return w.casual(s, strings.HasSuffix(s, "?"))
 }
 
 // around puts what is beside the point before or after a turn.
