@@ -70,7 +70,7 @@ func FuzzParseQueries(f *testing.F) {
 	f.Add("? | ? | ? | ?\nuser | name | ? | 0001-01-01\n||||\xff|")
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, q := range ParseQueries(s) {
-			if got := ParseQueries(q.Line()); len(got) != 1 || got[0] != q {
+			if got := ParseQueries(q.Line()); len(got) != 1 || !cmp.Equal(got[0], q) {
 				t.Errorf("%+v became %+v", q, got)
 			}
 			if facts := ParseLines(q.Line()); len(facts) != 0 {
