@@ -110,6 +110,7 @@ func TestWatchEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	leave := errors.New("leave")
+	defer cancel(nil)
 	for _, err := range b.Watch(ctx, j.ID, 0) {
 		cancel(leave)
 		if err != nil {
