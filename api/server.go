@@ -13,10 +13,13 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"kuai/api/anthropic"
 	"kuai/api/clip"
 	"kuai/api/file"
 	"kuai/api/gate"
 	"kuai/api/kuai"
+	"kuai/api/minimax"
+	"kuai/api/ollama"
 	"kuai/api/openai"
 	"kuai/api/talk"
 	"kuai/api/wire"
@@ -51,7 +54,10 @@ func Handler(rooms Rooms) http.Handler {
 	talks := &talk.Room{Models: rooms.Chats, Gate: rooms.Gate}
 	clips := &clip.Room{Videos: rooms.Videos, Gate: rooms.Gate}
 	m := chi.NewRouter()
-	openai.Register(m, openai.Rooms{Room: talks, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
+	openai.Register(m, openai.Rooms{Room: talks, MiniMax: openai.Additions{Fields: minimax.ChatFields}, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
+	anthropic.Register(m, talks, rooms.Gate)
+	minimax.Register(m, minimax.Rooms{Talks: talks, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
+	ollama.Register(m, talks, rooms.Gate)
 	kuai.Register(m, clips, rooms.Gate)
 	if rooms.House != nil {
 		m.Group(func(m chi.Router) {
@@ -60,6 +66,8 @@ func Handler(rooms Rooms) http.Handler {
 		})
 	}
 	m.Get(file.LinkPath+"{kind}/{id}/{name}", download(rooms, clips))
+	m.HandleFunc("/anthropic/*", anthropic.Unknown)
+	m.HandleFunc("/v2/*", minimax.Unknown2)
 	for _, root := range []string{"/v1/*", "/api/*"} {
 		m.HandleFunc(root, openai.Unknown)
 	}

@@ -99,3 +99,11 @@ func Enter(g Gate, h http.Header, r *http.Request, w Work) (Principal, error) {
 	t.Header(h)
 	return t.Principal(), t.Settle(r.Context(), w.Estimate)
 }
+
+// Balance is what a caller has, in millionths of the currency.
+type Balance struct{ Cash, Voucher, Credit, Owed, AlertBelow int64 }
+
+// Bank is a Gate that keeps money.
+type Bank interface {
+	Balance(ctx context.Context, p Principal) (Balance, error)
+}

@@ -19,13 +19,18 @@ import (
 
 // complete answers a conversation, whole or as it is written.
 func (h *handler) complete(w http.ResponseWriter, r *http.Request) {
-	Complete(h.Room, Failed, "openai", nil)(w, r)
+	Complete(h.Room, Failed, "openai", h.MiniMax)(w, r)
 }
 
-// Complete answers a conversation in OpenAI's shape, for the dialects that
-// have it with additions: failed writes an error, extra, which may be nil, adds
-// fields to an answer.
-func Complete(room *talk.Room, failed func(http.ResponseWriter, *http.Request, error), dialect string, extra map[string]any) http.HandlerFunc {
+// Additions are what a dialect that is OpenAI's otherwise adds to it.
+type Additions struct {
+	Fields map[string]any // of every answer
+	Usage  bool           // also of streams, unasked; else the fields are for those alone who name MiniMax's models
+}
+
+// Complete answers a conversation in OpenAI's shape, with additions; failed
+// writes an error.
+func Complete(room *talk.Room, failed func(http.ResponseWriter, *http.Request, error), dialect string, add Additions) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var q ChatRequest
 		if err := wire.ReadJSON(w, r, wire.MaxChat, &q); err != nil {
@@ -43,12 +48,16 @@ func Complete(room *talk.Room, failed func(http.ResponseWriter, *http.Request, e
 			return
 		}
 		defer Settle(r, reply)
+		extra := add.Fields
+		if !add.Usage && !talk.IsMiniMax(q.Model) {
+			extra = nil
+		}
 		e := &chatEncoder{
 			id: "chatcmpl-" + rand.Text(), created: time.Now().Unix(), model: reply.Model,
 			probs: q.LogProbs, split: q.SplitReasoning, extra: extra, vocab: reply.Talker,
 		}
 		if q.Stream {
-			e.stream(r, w, reply, q.Options.Usage || extra != nil)
+			e.stream(r, w, reply, q.Options.Usage || add.Usage)
 			return
 		}
 		m, err := reply.All(r.Context())

@@ -23,6 +23,8 @@ type Rooms struct {
 	Files file.Store
 	Links *file.Links
 	Gate  gate.Gate
+
+	MiniMax Additions // for those who ask for MiniMax's models
 }
 
 type handler struct {
@@ -34,8 +36,10 @@ type handler struct {
 func Register(m chi.Router, rooms Rooms) {
 	h := &handler{rooms, time.Now().Unix()}
 	m.Post("/v1/chat/completions", h.complete)
-	m.Get("/v1/models", h.models)
-	m.Get("/v1/models/*", h.model)
+	for _, prefix := range []string{"", "/anthropic"} { // Anthropic's clients read the same object
+		m.Get(prefix+"/v1/models", h.models)
+		m.Get(prefix+"/v1/models/*", h.model)
+	}
 	m.Post("/v1/embeddings", h.cannot("no model behind this server makes embeddings"))
 
 	m.Post("/v1/videos", h.createVideo)

@@ -15,6 +15,7 @@ import (
 // Reply is an answer on its way. It is for one goroutine. Close it.
 type Reply struct {
 	Model  string // its id
+	Prompt int    // tokens
 	Talker *chat.Talker
 
 	// Of the end.

@@ -72,6 +72,10 @@ type Request struct {
 	Mode  Mode
 	Tool  string
 
+	// Thinking asks a model that can think before it answers to do so, or not to;
+	// nil leaves it to the model.
+	Thinking *bool
+
 	Schema    *schema.Schema
 	Sampling  sample.Params
 	MaxTokens int // 0: up to a limit of ours
@@ -81,13 +85,13 @@ type Request struct {
 }
 
 // Names are what a dialect calls fields; empty ones are named as OpenAI does.
-type Names struct{ Messages, Tools, Stop, Schema string }
+type Names struct{ Messages, Tools, Stop, Schema, Thinking string }
 
 func (n Names) withDefaults() Names {
 	for _, f := range []struct {
 		p   *string
 		def string
-	}{{&n.Messages, "messages"}, {&n.Tools, "tools"}, {&n.Stop, "stop"}, {&n.Schema, "response_format"}} {
+	}{{&n.Messages, "messages"}, {&n.Tools, "tools"}, {&n.Stop, "stop"}, {&n.Schema, "response_format"}, {&n.Thinking, "thinking"}} {
 		if *f.p == "" {
 			*f.p = f.def
 		}
@@ -130,7 +134,7 @@ func (rm *Room) Find(name string) (*chat.Talker, string, error) {
 		return nil, "", fault.New(fault.Unsupported, "this server has no language model")
 	}
 	bare := strings.TrimSuffix(name, ":latest") // Ollama's clients add it
-	if strings.HasPrefix(bare, "MiniMax-") || bare == "M2-her" {
+	if IsMiniMax(bare) {
 		bare = ""
 	}
 	t, id, ok := rm.Models.Talker(bare)
@@ -139,6 +143,9 @@ func (rm *Room) Find(name string) (*chat.Talker, string, error) {
 	}
 	return t, id, nil
 }
+
+// IsMiniMax says whether a name is one of MiniMax's language models.
+func IsMiniMax(name string) bool { return strings.HasPrefix(name, "MiniMax-") || name == "M2-her" }
 
 // ready is a request whose prompt has been made.
 type ready struct {
@@ -210,7 +217,7 @@ func (rm *Room) Ask(r *http.Request, header http.Header, work gate.Work, q Reque
 	if err != nil {
 		return nil, errors.Join(q.translate(err), release(r.Context(), ticket, "the engine refused it"))
 	}
-	return &Reply{Model: p.id, Talker: p.talker, answer: answer, ticket: ticket, forced: p.forced}, nil
+	return &Reply{Model: p.id, Prompt: p.prepared.Tokens(), Talker: p.talker, answer: answer, ticket: ticket, forced: p.forced}, nil
 }
 
 func release(ctx context.Context, t gate.Ticket, reason string) error {

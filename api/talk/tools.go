@@ -17,6 +17,12 @@ import (
 // so that also a model that was never taught to call answers with one.
 func (q *Request) input(t *chat.Talker) (in prompt.Input, forced bool, err error) {
 	in.Messages = q.Messages
+	if q.Thinking != nil {
+		if *q.Thinking && !strings.Contains(t.Template.Source(), "think") {
+			return in, false, &fault.Error{Code: fault.Unsupported, Param: q.Names.Thinking, Message: "this model does not think before it answers"}
+		}
+		in.Extra = map[string]any{"enable_thinking": *q.Thinking}
+	}
 	tools := q.Tools
 	switch q.Mode {
 	case None:

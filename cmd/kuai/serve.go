@@ -21,15 +21,16 @@ import (
 )
 
 func (a *app) serveCommand() *cobra.Command {
-	var addr, model, talkers string
+	var addr, model, talkers, cert, key string
 	var texts []string
 	o := textOptions{}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the studio and the HTTP API",
-		Long: `Serve a page to make clips on, OpenAI's /v1/videos endpoints and, for the language
-models that --chat names, /v1/chat/completions; the characters answer, and remember,
-at /api/v1/characters. It listens on this machine alone
+		Long: `Serve a page to make clips on and, in the dialects of OpenAI, Anthropic, MiniMax
+and Ollama, clips, pictures, files and the language models that --chat names, so
+that their official clients work unchanged; the characters answer, and remember,
+at /api/v1/characters. The same port takes http and https. It listens on this machine alone
 unless --addr says otherwise; there are no accounts yet, so open it to others
 only behind something that asks who they are.`,
 		Example: `  kuai serve --addr 127.0.0.1:8080
@@ -69,9 +70,14 @@ only behind something that asks who they are.`,
 			if err != nil {
 				return fmt.Errorf("serve: %w", err)
 			}
-			a.note("Kuai is at http://%s (Ctrl-C ends it)\n", l.Addr())
+			host, _, _ := net.SplitHostPort(addr)
+			secure, err := api.TLS(cert, key, filepath.Join(a.data, "tls"), host)
+			if err != nil {
+				return errors.Join(usage(err), l.Close())
+			}
+			a.note("Kuai is at http://%s and https://%s (Ctrl-C ends it)\n", l.Addr(), l.Addr())
 			rooms := api.Rooms{Videos: clips, Files: files, Links: links, Chats: group, House: house}
-			if err := api.Serve(cmd.Context(), l, api.Handler(rooms)); err != nil {
+			if err := api.Serve(cmd.Context(), api.Both(l, secure), api.Handler(rooms)); err != nil {
 				return err
 			}
 			return context.Cause(cmd.Context())
@@ -79,6 +85,8 @@ only behind something that asks who they are.`,
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "address to listen on")
 	f := cmd.Flags()
+	f.StringVar(&cert, "tls-cert", "", "certificate for https, a PEM file (default: one of Kuai's own, made at first use in the data directory)")
+	f.StringVar(&key, "tls-key", "", "its private key, a PEM file")
 	f.StringVar(&model, "model", "", "directory of a video model (default: the built-in one)")
 	f.StringArrayVar(&texts, "chat", []string{builtinText}, "language model to serve: a GGUF file, a Hugging Face directory, or a name that kuai models lists; may be given again")
 	f.StringVar(&talkers, "characters", builtinText, "the language model that characters speak with: as --chat, or https://host/v1#model of another server")
