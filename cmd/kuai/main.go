@@ -17,10 +17,12 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"kuai/fault"
 	"kuai/format/shard"
 	"kuai/internal/check"
 	"kuai/kernel/isa"
 	"kuai/media"
+	"kuai/platform/db"
 	"kuai/registry"
 	"kuai/serve/chat"
 	"kuai/text/checkpoint"
@@ -102,6 +104,9 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 func wrongUse(err error) bool {
 	var use *usageError
 	var limit *video.LimitError
+	if e, ok := errors.AsType[*fault.Error](err); ok && e.Code == fault.Invalid {
+		return true
+	}
 	return errors.As(err, &use) || errors.As(err, &limit) ||
 		errors.Is(err, video.ErrEmptyPrompt) || errors.Is(err, video.ErrLongPrompt) || errors.Is(err, registry.ErrName)
 }
@@ -153,6 +158,10 @@ func hint(err error) string {
 		return "bring the model's file back, then run the same command again"
 	case errors.As(err, &long):
 		return "begin anew with /reset, take turns back with /undo, or give --context more room if the model has it"
+	case errors.Is(err, db.ErrNewer):
+		return "run the kuai that has changed it, or a later one; the schema only goes forward"
+	case errors.Is(err, errNoOrg):
+		return "make the first one with: kuai admin init"
 	case errors.Is(err, errNoModel):
 		return "name the directory of one with --model, or train one: kuai train video --help"
 	case errors.Is(err, os.ErrNotExist):
@@ -188,7 +197,7 @@ func (a *app) root() *cobra.Command {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.data, "data", dataDir(), "directory for everything that is kept (environment: KUAI_DATA)")
 	flags.BoolVar(&a.json, "json", false, "print one JSON object instead of text")
-	cmd.AddCommand(a.videoCommand(), a.chatCommand(), a.generateCommand(), a.modelsCommand(), a.pullCommand(), a.quantizeCommand(), a.convertCommand(), a.serveCommand(), a.worldCommand(), a.companionCommand(), a.characterCommand(), a.personaCommand(), a.memoryCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand(), a.versionCommand())
+	cmd.AddCommand(a.videoCommand(), a.chatCommand(), a.generateCommand(), a.modelsCommand(), a.pullCommand(), a.quantizeCommand(), a.convertCommand(), a.serveCommand(), a.worldCommand(), a.companionCommand(), a.characterCommand(), a.personaCommand(), a.memoryCommand(), a.adminCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand(), a.versionCommand())
 	return cmd
 }
 

@@ -272,6 +272,16 @@ func (s *Store) Key(ctx context.Context, by Caller, org, id string) (Key, error)
 	return k, err
 }
 
+// FindKey returns a key of whatever organisation, for operators.
+func (s *Store) FindKey(ctx context.Context, id string) (Key, error) {
+	var k Key
+	err := s.view(ctx, func(tx *db.Tx) (err error) {
+		k, err = db.One(ctx, tx, scanKey, "SELECT "+keyColumns+" FROM api_keys WHERE id = ?", id)
+		return err
+	})
+	return k, err
+}
+
 func (s *Store) ownKey(ctx context.Context, tx *db.Tx, by Caller, org, id string) (Key, error) {
 	k, err := keyByID(ctx, tx, org, id)
 	if err != nil {

@@ -265,6 +265,16 @@ func (s *Store) Project(ctx context.Context, org, id string) (Project, error) {
 	return p, err
 }
 
+// FindProject returns a project of whatever organisation, for operators.
+func (s *Store) FindProject(ctx context.Context, id string) (Project, error) {
+	var p Project
+	err := s.view(ctx, func(tx *db.Tx) (err error) {
+		p, err = db.One(ctx, tx, scanProject, "SELECT "+projectColumns+" FROM projects WHERE id = ? AND deleted_at = 0", id)
+		return err
+	})
+	return p, err
+}
+
 // Projects lists those of an organisation.
 func (s *Store) Projects(ctx context.Context, org string, page Page) (Listed[Project], error) {
 	var all []Project
