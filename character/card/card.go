@@ -334,3 +334,22 @@ func (f fields) set(key string, v any) {
 		f[key] = raw
 	}
 }
+
+// usualTalkative is SillyTavern's, for cards that say nothing.
+const usualTalkative = 0.5
+
+// Talkative is the chance of the character to speak unasked in company, from 0
+// to 1.
+func (c *Card) Talkative() float64 {
+	var e struct {
+		Talkativeness json.RawMessage `json:"talkativeness"`
+	}
+	if json.Unmarshal(c.data["extensions"], &e) != nil {
+		return usualTalkative
+	}
+	v, err := strconv.ParseFloat(strings.Trim(string(e.Talkativeness), `" `), 64)
+	if err != nil || v < 0 || v > 1 || v != v {
+		return usualTalkative
+	}
+	return v
+}

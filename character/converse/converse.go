@@ -55,6 +55,7 @@ type Conversation struct {
 	dir     string
 	thread  *memory.Thread
 	speaker Speaker
+	first   func() string // what is said first; nil is the card's first message
 }
 
 // Reply is what a character says, and out of what.
@@ -113,6 +114,13 @@ func (c *Conversation) Greeting() string {
 	}
 	if c.thread.Stats().Turns > 0 {
 		return ""
+	}
+	return c.firstWords()
+}
+
+func (c *Conversation) firstWords() string {
+	if c.first != nil {
+		return c.first()
 	}
 	return c.macros(c.userName(true)).Expand(c.Card.FirstMessage)
 }

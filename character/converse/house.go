@@ -3,12 +3,12 @@ package converse
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"kuai/character/card"
+	"kuai/character/group"
 	"kuai/character/guard"
 	"kuai/character/persona"
 	"kuai/character/shelf"
@@ -62,11 +62,41 @@ func (h *House) With(ctx context.Context, character, user string, l fact.Languag
 	if user != shelf.ID(user) {
 		return ErrUser
 	}
-	card, err := h.Shelf.Card(character, l)
+	who, err := h.Shelf.Card(character, l)
 	if err != nil {
 		return err
 	}
-	dir := ThreadDir(h.Dir, character, user)
+	return h.in(ctx, ThreadDir(h.Dir, character, user), user, who, l, f)
+}
+
+// Groups are those of the users.
+func (h *House) Groups() group.Store { return group.Store{Dir: h.People.Dir} }
+
+// WithGroup calls f with a group of a user's. Besides the errors of With it
+// wraps group.ErrNotFound.
+func (h *House) WithGroup(ctx context.Context, id, user string, l fact.Language, f func(*Group) error) error {
+	dir, err := h.Groups().Path(user, id)
+	if err != nil {
+		return err
+	}
+	if _, err := h.Groups().Get(user, id); err != nil { // before a thread is made of it
+		return err
+	}
+	return h.in(ctx, dir, user, nil, l, func(c *Conversation) error {
+		who, err := h.Groups().Get(user, id) // as it is now
+		if err != nil {
+			return err
+		}
+		g, err := NewGroup(c, who, h.Shelf, l)
+		if err != nil {
+			return err
+		}
+		return f(g)
+	})
+}
+
+// in calls f with the conversation of a directory.
+func (h *House) in(ctx context.Context, dir, user string, who *card.Card, l fact.Language, f func(*Conversation) error) error {
 	r, err := h.enter(dir)
 	if err != nil {
 		return err
@@ -79,14 +109,14 @@ func (h *House) With(ctx context.Context, character, user string, l fact.Languag
 		if err != nil {
 			return err
 		}
-		if r.c, err = OpenWith(dir, s, card, l); err != nil {
+		if r.c, err = OpenWith(dir, s, who, l); err != nil {
 			return err
 		}
 	}
 	if ctx.Err() != nil { // while it waited
 		return context.Cause(ctx)
 	}
-	r.c.Card, r.c.Language, r.c.Rules = card, l, h.Rules
+	r.c.Card, r.c.Language, r.c.Rules = who, l, h.Rules
 	if h.People.Dir != "" {
 		if err := r.c.Recognise(h.People, user); err != nil {
 			return err
@@ -162,7 +192,23 @@ func (h *House) Forget(character, user string) error {
 	if user != shelf.ID(user) {
 		return ErrUser
 	}
-	dir := ThreadDir(h.Dir, character, user)
+	return h.remove(ThreadDir(h.Dir, character, user))
+}
+
+// ForgetGroup deletes a group and everything that was said in it.
+func (h *House) ForgetGroup(id, user string) error {
+	dir, err := h.Groups().Path(user, id)
+	if err != nil {
+		return err
+	}
+	if _, err := h.Groups().Get(user, id); err != nil {
+		return err
+	}
+	return h.remove(dir)
+}
+
+// remove deletes a thread in which nobody is.
+func (h *House) remove(dir string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if r := h.rooms[dir]; r != nil && r.in > 0 {
@@ -171,10 +217,30 @@ func (h *House) Forget(character, user string) error {
 	if err := h.close(dir); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("converse: %w", err)
+	return eraseThread(dir)
+}
+
+// ForgetPerson deletes everything of a user's: all conversations, groups and
+// personas. It wraps ErrBusy, or memory.ErrLocked where another process has one
+// of them open; nothing is deleted then.
+func (h *House) ForgetPerson(user string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	dirs, err := personDirs(h.Dir, h.People.Dir, user)
+	if err != nil {
+		return err
 	}
-	return nil
+	for _, dir := range dirs {
+		if r := h.rooms[dir]; r != nil && r.in > 0 {
+			return ErrBusy
+		}
+	}
+	for _, dir := range dirs {
+		if err := h.close(dir); err != nil {
+			return err
+		}
+	}
+	return ForgetPerson(h.Dir, h.People.Dir, user)
 }
 
 // Close closes what is open. Nobody may be speaking.

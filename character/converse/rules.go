@@ -43,7 +43,7 @@ func (c *Conversation) gate(said string, l fact.Language) (string, error) {
 	if err := atomicfile.WriteBytes(filepath.Join(c.dir, ageFile), fmt.Appendln(nil, c.rules().MinAge)); err != nil {
 		return "", fmt.Errorf("converse: %w", err)
 	}
-	return c.macros(c.userName(true)).Expand(c.Card.FirstMessage), nil
+	return c.firstWords(), nil
 }
 
 // oldEnough says whether the user has said to be of the age that the rules want.

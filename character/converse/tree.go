@@ -144,8 +144,8 @@ func (c *Conversation) writeCheckpoints(all map[string]uint64) error {
 	return nil
 }
 
-// Find returns the turn of a checkpoint.
-func (c *Conversation) Find(name string) (uint64, error) {
+// FindCheckpoint returns the turn of a checkpoint.
+func (c *Conversation) FindCheckpoint(name string) (uint64, error) {
 	all, err := c.Checkpoints()
 	if err != nil {
 		return 0, err

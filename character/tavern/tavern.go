@@ -1,5 +1,6 @@
 // Package tavern reads and writes chats as SillyTavern keeps them: JSON lines,
-// the first about the chat, each of the others a message with its swipes. The
+// the first about the chat, each of the others a message with its swipes and, in
+// a group, the name of who said it. The
 // tree of a memory's turns is what such a chat becomes.
 package tavern
 
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,10 +33,21 @@ type Message struct {
 	Present int      // which of Swipes Text is
 }
 
-// Chat is a conversation of a user and a character.
+// Chat is a conversation of a user and a character, or several.
 type Chat struct {
 	User, Character string
+	Group           bool // each message bears the name of who said it
 	Messages        []Message
+}
+
+// Names lists who speaks besides the user, in the order of their first words.
+func (c *Chat) Names() (names []string) {
+	for _, m := range c.Messages {
+		if !m.User && m.Name != "" && !slices.Contains(names, m.Name) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
 
 // line is any line of a file; unknown fields are left alone.
@@ -49,6 +62,7 @@ type line struct {
 	SwipeID       int             `json:"swipe_id,omitempty"`
 	Swipes        []string        `json:"swipes,omitempty"`
 	Extra         map[string]any  `json:"extra,omitempty"`
+	Avatar        string          `json:"original_avatar,omitempty"` // of a group
 }
 
 // Read reads a chat. Notes of the system are left out.
@@ -75,11 +89,13 @@ func Read(in io.Reader) (Chat, error) {
 		if len(c.Messages) == maxMessages {
 			return c, fmt.Errorf("tavern: line %d: more than %d messages", n, maxMessages)
 		}
+		c.Group = c.Group || l.Avatar != "" && !l.IsUser
 		c.Messages = append(c.Messages, m)
 	}
 	if err := s.Err(); err != nil {
 		return c, fmt.Errorf("tavern: %w", err)
 	}
+	c.Group = c.Group || len(c.Names()) > 1
 	if len(c.Messages) == 0 {
 		return c, errors.New("tavern: no message: want SillyTavern's JSON lines, each with a \"mes\"")
 	}
@@ -136,6 +152,9 @@ func parseDate(raw json.RawMessage) time.Time {
 func Write(out io.Writer, c Chat) error {
 	w := json.NewEncoder(out)
 	w.SetEscapeHTML(false)
+	if c.Group {
+		c.Character = "unused" // as SillyTavern has it
+	}
 	head := map[string]any{"user_name": c.User, "character_name": c.Character, "chat_metadata": map[string]any{}}
 	if len(c.Messages) > 0 {
 		head["create_date"] = c.Messages[0].Time.UTC().Format(time.RFC3339Nano)
@@ -148,6 +167,9 @@ func Write(out io.Writer, c Chat) error {
 		l := line{Name: m.Name, IsUser: m.User, Mes: &m.Text, Extra: map[string]any{}}
 		if !m.Time.IsZero() {
 			l.SendDate, _ = json.Marshal(m.Time.UTC().Format(time.RFC3339Nano)) // a string always can be
+		}
+		if c.Group && !m.User {
+			l.Avatar = m.Name + ".png"
 		}
 		if len(m.Swipes) > 1 {
 			l.Swipes, l.SwipeID = m.Swipes, m.Present

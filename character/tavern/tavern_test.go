@@ -95,3 +95,45 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestGroup keeps and takes a group chat: each message bears a name.
+func TestGroup(t *testing.T) {
+	t.Parallel()
+	const file = `{"user_name":"You","character_name":"unused","chat_metadata":{}}
+{"name":"Lin","is_user":false,"send_date":"2023-06-19T14:20:00Z","mes":"Hello!","original_avatar":"Lin.png"}
+{"name":"You","is_user":true,"send_date":"2023-06-19T14:21:00Z","mes":"My cat is called Mochi."}
+{"name":"Mo","is_user":false,"send_date":"2023-06-19T14:22:00Z","mes":"Arr.","swipes":["Ahoy.","Arr."],"swipe_id":1,"original_avatar":"Mo.png"}
+{"name":"user","is_user":false,"send_date":"2023-06-19T14:23:00Z","mes":"I am no user.","original_avatar":"x.png"}
+`
+	c, err := Read(strings.NewReader(file))
+	if err != nil || !c.Group {
+		t.Fatalf("%+v: %v", c, err)
+	}
+	if d := cmp.Diff([]string{"Lin", "Mo", "user"}, c.Names()); d != "" {
+		t.Error(d)
+	}
+	th, err := memory.Open(t.TempDir(), memory.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = th.Close() }()
+	if _, err := Keep(t.Context(), th, c, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	back, err := Take(th, "You", "Tea")
+	if err != nil {
+		t.Fatal(err)
+	}
+	back.Group = true
+	var out bytes.Buffer
+	if err := Write(&out, back); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Read(&out)
+	if err != nil || !again.Group || len(again.Messages) != 4 || again.Messages[2].Name != "Mo" || again.Messages[2].Text != "Arr." || len(again.Messages[2].Swipes) != 2 {
+		t.Errorf("%+v: %v", again, err)
+	}
+	if m := again.Messages[3]; m.User || m.Name != "Tea" {
+		t.Errorf("a character called user came back as %+v", m)
+	}
+}

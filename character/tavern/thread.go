@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"kuai/character/memory"
@@ -39,8 +40,11 @@ func Keep(ctx context.Context, t *memory.Thread, c Chat, now time.Time) (int, er
 			at = m.Time
 		}
 		speaker := fact.Companion
-		if m.User {
+		switch {
+		case m.User:
 			speaker = fact.User
+		case c.Group:
+			speaker = nameOf(m.Name)
 		}
 		turn := memory.Turn{Time: at, Speaker: speaker, Text: m.Text}
 		if len(m.Swipes) < 2 {
@@ -68,6 +72,21 @@ func Keep(ctx context.Context, t *memory.Thread, c Chat, now time.Time) (int, er
 		}
 	}
 	return added, flush()
+}
+
+// maxName bounds the name of who spoke, in bytes.
+const maxName = 200
+
+// nameOf is a name as a memory bears it: it cannot be the user's.
+func nameOf(name string) string {
+	name = strings.Join(strings.Fields(strings.ToValidUTF8(name, "")), " ")
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "")
+	}
+	if name == "" || strings.EqualFold(name, fact.User) {
+		return fact.Companion
+	}
+	return name
 }
 
 // Take returns the present branch of a memory as a chat, with the alternatives

@@ -53,7 +53,10 @@ an address such as https://host/v1#model (its key: KUAI_UPSTREAM_KEY).`,
 			if err := o.complete(cmd); err != nil {
 				return err
 			}
-			if len(who.names) > 0 {
+			switch {
+			case len(who.names) > 1 || who.group != "":
+				return a.converseGroup(cmd.Context(), &o, who)
+			case len(who.names) == 1:
 				return a.converse(cmd.Context(), &o, who)
 			}
 			return a.chat(cmd.Context(), &o)
@@ -61,7 +64,8 @@ an address such as https://host/v1#model (its key: KUAI_UPSTREAM_KEY).`,
 	}
 	o.flags(cmd.Flags())
 	f := cmd.Flags()
-	f.StringArrayVar(&who.names, "character", nil, "speak as a character that kuai character lists")
+	f.StringArrayVar(&who.names, "character", nil, "speak as a character that kuai character lists; several, as --character lin --character mo, are a group")
+	f.StringVar(&who.group, "group", "", "speak as a group that kuai group lists")
 	f.StringVar(&who.language, "language", "en", "of built-in characters: en or zh")
 	f.StringVar(&who.user, "user", "me", "who speaks: each has a memory of their own")
 	f.StringVar(&who.persona, "persona", "", "whom you say to be, of kuai persona list; kept for this character (none: nobody in particular)")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kuai/character/converse"
+	groups "kuai/character/group"
 	"kuai/character/guard"
 	"kuai/character/memory"
 	"kuai/companion/fact"
@@ -19,9 +20,8 @@ import (
 
 // characterFlags are those of a chat with a character, or several.
 type characterFlags struct {
-	names                   []string
-	language, user, persona string
-	order                   string // of a group
+	names                          []string
+	language, user, persona, group string
 }
 
 func parseLanguage(s string) (fact.Language, error) {
@@ -143,7 +143,7 @@ func (a *app) everyLine(in lineReader, do func(line string) error) error {
 func mendable(err error) bool {
 	for _, e := range []error{
 		converse.ErrNothing, converse.ErrLong, converse.ErrEmpty, converse.ErrFinished, converse.ErrNotYours, converse.ErrCheckpoint,
-		converse.ErrNoCheckpoint, memory.ErrNotFound, errCommand,
+		converse.ErrNoCheckpoint, memory.ErrNotFound, groups.ErrMember, errCommand,
 	} {
 		if errors.Is(err, e) {
 			return true
@@ -289,7 +289,7 @@ func walk(talk *converse.Conversation, name, arg string) (string, error) {
 	case "/goto":
 		id, err := strconv.ParseUint(arg, 10, 64)
 		if err != nil {
-			if id, err = talk.Find(arg); err != nil {
+			if id, err = talk.FindCheckpoint(arg); err != nil {
 				return "", err
 			}
 		}

@@ -108,6 +108,7 @@ func (a *app) memoryCommand() *cobra.Command {
 			if err = errors.Join(err, f.Close()); err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
+			chat.Group = false // all words are this character's
 			n, err := tavern.Keep(cmd.Context(), t, chat, time.Now())
 			a.note("%d turns remembered\n", n)
 			return err

@@ -1,0 +1,79 @@
+package converse
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"kuai/character/memory"
+	"kuai/character/shelf"
+)
+
+// maxThreads bounds the directory of threads that is read.
+const maxThreads = 10_000_000
+
+// personDirs are the directories of all conversations of a user's: those with
+// one character, below threads, and groups, below people.
+func personDirs(threads, people, user string) (dirs []string, err error) {
+	if user != shelf.ID(user) {
+		return nil, ErrUser
+	}
+	list := func(dir string, want func(name string) bool) {
+		files, e := os.ReadDir(dir)
+		if e != nil && !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, fmt.Errorf("converse: %w", e))
+		}
+		for _, f := range files[:min(len(files), maxThreads)] {
+			if want(f.Name()) {
+				dirs = append(dirs, filepath.Join(dir, f.Name()))
+			}
+		}
+	}
+	list(threads, func(name string) bool {
+		_, of, ok := strings.Cut(name, "--") // no name of a character or a user has two dashes
+		return ok && of == user
+	})
+	if people != "" {
+		list(filepath.Join(people, user, "groups"), func(string) bool { return true })
+	}
+	return dirs, err
+}
+
+// ForgetPerson deletes everything of a user's from the disk: all conversations
+// below threads, and the personas and groups below people. It wraps
+// memory.ErrLocked where a process has one of them open; nothing is deleted
+// then.
+func ForgetPerson(threads, people, user string) error {
+	dirs, err := personDirs(threads, people, user)
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		if err := memory.Free(dir); err != nil {
+			return err
+		}
+	}
+	for _, dir := range dirs {
+		err = errors.Join(err, eraseThread(dir))
+	}
+	if people != "" {
+		if e := os.RemoveAll(filepath.Join(people, user)); e != nil {
+			err = errors.Join(err, fmt.Errorf("converse: %w", e))
+		}
+	}
+	return err
+}
+
+// eraseThread deletes a thread's directory.
+func eraseThread(dir string) error {
+	if err := memory.Free(dir); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("converse: %w", err)
+	}
+	return nil
+}
