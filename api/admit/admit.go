@@ -1,0 +1,206 @@
+// Package admit is the gate of a server with accounts: it says who asks,
+// whether the key, the limits and the balance allow it, sets aside what the
+// work can cost at most, and charges what it used.
+package admit
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"kuai/api/accounts"
+	"kuai/api/gate"
+	"kuai/fault"
+	"kuai/platform"
+	"kuai/platform/account"
+	"kuai/platform/ledger"
+	"kuai/platform/limit"
+	"kuai/platform/price"
+)
+
+// Gate admits requests by the rooms of a platform. It is a gate.Gate.
+type Gate struct {
+	Rooms   *platform.Platform
+	Proxies []netip.Prefix // whose X-Forwarded-For is believed
+	// Keyless is who asks without a key: the owner on a server that listens on
+	// its own machine alone. nil refuses.
+	Keyless *account.Principal
+	Now     func() time.Time // nil is time.Now
+}
+
+// reservationLife is how long money stays set aside for a request that nobody
+// ends: the longest stream.
+const reservationLife = time.Hour
+
+func (g *Gate) now() time.Time {
+	if g.Now != nil {
+		return g.Now()
+	}
+	return time.Now()
+}
+
+// Caller says who a request comes from. Its errors are of package fault.
+func (g *Gate) Caller(ctx context.Context, r *http.Request) (account.Principal, error) {
+	secret := gate.Key(ctx)
+	if secret == "" {
+		secret = accounts.Secret(r)
+	}
+	if g.Keyless != nil && !ours(secret) {
+		return *g.Keyless, nil // clients want some key: on one's own machine any will do
+	}
+	if secret == "" {
+		return account.Principal{}, fault.New(fault.Unauthenticated, "a key is needed: Authorization: Bearer %s...", account.KeyPrefix)
+	}
+	p, err := g.Rooms.Accounts.Authenticate(ctx, secret, accounts.ClientIP(r, g.Proxies))
+	if err != nil {
+		return account.Principal{}, err
+	}
+	if p.Org == "" {
+		return g.atHome(ctx, p)
+	}
+	return p, nil
+}
+
+// ours says whether a secret looks as if it had been made here.
+func ours(secret string) bool {
+	return strings.HasPrefix(secret, account.KeyPrefix) || strings.HasPrefix(secret, account.SessionPrefix)
+}
+
+// atHome gives a person who is logged in a place to work in: the first
+// organisation of theirs where they may use models, and its first project.
+func (g *Gate) atHome(ctx context.Context, p account.Principal) (account.Principal, error) {
+	orgs, err := g.Rooms.Accounts.Organisations(ctx, p, account.Page{})
+	if err != nil {
+		return p, err
+	}
+	for _, o := range orgs.Data {
+		if !p.RoleIn(o.ID).AtLeast(account.RoleMember) || o.Status != account.Active {
+			continue
+		}
+		projects, err := g.Rooms.Accounts.Projects(ctx, o.ID, account.Page{Limit: 1})
+		if err != nil {
+			return p, err
+		}
+		if len(projects.Data) > 0 {
+			p.Org, p.Project = o.ID, projects.Data[0].ID
+			return p, nil
+		}
+	}
+	return p, fault.New(fault.Forbidden, "you may not use models in any organisation")
+}
+
+// Admit admits a request, or says with an error of package fault why not.
+func (g *Gate) Admit(ctx context.Context, r *http.Request, w gate.Work) (gate.Ticket, error) {
+	p, err := g.Caller(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case w.Scope != "" && !p.May(w.Scope):
+		return nil, fault.New(fault.Forbidden, "this key may not be used for %s", w.Scope)
+	case w.Model != "" && !p.MayModel(w.Model):
+		return nil, fault.New(fault.Forbidden, "this key may not use the model %s", w.Model)
+	}
+	grant, refused := g.Rooms.Limits.Check(p, need(w.Estimate, 1), g.now())
+	if refused != nil {
+		return nil, refused
+	}
+	t := &ticket{gate: g, p: p, grant: grant}
+	if w.Model == "" {
+		return t, nil
+	}
+	if err := t.reserve(ctx, w); err != nil {
+		g.Rooms.Limits.Release(grant, g.now())
+		return nil, err
+	}
+	return t, nil
+}
+
+// need is what use takes of the limits.
+func need(u gate.Usage, slots int64) limit.Need {
+	return limit.Need{
+		Requests: 1, Slots: slots, Tokens: u[gate.InputTokens] + u[gate.OutputTokens] + u[gate.EmbeddingTokens],
+		Characters: u[gate.AudioCharacters], Images: u[gate.Images], VideoMillis: u[gate.VideoMilliseconds],
+	}
+}
+
+func usage(u gate.Usage) price.Usage {
+	out := make(price.Usage, len(u))
+	for d, n := range u {
+		out[price.Dimension(d)] = n
+	}
+	return out
+}
+
+// ticket is an admitted request.
+type ticket struct {
+	gate  *Gate
+	p     account.Principal
+	grant limit.Grant // of everything but money
+	money limit.Grant
+	held  string // the reservation; "" for what costs nothing
+
+	once sync.Once
+	err  error
+}
+
+// reserve sets aside what the work can cost.
+func (t *ticket) reserve(ctx context.Context, w gate.Work) error {
+	rooms := t.gate.Rooms
+	res, err := rooms.Money.Reserve(ctx, ledger.Request{
+		Org: t.p.Org, Project: t.p.Project, User: t.p.User, Key: t.p.Key, Model: w.Model,
+		IdempotencyKey: w.IdempotencyKey, Estimate: usage(w.Estimate), Life: reservationLife,
+	})
+	if err != nil {
+		return err
+	}
+	grant, refused := rooms.Limits.Check(t.p, limit.Need{MoneyMicros: int64(res.Amount)}, t.gate.now())
+	if refused != nil {
+		if _, err := rooms.Money.Release(context.WithoutCancel(ctx), res.ID, "a limit of spending"); err != nil {
+			return err
+		}
+		return refused
+	}
+	t.held, t.money = res.ID, grant
+	return nil
+}
+
+// Principal is who asks.
+func (t *ticket) Principal() gate.Principal {
+	return gate.Principal{Org: t.p.Org, Project: t.p.Project, User: t.p.User, Key: t.p.Key, Scopes: t.p.Scopes, Models: t.p.Models, Admin: t.p.Admin}
+}
+
+// Header tells of the limits.
+func (t *ticket) Header(h http.Header) { t.grant.Header(h) }
+
+// Settle charges what was used. It is done even where ctx is.
+func (t *ticket) Settle(ctx context.Context, used gate.Usage) error {
+	t.once.Do(func() {
+		now := t.gate.now()
+		t.gate.Rooms.Limits.Commit(t.grant, need(used, 0), now)
+		if t.held == "" {
+			return
+		}
+		res, err := t.gate.Rooms.Money.Settle(context.WithoutCancel(ctx), t.held, usage(used))
+		t.gate.Rooms.Limits.Commit(t.money, limit.Need{MoneyMicros: int64(res.Charged)}, now)
+		t.err = err
+	})
+	return t.err
+}
+
+// Release gives everything back.
+func (t *ticket) Release(ctx context.Context, reason string) error {
+	t.once.Do(func() {
+		now := t.gate.now()
+		t.gate.Rooms.Limits.Release(t.grant, now)
+		if t.held == "" {
+			return
+		}
+		t.gate.Rooms.Limits.Release(t.money, now)
+		_, t.err = t.gate.Rooms.Money.Release(context.WithoutCancel(ctx), t.held, reason)
+	})
+	return t.err
+}

@@ -1,0 +1,117 @@
+// Package platform opens the rooms that a business needs around the models:
+// accounts, limits and money, on one database.
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"kuai/platform/account"
+	"kuai/platform/db"
+	"kuai/platform/ledger"
+	"kuai/platform/limit"
+)
+
+// Options say where the platform lives.
+type Options struct {
+	// Database is a path of SQLite, or postgres://...
+	Database string
+}
+
+// Platform is the open rooms. Close ends what runs in the background.
+type Platform struct {
+	DB       *db.DB
+	Accounts *account.Store
+	Limits   *limit.Store
+	Ledger   *ledger.Ledger
+	Money    *ledger.Batcher // for requests that have no rows of their own
+
+	// First is what an empty installation was given by this Open, with the
+	// secret of the operator's key; nil where there was one before.
+	First *account.First
+	// Home is whom the installation belongs to: who works on its own machine
+	// without a key.
+	Home account.Principal
+
+	stop context.CancelFunc
+	work sync.WaitGroup
+}
+
+// Open opens the rooms, brings the database's schema up to date, and gives an
+// empty one an organisation, a project and the key of an operator.
+func Open(ctx context.Context, o Options) (*Platform, error) {
+	d, err := db.Open(ctx, o.Database)
+	if err != nil {
+		return nil, fmt.Errorf("platform: %w", err)
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	p := &Platform{DB: d, Accounts: account.New(d, account.Options{}), Limits: limit.NewStore(d, limit.New(nil), nil), stop: stop}
+	if err := p.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("platform: %w", err), p.Close())
+	}
+	p.Money = p.Ledger.NewBatcher(run)
+	for _, room := range []func(context.Context){
+		p.Accounts.Run, p.Limits.Run,
+		func(ctx context.Context) {
+			p.Ledger.Run(ctx, func(err error) { slog.Error("reservations could not be swept", "error", err) })
+		},
+	} {
+		p.work.Go(func() { room(run) })
+	}
+	return p, nil
+}
+
+func (p *Platform) open(ctx context.Context) (err error) {
+	if p.Ledger, err = ledger.New(ctx, p.DB, ledger.Options{}); err != nil {
+		return err
+	}
+	first, made, err := p.Accounts.Bootstrap(ctx)
+	if err != nil {
+		return err
+	}
+	if made {
+		p.First = &first
+		// The owner's own work is counted and never refused.
+		err = p.DB.Tx(ctx, func(tx *db.Tx) error {
+			_, err := p.Ledger.SetTerms(ctx, tx, ledger.Change{
+				Org: first.Org.ID, IdempotencyKey: "first", Reason: "the owner's organisation", Actor: account.Operator.Principal.Actor(),
+			}, ledger.Terms{CreditLimit: ledger.Unlimited, Overdraft: true})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := p.Limits.Load(ctx); err != nil {
+		return err
+	}
+	return p.home(ctx)
+}
+
+// home finds the first organisation and its first project.
+func (p *Platform) home(ctx context.Context) error {
+	orgs, err := p.Accounts.Organisations(ctx, account.Operator.Principal, account.Page{Limit: 1})
+	if err != nil || len(orgs.Data) == 0 {
+		return err
+	}
+	org := orgs.Data[0].ID
+	projects, err := p.Accounts.Projects(ctx, org, account.Page{Limit: 1})
+	if err != nil || len(projects.Data) == 0 {
+		return err
+	}
+	p.Home = account.Principal{Org: org, Project: projects.Data[0].ID, User: account.Operator.Principal.User, Admin: true, Accounts: account.Write}
+	return nil
+}
+
+// Close ends the background work, writes what waits and closes the database.
+func (p *Platform) Close() error {
+	if p.Money != nil {
+		p.Money.Close()
+	}
+	p.stop()
+	p.work.Wait()
+	return p.DB.Close()
+}
