@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"kuai/api/accounts"
 	"kuai/api/anthropic"
 	"kuai/api/clip"
 	"kuai/api/file"
@@ -25,6 +26,7 @@ import (
 	"kuai/api/wire"
 	"kuai/character/converse"
 	"kuai/fault"
+	"kuai/platform"
 	"kuai/studio"
 )
 
@@ -43,6 +45,8 @@ type Rooms struct {
 	Chats  talk.Models     // nil: no language models
 	House  *converse.House // nil: no characters
 	Gate   gate.Gate       // nil: everyone may do everything, on loopback
+
+	Platform *platform.Platform // nil: no accounts
 }
 
 // Handler returns all routes. Pages of other origins cannot change anything
@@ -64,6 +68,9 @@ func Handler(rooms Rooms) http.Handler {
 			m.Use(kuai.Gated(rooms.Gate, kuai.ScopeCharacters))
 			kuai.RegisterCharacters(m, rooms.House)
 		})
+	}
+	if p := rooms.Platform; p != nil {
+		accounts.Register(m, accounts.Rooms{Accounts: p.Accounts, Limits: p.Limits, DB: p.DB})
 	}
 	m.Get(file.LinkPath+"{kind}/{id}/{name}", download(rooms, clips))
 	m.HandleFunc("/anthropic/*", anthropic.Unknown)

@@ -12,19 +12,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"kuai/api"
+	"kuai/api/admit"
 	"kuai/api/clip"
 	"kuai/api/file"
 	"kuai/api/gate"
 	"kuai/api/gate/gatetest"
 	"kuai/character/converse"
 	"kuai/par"
+	"kuai/platform"
 	"kuai/serve"
 	"kuai/serve/chat"
 	"kuai/text"
 )
 
 func (a *app) serveCommand() *cobra.Command {
-	var addr, model, talkers, cert, key string
+	var addr, model, talkers, cert, key, database string
+	var needKey bool
 	var texts []string
 	o := textOptions{}
 	cmd := &cobra.Command{
@@ -34,8 +37,9 @@ func (a *app) serveCommand() *cobra.Command {
 and Ollama, clips, pictures, files and the language models that --chat names, so
 that their official clients work unchanged; the characters answer, and remember,
 at /api/v1/characters. The same port takes http and https. It listens on this machine alone
-unless --addr says otherwise; there are no accounts yet, so open it to others
-only behind something that asks who they are.`,
+unless --addr says otherwise; its owner needs no key there; everybody else
+needs one, which kuai admin key create makes. Everything is counted, limited and paid
+from balances (kuai audit).`,
 		Example: `  kuai serve --addr 127.0.0.1:8080
   kuai serve --chat SmolLM2 --chat ./model.gguf`,
 		Args: exactArgs(0, "none"),
@@ -69,6 +73,11 @@ only behind something that asks who they are.`,
 				return err
 			}
 			defer done()
+			town, err := a.openPlatform(cmd.Context(), database)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = town.Close() }()
 			l, err := (&net.ListenConfig{}).Listen(cmd.Context(), "tcp", addr)
 			if err != nil {
 				return fmt.Errorf("serve: %w", err)
@@ -79,11 +88,15 @@ only behind something that asks who they are.`,
 				return errors.Join(usage(err), l.Close())
 			}
 			a.note("Kuai is at http://%s and https://%s (Ctrl-C ends it)\n", l.Addr(), l.Addr())
-			var door gate.Gate // open: whoever reaches the address
+			home := &admit.Gate{Rooms: town}
+			if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() && !needKey {
+				home.Keyless = &town.Home
+			}
+			var door gate.Gate = home
 			if os.Getenv("KUAI_CONFORMANCE") != "" {
 				door = gatetest.Gate{}
 			}
-			rooms := api.Rooms{Gate: door, Videos: clips, Files: files, Links: links, Chats: group, House: house}
+			rooms := api.Rooms{Gate: door, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town}
 			if err := api.Serve(cmd.Context(), api.Both(l, secure), api.Handler(rooms)); err != nil {
 				return err
 			}
@@ -94,6 +107,8 @@ only behind something that asks who they are.`,
 	f := cmd.Flags()
 	f.StringVar(&cert, "tls-cert", "", "certificate for https, a PEM file (default: one of Kuai's own, made at first use in the data directory)")
 	f.StringVar(&key, "tls-key", "", "its private key, a PEM file")
+	f.StringVar(&database, "database", "", "of accounts, money and jobs: a path, or postgres://... (default: kuai.db in the data directory)")
+	f.BoolVar(&needKey, "require-key", false, "ask for a key on this machine too")
 	f.StringVar(&model, "model", "", "directory of a video model (default: the built-in one)")
 	f.StringArrayVar(&texts, "chat", []string{builtinText}, "language model to serve: a GGUF file, a Hugging Face directory, or a name that kuai models lists; may be given again")
 	f.StringVar(&talkers, "characters", builtinText, "the language model that characters speak with: as --chat, or https://host/v1#model of another server")
@@ -103,6 +118,21 @@ only behind something that asks who they are.`,
 	f.IntVar(&o.threads, "threads", 0, "threads of the language models (default: all)")
 	f.StringVar(&o.cache, "cache", "", "keep packed weights for a faster start: a directory, or \"auto\" for beside the model (default: do not)")
 	return cmd
+}
+
+// openPlatform opens accounts, limits and money, and shows the first key once.
+func (a *app) openPlatform(ctx context.Context, database string) (*platform.Platform, error) {
+	if database == "" {
+		database = filepath.Join(a.data, "kuai.db")
+	}
+	p, err := platform.Open(ctx, platform.Options{Database: database})
+	if err != nil {
+		return nil, err
+	}
+	if p.First != nil {
+		a.note("The operator's key, shown this once: %s\n", p.First.Secret)
+	}
+	return p, nil
 }
 
 // openHouse opens the characters, who speak with a model.
