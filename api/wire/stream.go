@@ -78,6 +78,16 @@ func (s *Stream) Send(name string, v any) error {
 	return s.write(slices.Concat([]byte(name+"data: "), data, []byte("\n\n")))
 }
 
+// SendID writes an event with an id, after which a client that lost its
+// connection resumes.
+func (s *Stream) SendID(id, name string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return s.write(slices.Concat([]byte("id: "+id+"\nevent: "+name+"\ndata: "), data, []byte("\n\n")))
+}
+
 // Text writes an event that is no JSON, such as [DONE].
 func (s *Stream) Text(data string) error { return s.write([]byte("data: " + data + "\n\n")) }
 

@@ -1,0 +1,329 @@
+package clip
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"kuai/api/gate"
+	"kuai/fault"
+	"kuai/media"
+	"kuai/platform/db"
+	"kuai/platform/event"
+	"kuai/platform/file"
+	"kuai/platform/job"
+	"kuai/platform/render"
+	"kuai/serve"
+	"kuai/video"
+)
+
+const (
+	// KindStill is the kind of jobs that make stills; clips have render.Kind.
+	KindStill = "image"
+	// lookEvery is how long a lost message delays those who wait for a job.
+	lookEvery = 2 * time.Second
+	maxListed = 1000 // clips
+	listPage  = 100
+)
+
+// Tied is a ticket that a durable job can take over: Tie runs in the
+// transaction that queues the job, and from its commit on the job's hooks end
+// the reservation, in the transaction in which the job ends. A ticket that
+// cannot is ended by the process that took it, if that lives so long.
+type Tied interface {
+	gate.Ticket
+	Tie(ctx context.Context, tx *db.Tx, j job.Job) error
+}
+
+// JobsOptions are what Jobs stands on.
+type JobsOptions struct {
+	Queue *job.Queue
+	Files *file.Store
+	Bus   event.Bus
+	Shape serve.Shaped              // nil: nobody knows
+	Check func(video.Request) error // what is wrong with a request
+}
+
+// Jobs is Videos over durable jobs: any node answers for any of them.
+type Jobs struct {
+	o     JobsOptions
+	stop  func()
+	life  context.Context //nolint:containedctx // of what runs in the background
+	quit  context.CancelFunc
+	tasks sync.WaitGroup
+
+	settled sync.Map // id -> chan struct{}, closed when the job's untied ticket has ended
+
+	mu      sync.Mutex
+	waiting map[string]chan struct{} // by job: closed at its next change
+}
+
+// NewJobs returns one, that works until Close.
+func NewJobs(ctx context.Context, o JobsOptions) (*Jobs, error) {
+	v := &Jobs{o: o, waiting: map[string]chan struct{}{}}
+	stop, err := o.Bus.Subscribe("job.*.*", func(m event.Message) {
+		if words := strings.Split(m.Subject, "."); len(words) == 3 && words[2] != "preview" {
+			v.wake(words[1])
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("clip: %w", err)
+	}
+	v.stop = stop
+	v.life, v.quit = context.WithCancel(ctx)
+	v.tasks.Go(func() {
+		t := time.NewTicker(lookEvery)
+		defer t.Stop()
+		for {
+			select {
+			case <-v.life.Done():
+				v.wake("")
+				return
+			case <-t.C:
+				v.wake("")
+			}
+		}
+	})
+	return v, nil
+}
+
+// Close ends what runs in the background.
+func (v *Jobs) Close() {
+	v.stop()
+	v.quit()
+	v.tasks.Wait()
+}
+
+// wake tells those who wait for a job; "" is all.
+func (v *Jobs) wake(id string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for k, c := range v.waiting {
+		if id == "" || k == id {
+			close(c)
+			delete(v.waiting, k)
+		}
+	}
+}
+
+// Shape says which clips are made.
+func (v *Jobs) Shape() (serve.Shaped, bool) { return v.o.Shape, v.o.Shape != nil }
+
+// Submit queues an order.
+func (v *Jobs) Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, error) {
+	p := t.Principal()
+	tags := map[string]string{tagOwner: p.Owner()}
+	kind := render.Kind
+	if o.Remix != "" {
+		tags[tagRemix] = o.Remix
+	}
+	if o.Still {
+		tags[tagKind], kind = still, KindStill
+		o.Frames = 1
+	}
+	if v.o.Check != nil {
+		if err := v.o.Check(o.Request); err != nil {
+			return serve.Job{}, err
+		}
+	}
+	body, err := json.Marshal(render.Order{Request: o.Request})
+	if err != nil {
+		return serve.Job{}, fmt.Errorf("clip: %w", err)
+	}
+	meta, err := json.Marshal(tags)
+	if err != nil {
+		return serve.Job{}, fmt.Errorf("clip: %w", err)
+	}
+	tied, isTied := t.(Tied)
+	j, _, err := v.o.Queue.Submit(ctx, job.Request{
+		Org: p.Org, Project: p.Project, User: p.User, Key: p.Key, Kind: kind, Model: Model, Body: body, Meta: meta,
+	}, func(tx *db.Tx, j job.Job) error {
+		if !isTied {
+			return nil
+		}
+		return tied.Tie(ctx, tx, j)
+	})
+	if err != nil {
+		return serve.Job{}, err
+	}
+	if !isTied {
+		done := make(chan struct{})
+		v.settled.Store(j.ID, done)
+		v.tasks.Go(func() {
+			defer func() { close(done); v.settled.Delete(j.ID) }()
+			v.settle(v.life, t, j.ID)
+		})
+	}
+	return jobOf(j)
+}
+
+// settle waits for a job's end and ends its ticket.
+func (v *Jobs) settle(ctx context.Context, t gate.Ticket, id string) {
+	last := serve.Job{Status: serve.Cancelled} // unless it is there at its end
+	for _, err := range v.o.Queue.Watch(ctx, id, 0) {
+		if ctx.Err() != nil || errors.Is(err, event.ErrClosed) {
+			return
+		}
+	}
+	if j, err := v.o.Queue.Get(ctx, "", id); err == nil {
+		if s, err := jobOf(j); err == nil {
+			last = s
+		}
+	}
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer stop()
+	var err error
+	if used, made := Used(last); made {
+		err = t.Settle(ctx, used)
+	} else {
+		err = t.Release(ctx, string(last.Status))
+	}
+	if err != nil {
+		slog.ErrorContext(ctx, "a job could not be settled", "id", id, "error", err)
+	}
+}
+
+var statuses = map[job.State]serve.Status{
+	job.Queued: serve.Queued, job.Running: serve.Running, job.Finalising: serve.Running, job.Done: serve.Completed,
+	job.Failed: serve.Failed, job.Cancelled: serve.Cancelled, job.Expired: serve.Failed,
+}
+
+// jobOf is a durable job as the dialects know jobs.
+func jobOf(j job.Job) (serve.Job, error) {
+	o, info, err := render.Of(j)
+	if err != nil {
+		return serve.Job{}, err
+	}
+	out := serve.Job{
+		ID: j.ID, Request: o.Request, Status: statuses[j.State], Progress: j.Progress.Fraction, Stage: j.Progress.Stage,
+		Step: j.Progress.Step, Steps: j.Progress.Steps, Created: j.Created, Finished: j.Ended,
+		Width: info.Width, Height: info.Height, FPS: info.FPS, Frames: info.Frames,
+		Understood: info.Understood, Unknown: info.Unknown, Seconds: info.Seconds,
+	}
+	if j.State == job.Done {
+		out.Request.Seed, out.Request.Steps = info.Seed, info.Steps
+	}
+	if err := json.Unmarshal(j.Meta, &out.Tags); err != nil {
+		return out, fmt.Errorf("clip: %s: %w", j.ID, err)
+	}
+	switch {
+	case j.State == job.Expired:
+		out.Error = "it waited too long"
+	case j.State == job.Failed && j.Error != nil:
+		out.Error = j.Error.Message
+	}
+	return out, nil
+}
+
+// owned returns a job of the owner.
+func (v *Jobs) owned(ctx context.Context, owner, id string) (job.Job, error) {
+	j, err := v.o.Queue.Get(ctx, "", id)
+	if err == nil && (j.Project != owner || j.Kind != render.Kind && j.Kind != KindStill) || err != nil && fault.From(err).Code == fault.NotFound {
+		return job.Job{}, serve.ErrNotFound
+	}
+	return j, err
+}
+
+// Get returns a job of the owner, and what tells its next change.
+func (v *Jobs) Get(ctx context.Context, owner, id string) (serve.Job, <-chan struct{}, error) {
+	j, err := v.owned(ctx, owner, id)
+	if err != nil {
+		return serve.Job{}, nil, err
+	}
+	v.mu.Lock()
+	c, ok := v.waiting[id]
+	if !ok {
+		c = make(chan struct{})
+		v.waiting[id] = c
+	}
+	v.mu.Unlock()
+	if j, err = v.owned(ctx, owner, id); err != nil { // what changed before there was a channel
+		return serve.Job{}, nil, err
+	}
+	out, err := jobOf(j)
+	return out, c, err
+}
+
+// List returns the owner's clips.
+func (v *Jobs) List(ctx context.Context, owner string) ([]serve.Job, error) {
+	var out []serve.Job
+	after := ""
+	for len(out) < maxListed {
+		page, more, err := v.o.Queue.List(ctx, job.Filter{Project: owner, Kind: render.Kind, After: after, Limit: listPage})
+		if err != nil {
+			return nil, err
+		}
+		for _, j := range page {
+			s, err := jobOf(j)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, s)
+			after = j.ID
+		}
+		if !more {
+			break
+		}
+	}
+	return out, nil
+}
+
+// Cancel stops a job.
+func (v *Jobs) Cancel(ctx context.Context, owner, id string) (serve.Job, error) {
+	j, err := v.owned(ctx, owner, id)
+	if err == nil {
+		j, err = v.o.Queue.Cancel(ctx, j.Org, id)
+	}
+	if err != nil {
+		return serve.Job{}, err
+	}
+	return jobOf(j)
+}
+
+// Delete removes a job and its files, and cancels it first where needed. What
+// has been made is paid for first.
+func (v *Jobs) Delete(ctx context.Context, owner, id string) error {
+	j, err := v.owned(ctx, owner, id)
+	if err == nil && !j.State.Final() {
+		_, err = v.o.Queue.Cancel(ctx, j.Org, id)
+	}
+	if err != nil {
+		return err
+	}
+	if done, ok := v.settled.Load(id); ok {
+		select {
+		case <-done.(chan struct{}):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return v.o.Queue.Delete(ctx, j.Org, id, func(tx *db.Tx, j job.Job) error { return v.o.Files.DeleteOf(ctx, tx, j.ID) })
+}
+
+// Clip returns what a job made.
+func (v *Jobs) Clip(ctx context.Context, owner, id string) (serve.Job, *media.Clip, error) {
+	j, err := v.owned(ctx, owner, id)
+	if err != nil {
+		return serve.Job{}, nil, err
+	}
+	out, err := jobOf(j)
+	switch {
+	case err != nil:
+		return out, nil, err
+	case out.Status != serve.Completed:
+		return out, nil, serve.ErrNotReady
+	}
+	c, _, err := render.Frames(ctx, v.o.Files, j)
+	return out, c, err
+}
+
+// Runs are what makes the jobs of clips and stills with a model.
+func Runs(gen serve.Generator) map[string]job.Run {
+	run := render.Video(gen)
+	return map[string]job.Run{render.Kind: run, KindStill: run}
+}
