@@ -86,22 +86,26 @@ func (r *Report) same(check, object, want, got string) {
 // needs no Ledger. now tells which reservations should have ended.
 func Audit(ctx context.Context, d *db.DB, now time.Time) (*Report, error) {
 	var r *Report
-	err := d.Read(ctx, func(tx *db.Tx) error {
-		r = &Report{At: now.UTC(), Differences: []Difference{}, Totals: []Total{}}
-		a := &audit{Report: r, tx: tx}
-		for _, check := range []func(context.Context) error{
-			a.guards, a.accounts, a.reservations, a.strangers, a.prices, a.events, a.spend, a.changes, a.terms, a.vouchers,
-		} {
-			if err := check(ctx); err != nil {
-				return err
-			}
-		}
-		return nil
+	err := d.Read(ctx, func(tx *db.Tx) (err error) {
+		r, err = auditIn(ctx, tx, now)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ledger: audit: %w", err)
 	}
 	return r, nil
+}
+
+func auditIn(ctx context.Context, tx *db.Tx, now time.Time) (*Report, error) {
+	a := &audit{Report: &Report{At: now.UTC(), Differences: []Difference{}, Totals: []Total{}}, tx: tx}
+	for _, check := range []func(context.Context) error{
+		a.guards, a.accounts, a.reservations, a.strangers, a.prices, a.events, a.spend, a.changes, a.terms, a.vouchers,
+	} {
+		if err := check(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a.Report, nil
 }
 
 type audit struct {

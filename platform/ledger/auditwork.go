@@ -16,7 +16,9 @@ import (
 type sums struct {
 	held, heldPromo   money.Amount // reserved
 	outPromo, outCash money.Amount // what left held_promo and held_cash
-	late, revenue     money.Amount
+	settle, release   money.Amount // moved by postings of these kinds
+	expire, late      money.Amount
+	revenue           money.Amount
 	events, waived    money.Amount
 	begun, ended      int64 // when
 	lapsed            int64
@@ -25,7 +27,8 @@ type sums struct {
 // reservations compares each reservation with its postings and events.
 func (a *audit) reservations(ctx context.Context) error {
 	return a.query(ctx, `SELECT `+reservationColumns+`,
- COALESCE(held, 0), COALESCE(held_promo, 0), COALESCE(out_promo, 0), COALESCE(out_cash, 0), COALESCE(late, 0), COALESCE(income, 0),
+ COALESCE(held, 0), COALESCE(held_promo, 0), COALESCE(out_promo, 0), COALESCE(out_cash, 0),
+ COALESCE(by_settle, 0), COALESCE(by_release, 0), COALESCE(by_expire, 0), COALESCE(by_late, 0), COALESCE(income, 0),
  COALESCE(used, 0), COALESCE(forgone, 0), COALESCE(begun, created_at), COALESCE(done, ended_at), COALESCE(lapsed, ended_at)
  FROM ledger_reservations
  LEFT JOIN (SELECT entry,
@@ -33,7 +36,10 @@ func (a *audit) reservations(ctx context.Context) error {
   CAST(SUM(CASE WHEN kind = 'reserve' AND source = 'promo' THEN amount ELSE 0 END) AS BIGINT) AS held_promo,
   CAST(SUM(CASE WHEN source = 'held_promo' THEN amount ELSE 0 END) AS BIGINT) AS out_promo,
   CAST(SUM(CASE WHEN source = 'held_cash' THEN amount ELSE 0 END) AS BIGINT) AS out_cash,
-  CAST(SUM(CASE WHEN kind = 'late' THEN amount ELSE 0 END) AS BIGINT) AS late,
+  CAST(SUM(CASE WHEN kind = 'settle' THEN amount ELSE 0 END) AS BIGINT) AS by_settle,
+  CAST(SUM(CASE WHEN kind = 'release' THEN amount ELSE 0 END) AS BIGINT) AS by_release,
+  CAST(SUM(CASE WHEN kind = 'expire' THEN amount ELSE 0 END) AS BIGINT) AS by_expire,
+  CAST(SUM(CASE WHEN kind = 'late' THEN amount ELSE 0 END) AS BIGINT) AS by_late,
   CAST(SUM(CASE WHEN target = 'revenue' THEN amount ELSE 0 END) AS BIGINT) AS income,
   MIN(CASE WHEN kind = 'reserve' THEN at END) AS begun,
   MAX(CASE WHEN kind IN ('settle', 'late', 'release') THEN at END) AS done,
@@ -44,7 +50,7 @@ func (a *audit) reservations(ctx context.Context) error {
   FROM ledger_events GROUP BY reservation) AS e ON e.reservation = id`, func(rows *sql.Rows) error {
 		var s sums
 		r, err := scanReservation(rowsWith{rows, []any{
-			&s.held, &s.heldPromo, &s.outPromo, &s.outCash, &s.late, &s.revenue, &s.events, &s.waived, &s.begun, &s.ended, &s.lapsed,
+			&s.held, &s.heldPromo, &s.outPromo, &s.outCash, &s.settle, &s.release, &s.expire, &s.late, &s.revenue, &s.events, &s.waived, &s.begun, &s.ended, &s.lapsed,
 		}})
 		a.Reservations++
 		if err == nil {
@@ -84,15 +90,36 @@ func (a *audit) reservation(r *Reservation, s sums) {
 		}
 		a.same("end of reservation", r.ID, db.Time(s.ended).String(), r.EndedAt.String())
 	}
+	a.steps(r, s)
+}
+
+// steps checks that the postings are of the kinds that a reservation's state
+// has behind it.
+func (a *audit) steps(r *Reservation, s sums) {
+	want := sums{} // of the kinds
 	switch r.State {
+	case Open:
+	case Released:
+		want.release = r.Amount
+	case Expired:
+		want.expire = r.Amount
 	case Settled:
-		if s.late > 0 {
-			a.amount("late settlement", r.ID, r.Charged, s.late)
+		if s.expire > 0 || (r.Amount == 0 && s.late > 0) {
+			want.expire, want.late = r.Amount, r.Charged
+		} else {
+			want.settle = max(r.Amount, r.Charged) // what is charged, and the rest
 		}
-	case Open, Released, Expired:
-		a.amount("charge of "+string(r.State)+" reservation", r.ID, 0, r.Charged)
 	default:
 		a.add("state", r.ID, "open, settled, released or expired", string(r.State))
+	}
+	for _, k := range []struct {
+		kind      string
+		want, got money.Amount
+	}{{"settle", want.settle, s.settle}, {"release", want.release, s.release}, {"expire", want.expire, s.expire}, {"late", want.late, s.late}} {
+		a.amount(k.kind+" of "+string(r.State)+" reservation", r.ID, k.want, k.got)
+	}
+	if r.State != Settled {
+		a.amount("charge of "+string(r.State)+" reservation", r.ID, 0, r.Charged)
 	}
 }
 
