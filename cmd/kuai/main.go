@@ -197,8 +197,8 @@ func (a *app) root() *cobra.Command {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.data, "data", dataDir(), "directory for everything that is kept (environment: KUAI_DATA)")
 	flags.BoolVar(&a.json, "json", false, "print one JSON object instead of text")
-	cmd.AddCommand(a.videoCommand(), a.chatCommand(), a.generateCommand(), a.modelsCommand(), a.pullCommand(), a.quantizeCommand(), a.convertCommand(), a.serveCommand(), a.worldCommand(), a.companionCommand(), a.characterCommand(), a.personaCommand(), a.groupCommand(), a.memoryCommand(), a.adminCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand(), a.versionCommand())
-	cmd.AddCommand(a.videoCommand(), a.chatCommand(), a.generateCommand(), a.modelsCommand(), a.pullCommand(), a.quantizeCommand(), a.convertCommand(), a.serveCommand(), a.workerCommand(), a.worldCommand(), a.companionCommand(), a.characterCommand(), a.personaCommand(), a.memoryCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand(), a.versionCommand())
+	cmd.AddCommand(a.videoCommand(), a.chatCommand(), a.generateCommand(), a.modelsCommand(), a.pullCommand(), a.quantizeCommand(), a.convertCommand(), a.serveCommand(), a.worldCommand(), a.companionCommand(), a.characterCommand(), a.personaCommand(), a.groupCommand(), a.memoryCommand(), a.adminCommand(), a.workerCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand(), a.versionCommand())
+	cmd.AddCommand(a.auditCommand(), a.usageCommand(), a.pricesCommand(), a.balanceCommand()) // money
 	return cmd
 }
 

@@ -98,6 +98,9 @@ func New(ctx context.Context, d *db.DB, o Options) (*Ledger, error) {
 	return l, nil
 }
 
+// DB is the database that the ledger is in.
+func (l *Ledger) DB() *db.DB { return l.db }
+
 // clock is the time to the microsecond, as the database keeps it.
 func (l *Ledger) clock() time.Time { return l.now().UTC().Truncate(time.Microsecond) }
 

@@ -134,3 +134,14 @@ func scanUsed(rows *sql.Rows, by []Group) (Used, error) {
 	}
 	return u, err
 }
+
+// ParseTime reads a day, which begins at midnight UTC, or a time as RFC 3339
+// writes it.
+func ParseTime(s string) (time.Time, error) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("ledger: %.40q is no time: want 2026-03-31, or 2026-03-31T08:00:00Z", s)
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+
+	"kuai/platform/db"
+)
+
+// databaseFlag adds --database.
+func databaseFlag(f *pflag.FlagSet) *string {
+	return f.String("database", os.Getenv("KUAI_DATABASE"), "the platform's database: a file, or postgres://USER@HOST/NAME (default: kuai.db in --data; environment: KUAI_DATABASE)")
+}
+
+// databaseURL is the database that --database means.
+func (a *app) databaseURL(url string) string {
+	if url == "" {
+		return filepath.Join(a.data, "kuai.db")
+	}
+	return url
+}
+
+// openDatabase opens the platform's database. must says that it has to be there.
+func (a *app) openDatabase(ctx context.Context, url string, must bool) (*db.DB, error) {
+	url = a.databaseURL(url)
+	if path := db.SQLitePath(url); must && path != "" {
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("database: %w", err)
+		}
+	}
+	return db.Open(ctx, url)
+}
