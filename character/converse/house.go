@@ -226,7 +226,7 @@ func (h *House) remove(dir string) error {
 func (h *House) ForgetPerson(user string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	dirs, err := personDirs(h.Dir, h.People.Dir, user)
+	dirs, err := PersonDirs(h.Dir, h.People.Dir, user)
 	if err != nil {
 		return err
 	}

@@ -15,9 +15,9 @@ import (
 // maxThreads bounds the directory of threads that is read.
 const maxThreads = 10_000_000
 
-// personDirs are the directories of all conversations of a user's: those with
+// PersonDirs are the directories of all conversations of a user's: those with
 // one character, below threads, and groups, below people.
-func personDirs(threads, people, user string) (dirs []string, err error) {
+func PersonDirs(threads, people, user string) (dirs []string, err error) {
 	if user != shelf.ID(user) {
 		return nil, ErrUser
 	}
@@ -33,7 +33,8 @@ func personDirs(threads, people, user string) (dirs []string, err error) {
 		}
 	}
 	list(threads, func(name string) bool {
-		_, of, ok := strings.Cut(name, "--") // no name of a character or a user has two dashes
+		_, of, ok := strings.Cut(name, "--") // no name of a character or a user has two dashes, or a dot
+		of, _, _ = strings.Cut(of, ".")      // what a restore left that was stopped
 		return ok && of == user
 	})
 	if people != "" {
@@ -47,17 +48,21 @@ func personDirs(threads, people, user string) (dirs []string, err error) {
 // memory.ErrLocked where a process has one of them open; nothing is deleted
 // then.
 func ForgetPerson(threads, people, user string) error {
-	dirs, err := personDirs(threads, people, user)
+	dirs, err := PersonDirs(threads, people, user)
 	if err != nil {
 		return err
 	}
-	for _, dir := range dirs {
-		if err := memory.Free(dir); err != nil {
+	for _, dir := range dirs { // all of them before any is gone
+		release, err := memory.Hold(dir)
+		if err != nil {
 			return err
 		}
+		defer func() { _ = release() }() // the locks are deleted
 	}
 	for _, dir := range dirs {
-		err = errors.Join(err, eraseThread(dir))
+		if e := os.RemoveAll(dir); e != nil {
+			err = errors.Join(err, fmt.Errorf("converse: %w", e))
+		}
 	}
 	if people != "" {
 		if e := os.RemoveAll(filepath.Join(people, user)); e != nil {
@@ -69,9 +74,11 @@ func ForgetPerson(threads, people, user string) error {
 
 // eraseThread deletes a thread's directory.
 func eraseThread(dir string) error {
-	if err := memory.Free(dir); err != nil {
+	release, err := memory.Hold(dir)
+	if err != nil {
 		return err
 	}
+	defer func() { _ = release() }() // the lock is deleted
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("converse: %w", err)
 	}

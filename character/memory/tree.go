@@ -3,7 +3,6 @@ package memory
 import (
 	"fmt"
 	"iter"
-	"path/filepath"
 
 	"kuai/character/memory/log"
 )
@@ -100,13 +99,3 @@ func (t *Thread) Turns(from uint64) iter.Seq2[Turn, error] {
 
 // Children returns the ids of the turns that follow one.
 func (t *Thread) Children(id uint64) []uint64 { return t.log.Children(id) }
-
-// Free says that no process has the thread in dir open, or wraps ErrLocked.
-func Free(dir string) error {
-	for _, name := range []string{"turns", "book"} {
-		if err := log.Free(filepath.Join(dir, name)); err != nil {
-			return fmt.Errorf("memory: %w", err)
-		}
-	}
-	return nil
-}

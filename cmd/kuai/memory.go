@@ -80,22 +80,35 @@ func (a *app) memoryCommand() *cobra.Command {
 			return err
 		}),
 	}
-	turn := false
+	turn, everything := false, false
+	one := with(func(t *memory.Thread, _ *cobra.Command, args []string) error {
+		id, err := strconv.ParseUint(args[0], 10, 64)
+		switch {
+		case err != nil:
+			return usage(fmt.Errorf("%q is not a number; kuai memory show and search list them", args[0]))
+		case turn:
+			return t.ForgetTurn(id)
+		}
+		return t.ForgetFact(id)
+	})
 	forget := &cobra.Command{
-		Use: "forget NUMBER", Short: "Forget a fact, or with --turn what was said in a turn, from the disk too", Example: "  kuai memory forget 7\n  kuai memory forget --turn 41",
-		Args: exactArgs(1, "a number"),
-		RunE: with(func(t *memory.Thread, _ *cobra.Command, args []string) error {
-			id, err := strconv.ParseUint(args[0], 10, 64)
+		Use: "forget NUMBER", Short: "Forget a fact, or with --turn what was said in a turn, or everything of a user's, from the disk too",
+		Example: "  kuai memory forget 7\n  kuai memory forget --turn 41\n  kuai memory forget --everything --user ada",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case err != nil:
-				return usage(fmt.Errorf("%q is not a number; kuai memory show and search list them", args[0]))
-			case turn:
-				return t.ForgetTurn(id)
+			case everything && (len(args) > 0 || !cmd.Flags().Changed("user")):
+				return usage(errors.New("--everything wants --user and no number"))
+			case everything:
+				return a.forgetPerson(*user)
+			case len(args) == 0:
+				return usage(errors.New("0 arguments, want a number"))
 			}
-			return t.ForgetFact(id)
-		}),
+			return one(cmd, args)
+		},
 	}
 	forget.Flags().BoolVar(&turn, "turn", false, "a turn, with the facts that came from it")
+	forget.Flags().BoolVar(&everything, "everything", false, "all conversations, groups and personas of the user that --user names")
 	take := &cobra.Command{
 		Use: "import FILE", Short: "Remember a chat of SillyTavern (JSON lines), after what was said so far", Example: "  kuai memory import chat.jsonl --character lin",
 		Args: exactArgs(1, "a file"),
@@ -130,7 +143,7 @@ func (a *app) memoryCommand() *cobra.Command {
 		}),
 	}
 	export.Flags().StringVarP(&out, "output", "o", "", "file (default: standard output)")
-	cmd.AddCommand(show, search, edit, forget, take, export)
+	cmd.AddCommand(show, search, edit, forget, take, export, a.memoryBackup(user), a.memoryRestore(user))
 	return cmd
 }
 
