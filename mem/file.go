@@ -47,3 +47,14 @@ func (f *File) Close() error {
 	f.mapped = false
 	return unmapFile(data)
 }
+
+// MapAhead maps the first limit bytes of a file for reading, which may be more
+// than it has by now: what is appended shows as it comes. Only what is there may
+// be touched. It fails where the system cannot map files.
+func MapAhead(f *os.File, limit int) (*File, error) {
+	data, err := mapFile(f.Fd(), limit)
+	if err != nil {
+		return nil, fmt.Errorf("mem: %s: %w", f.Name(), err)
+	}
+	return &File{data, true}, nil
+}

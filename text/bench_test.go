@@ -82,7 +82,7 @@ func BenchmarkStep(b *testing.B) {
 		for _, n := range []int{1, 512} {
 			b.Run(fmt.Sprintf("depth=%d/tokens=%d", depth, n), func(b *testing.B) {
 				s := m.NewSession()
-				s.reserve(depth)
+				s.reserve(len(s.tokens), depth)
 				s.tokens, s.at = make([]int32, depth), depth
 				tokens, logits := make([]int32, n), make([]float32, m.config.Vocab)
 				for b.Loop() {

@@ -2,6 +2,7 @@ package text
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,6 +31,46 @@ func FuzzLoadSession(f *testing.F) {
 			return
 		}
 		if err := l.Prefill(t.Context(), []int32{1}, nil, nil); err != nil && l.Len() < m.config.Context {
+			t.Error(err)
+		}
+		l.Close()
+	})
+}
+
+// FuzzRoomSession loads saved sessions of a room whose bytes are anything; the
+// checksum is made right, so that what is in them counts.
+func FuzzRoomSession(f *testing.F) {
+	m, err := Open("testdata/kuai", Options{Context: 1024, Chunk: 64, PrefixBytes: -1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	x, err := m.OpenRoom(f.TempDir(), 4)
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := x.NewSession()
+	for _, n := range []int{0, 5, 700} {
+		if n > s.Len() {
+			if err := s.Prefill(f.Context(), make([]int32, n-s.Len()), nil, nil); err != nil {
+				f.Fatal(err)
+			}
+		}
+		var file bytes.Buffer
+		if err := s.Save(&file); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(file.Bytes()[:file.Len()-sha256.Size])
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		sum := sha256.Sum256(data)
+		l, err := x.LoadSession(bytes.NewReader(append(bytes.Clone(data), sum[:]...)))
+		if err != nil {
+			return
+		}
+		if err := l.Rewind(l.Len() / 2); err != nil {
+			t.Error(err)
+		}
+		if err := l.Prefill(t.Context(), []int32{1, 2, 3}, make([]float32, m.config.Vocab), nil); err != nil && l.Len() < m.config.Context {
 			t.Error(err)
 		}
 		l.Close()

@@ -27,6 +27,7 @@ type kuaiMixer struct {
 	heads, kvHeads   int
 	d, taps          int
 	cache            int // index among the layers with a cache
+	room             int // index among those that a room keeps
 	hidden, hdd, kvd int // E, H·D, KV·D
 }
 
@@ -156,6 +157,8 @@ func (a *kuaiMixer) mix(p *pass) {
 		p.local.Run(p.o, p.q, a.cache)
 	default:
 		p.each((*pass).kuaiStore)
+		p.do(len(p.drafts), (*pass).kuaiDraft)
+		p.attn.Layer = a.room
 		p.attn.Run(p.o, p.q, a.cache)
 	}
 	p.expect(p.o, p.n, a.hdd)
@@ -257,7 +260,7 @@ func (p *pass) kuaiStore(task, _ int) {
 		} else {
 			vec.Scale(q, q, checkpoint.LogScale(pos, p.m.config.Companion.LogLength))
 		}
-		if i-pt.row < pt.frozen {
+		if i-pt.row < pt.frozen && pt.s.room == nil {
 			continue
 		}
 		pg := pt.s.pages[pos/attention.PageLen]

@@ -9,6 +9,7 @@ import (
 	"kuai/par"
 	"kuai/text/attention"
 	"kuai/text/checkpoint"
+	"kuai/text/room"
 	"kuai/text/weight"
 	"kuai/token"
 )
@@ -17,6 +18,10 @@ const (
 	// defaultChunk is how many tokens of prompts one pass takes: enough rows to
 	// run at the speed of the multipliers, few enough that others do not wait.
 	defaultChunk = 512
+	// defaultTop is how many positions of a Room a query attends to; 32 were
+	// enough for 96 facts among 131,072 positions, and more cost nothing.
+	defaultTop = 64
+	maxTop     = 1 << 12
 	// maxSingles is how many sessions decode in one pass beside a chunk.
 	maxSingles = 256
 	// defaultPrefixBytes is the room of the prefix cache.
@@ -36,6 +41,7 @@ type Options struct {
 	KV          string    // type of the KV cache: "f16" (default), "f32", "q8"
 	Context     int       // most tokens of a session; 0: what the model says
 	Chunk       int       // tokens of prompts in one pass; 0: 512
+	Top         int       // positions of a Room that a query attends to, the best; 0: 64, negative: all
 	PrefixBytes int64     // room of the prefix cache; 0: 512 MiB, negative: none
 
 	// Cache is where packed weights are kept, so that the next load reads them
@@ -72,6 +78,10 @@ type Model struct {
 	// last: what it attends to then matters for the wanted logits alone, and
 	// reading a text costs nothing that grows with its length.
 	lastSees   bool
+	roomLayers int               // layers that a Room keeps
+	recent     int               // positions before a query that are never in a Room
+	before     func(pos int) int // blocks of a Room that the query at a position sees
+
 	stateLen   int // values of constant-size state of a session
 	chunk      int
 	rows       int // of a pass at most
@@ -177,6 +187,10 @@ func (m *Model) ready(o Options) error {
 			a.cache = m.layout.Layers
 		case *kuaiMixer:
 			a.cache = m.layout.Layers
+			if a.kind == checkpoint.Global {
+				a.room = m.roomLayers
+				m.roomLayers++
+			}
 		}
 		if n.cache {
 			m.layout.Layers++
@@ -197,6 +211,12 @@ func (m *Model) ready(o Options) error {
 	}
 	if m.pass, err = newPass(m, m.rows); err != nil {
 		return err
+	}
+	m.recent = max(2*attention.PageLen, c.Companion.Window+attention.PageLen)
+	m.before = func(pos int) int { return max(0, pos+1-m.recent) / room.BlockLen }
+	m.pass.attn.Top = defaultTop
+	if o.Top != 0 {
+		m.pass.attn.Top = min(max(o.Top, 0), maxTop)
 	}
 	m.pass.rounded = gemm.BF16.Native() && !m.layers[0].out.Exact()
 	m.pass.attn.Rounded = m.pass.rounded

@@ -43,6 +43,7 @@ type pass struct {
 	tokens []int32 // [N]
 	n      int
 	single []int // parts of one row, for the linear layers
+	drafts []draft
 
 	layer *layer
 	task  func(p *pass, task, worker int)
@@ -106,7 +107,7 @@ func newPass(m *Model, rows int) (*pass, error) {
 func (p *pass) begin() {
 	p.products = p.products[:0]
 	p.in.Reset()
-	p.parts, p.tokens, p.single, p.n = p.parts[:0], p.tokens[:0], p.single[:0], 0
+	p.parts, p.tokens, p.single, p.drafts, p.n = p.parts[:0], p.tokens[:0], p.single[:0], p.drafts[:0], 0
 }
 
 // add makes the tokens the next part: those that the cache knows already, and
@@ -207,7 +208,11 @@ func (p *pass) plan(a *attention.Attention, wanted bool) {
 			from, to = pt.wanted()
 		}
 		if from < to {
-			a.Add(attention.Part{Row: pt.row + from, N: to - from, Pos: pt.pos + from, Pages: pt.s.pages})
+			one := attention.Part{Row: pt.row + from, N: to - from, Pos: pt.pos + from, Pages: pt.s.pages}
+			if pt.s.room != nil && a == p.attn {
+				one.Far, one.Before = pt.s.far, p.m.before
+			}
+			a.Add(one)
 		}
 	}
 	a.Plan()

@@ -77,15 +77,15 @@ func (x *prefixes) take(s *Session, sn *snapshot, tokens []int32) {
 		p.Refs.Add(1)
 	}
 	if len(sn.state) > 0 {
-		s.marks = append(s.marks, mark{s.at, sn.state})
+		s.marks = append(s.marks, mark{pos: s.at, state: sn.state})
 	}
 }
 
 // add remembers a session's first n tokens; state is copied unless it is a
 // mark's.
 func (x *prefixes) add(s *Session, n int, state []float32) {
-	if x.budget <= 0 || n == 0 {
-		return
+	if x.budget <= 0 || n == 0 || s.room != nil {
+		return // a room is its own prefix cache
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()

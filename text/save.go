@@ -60,6 +60,8 @@ func (s *Session) Save(w io.Writer) error {
 		return ErrClosed
 	case s.torn:
 		return ErrTorn
+	case s.room != nil:
+		return s.saveRoom(w)
 	}
 	sum := sha256.New()
 	b := bufio.NewWriterSize(w, 1<<16)
@@ -172,6 +174,8 @@ func (in *restorer) header(m *Model) (saveHeader, error) {
 	switch {
 	case string(h.Magic[:]) != saveMagic:
 		return h, damage("does not begin with %s", saveMagic)
+	case h.Version == roomSaveVersion:
+		return h, ErrNeedsRoom
 	case h.Version != saveVersion:
 		return h, damage("version %d, want %d", h.Version, saveVersion)
 	case h.Model != m.hash:
@@ -195,19 +199,8 @@ func (in *restorer) session(s *Session) error {
 	if err != nil {
 		return err
 	}
-	const block = 1 << 16
-	for left := int(h.Tokens); left > 0; {
-		b := make([]int32, min(left, block))
-		if err := in.bytes("tokens", bytesOf(b)); err != nil {
-			return err
-		}
-		s.tokens = append(s.tokens, b...)
-		left -= len(b)
-	}
-	for _, t := range s.tokens {
-		if t < 0 || int(t) >= m.config.Vocab {
-			return damage("token %d of a vocabulary of %d", t, m.config.Vocab)
-		}
+	if err := in.tokens(s, int(h.Tokens)); err != nil {
+		return err
 	}
 	if err := in.bytes("state", bytesOf(s.state)); err != nil {
 		return err
@@ -225,24 +218,52 @@ func (in *restorer) session(s *Session) error {
 	return in.end()
 }
 
+// tokens reads n more tokens, as they arrive.
+func (in *restorer) tokens(s *Session, n int) error {
+	const block = 1 << 16
+	for n > 0 {
+		b := make([]int32, min(n, block))
+		if err := in.bytes("tokens", bytesOf(b)); err != nil {
+			return err
+		}
+		s.tokens = append(s.tokens, b...)
+		n -= len(b)
+	}
+	for _, t := range s.tokens {
+		if t < 0 || int(t) >= s.m.config.Vocab {
+			return damage("token %d of a vocabulary of %d", t, s.m.config.Vocab)
+		}
+	}
+	return nil
+}
+
+// mark reads the position of a checkpoint after the last.
+func (in *restorer) mark(tokens, last uint64) (pos uint64, err error) {
+	var b [8]byte
+	if err := in.bytes("checkpoint", b[:]); err != nil {
+		return 0, err
+	}
+	pos = binary.LittleEndian.Uint64(b[:])
+	if pos <= last || pos > tokens {
+		return 0, damage("checkpoint at %d after %d, of %d tokens", pos, last, tokens)
+	}
+	return pos, nil
+}
+
 // marks reads the checkpoints.
 func (in *restorer) marks(s *Session, h saveHeader) error {
 	last := uint64(0)
 	for range h.Marks {
-		var b [8]byte
-		if err := in.bytes("checkpoint", b[:]); err != nil {
+		pos, err := in.mark(h.Tokens, last)
+		if err != nil {
 			return err
-		}
-		pos := binary.LittleEndian.Uint64(b[:])
-		if pos <= last || pos > h.Tokens {
-			return damage("checkpoint at %d after %d, of %d tokens", pos, last, h.Tokens)
 		}
 		last = pos
 		state := make([]float32, len(s.state))
 		if err := in.bytes("checkpoint", bytesOf(state)); err != nil {
 			return err
 		}
-		s.marks = append(s.marks, mark{int(pos), state})
+		s.marks = append(s.marks, mark{pos: int(pos), state: state})
 	}
 	return nil
 }

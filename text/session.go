@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"kuai/text/attention"
+	"kuai/text/room"
 )
 
 const (
@@ -33,10 +34,12 @@ type Session struct {
 	at     int       // tokens that the state has seen; the rest is replayed
 	state  []float32 // of all layers, one after the other
 	pages  []*attention.Page
-	marks  []mark // earlier states, oldest first
-	public int    // last point that the prefix cache was given
-	branch int    // where others have diverged before: worth a checkpoint
-	torn   bool   // a step has begun and not come to its end
+	marks  []mark        // earlier states, oldest first
+	public int           // last point that the prefix cache was given
+	branch int           // where others have diverged before: worth a checkpoint
+	room   *Room         // where the past is kept; nil: in pages, all of it
+	far    []*room.Block // the room's first m.before(at-1) blocks of this text; pages of theirs are nil
+	torn   bool          // a step has begun and not come to its end
 	closed bool
 }
 
@@ -44,6 +47,7 @@ type Session struct {
 type mark struct {
 	pos   int
 	state []float32
+	pages []*attention.Page // the session's last, from the end of its room on; none without a room
 }
 
 // NewSession returns a session without tokens.
@@ -61,11 +65,17 @@ func (s *Session) Len() int { return len(s.tokens) }
 // Bytes returns what the session holds in memory: constant-size state with its
 // checkpoints, and pages of the KV cache. What forks share is counted in each.
 func (s *Session) Bytes() (state, kv int64) {
-	n := len(s.state)
+	n, pages := len(s.state), 0
 	for _, k := range s.marks {
 		n += len(k.state)
+		pages += len(k.pages)
 	}
-	return 4 * int64(n), int64(len(s.pages)) * int64(s.m.layout.Bytes())
+	for _, p := range s.pages {
+		if p != nil {
+			pages++
+		}
+	}
+	return 4 * int64(n), int64(pages) * int64(s.m.layout.Bytes())
 }
 
 // Fork returns a second session with the same past. The KV cache is shared
@@ -74,12 +84,32 @@ func (s *Session) Fork() *Session {
 	f := &Session{
 		m: s.m, tokens: slices.Clone(s.tokens), at: s.at, state: s.m.newState(),
 		pages: slices.Clone(s.pages), marks: slices.Clone(s.marks), public: s.public, branch: s.branch, torn: s.torn, closed: s.closed,
+		room: s.room, far: slices.Clone(s.far),
 	}
 	copy(f.state, s.state)
-	for _, p := range f.pages {
-		p.Refs.Add(1)
+	share(f.pages)
+	for _, k := range f.marks {
+		share(k.pages)
 	}
 	return f
+}
+
+// share adds an owner to pages.
+func share(pages []*attention.Page) {
+	for _, p := range pages {
+		if p != nil {
+			p.Refs.Add(1)
+		}
+	}
+}
+
+// give gives up a share of pages.
+func (m *Model) give(pages []*attention.Page) {
+	for _, p := range pages {
+		if p != nil {
+			m.drop(p)
+		}
+	}
 }
 
 // Rewind goes back to the first n tokens. The cache is cut; the constant-size
@@ -98,6 +128,7 @@ func (s *Session) Rewind(n int) error {
 	s.public = min(s.public, n)
 	s.trim()
 	for len(s.marks) > 0 && s.marks[len(s.marks)-1].pos > n {
+		s.m.give(s.marks[len(s.marks)-1].pages)
 		s.marks = slices.Delete(s.marks, len(s.marks)-1, len(s.marks))
 	}
 	switch {
@@ -108,9 +139,11 @@ func (s *Session) Rewind(n int) error {
 		last := s.marks[len(s.marks)-1]
 		copy(s.state, last.state)
 		s.at = last.pos
+		s.leave(last.pages)
 	default:
 		clear(s.state)
 		s.at = 0
+		s.leave(nil)
 	}
 	return nil
 }
@@ -118,9 +151,7 @@ func (s *Session) Rewind(n int) error {
 // trim gives the pages back that no token needs.
 func (s *Session) trim() {
 	keep := min((len(s.tokens)+attention.PageLen-1)/attention.PageLen, len(s.pages))
-	for _, p := range s.pages[keep:] {
-		s.m.drop(p)
-	}
+	s.m.give(s.pages[keep:])
 	clear(s.pages[keep:])
 	s.pages = s.pages[:keep]
 }
@@ -138,11 +169,12 @@ func (s *Session) Close() {
 	if s.at == len(s.tokens) && s.at > 0 && !s.torn {
 		s.m.prefix.add(s, s.at, s.state)
 	}
-	for _, p := range s.pages {
-		s.m.drop(p)
+	s.m.give(s.pages)
+	for _, k := range s.marks {
+		s.m.give(k.pages)
 	}
 	s.m.recycle(s.state)
-	s.tokens, s.state, s.pages, s.marks = nil, nil, nil, nil
+	s.tokens, s.state, s.pages, s.marks, s.far = nil, nil, nil, nil, nil
 }
 
 // Prefill adds tokens in chunks and writes the logits [V] of the last one,
@@ -184,7 +216,13 @@ func (s *Session) mark() []float32 {
 		return s.marks[n-1].state
 	}
 	state := slices.Clone(s.state)
-	s.marks = thin(append(s.marks, mark{s.at, state}), s.at)
+	apart := 2
+	if s.room != nil {
+		apart = 1
+	}
+	k := mark{s.at, state, s.near()}
+	share(k.pages)
+	s.marks = thin(append(s.marks, k), s.at, apart, func(k mark) { s.m.give(k.pages) })
 	return state
 }
 
@@ -199,13 +237,15 @@ func (s *Session) publish(state []float32) {
 // of the prefix cache.
 func (s *Session) publishDue() bool { return s.at-s.public >= s.at/4 }
 
-// thin forgets checkpoints so that those at a distance d from the end are d/2
-// apart or more: a rewind replays at most half of the way back and then some.
-func thin(marks []mark, end int) []mark {
+// thin forgets checkpoints so that those at a distance d from the end are
+// d/apart apart or more: with two, a rewind replays at most half of the way back
+// and then some. With a room it is one, since a checkpoint holds pages too.
+func thin(marks []mark, end, apart int, forget func(mark)) []mark {
 	kept := len(marks)
 	for _, mark := range slices.Backward(marks) {
 		if kept < len(marks) {
-			if next := marks[kept].pos; next-mark.pos < (end-next)/2 {
+			if next := marks[kept].pos; next-mark.pos < (end-next)/apart {
+				forget(mark)
 				continue
 			}
 		}
@@ -223,13 +263,12 @@ func (s *Session) lastMark() int {
 	return s.marks[len(s.marks)-1].pos
 }
 
-// reserve makes the cache's pages for n tokens after those that are there, the
-// session's own where they will be written to.
-func (s *Session) reserve(n int) {
+// reserve makes the cache's pages for n tokens from a position on, the session's
+// own where they will be written to.
+func (s *Session) reserve(from, n int) {
 	if s.m.layout.Layers == 0 {
 		return
 	}
-	from := len(s.tokens)
 	if i := from / attention.PageLen; from%attention.PageLen != 0 && s.pages[i].Refs.Load() > 1 {
 		own := s.m.newPage()
 		copy(own.Data, s.pages[i].Data)

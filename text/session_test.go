@@ -268,7 +268,7 @@ func TestStepRefuses(t *testing.T) {
 func TestThin(t *testing.T) {
 	var marks []mark
 	for end := 512; end <= 1<<17; end += 512 {
-		marks = thin(append(marks, mark{pos: end}), end)
+		marks = thin(append(marks, mark{pos: end}), end, 2, func(mark) {})
 	}
 	if n := len(marks); n > 24 {
 		t.Errorf("%d checkpoints of 128K tokens", n)

@@ -48,8 +48,12 @@ func (m *Model) Step(ctx context.Context, batch []Slice) error {
 			m.abandon()
 			return err
 		}
-		m.pass.run()
-		m.commit(batch)
+		if err := m.pass.guarded(); err != nil {
+			return err
+		}
+		if err := m.commit(batch); err != nil {
+			return err
+		}
 	}
 }
 
@@ -78,6 +82,9 @@ func (m *Model) refuse(batch []Slice) error {
 			if t < 0 || int(t) >= v {
 				return fmt.Errorf("text: slice %d: token %d, want 0 to %d", i, t, v-1)
 			}
+		}
+		if err := b.Session.settle(); err != nil { // what was left of the last Step
+			return fmt.Errorf("text: slice %d: %w", i, err)
 		}
 		for j := range i {
 			if batch[j].Session == b.Session {
@@ -143,7 +150,12 @@ func (m *Model) addPart(b *Slice, done, n int) {
 		pt.logits = b.Logits
 	}
 	s.torn = true
-	s.reserve(len(fresh))
+	if s.room == nil {
+		s.reserve(len(s.tokens), len(fresh))
+	} else { // what is replayed is stored anew: its pages were given up
+		s.reserve(s.at, n)
+		m.pass.drafts = s.draft(m.pass.drafts, len(m.pass.parts), s.at+n)
+	}
 	m.pass.add(pt, s.tokens[s.at:s.at+frozen], fresh)
 }
 
@@ -154,11 +166,13 @@ func (m *Model) abandon() {
 		s := m.pass.parts[i].s
 		s.torn = false
 		s.trim()
+		s.far = s.far[:min(len(s.far), m.before(s.at-1))]
 	}
 }
 
-// commit moves the sessions past the pass.
-func (m *Model) commit(batch []Slice) {
+// commit moves the sessions past the pass. Its error is of a room that could
+// not be written to: the sessions are past the pass all the same.
+func (m *Model) commit(batch []Slice) (err error) {
 	p := m.pass
 	for i := range p.parts {
 		pt := &p.parts[i]
@@ -166,6 +180,9 @@ func (m *Model) commit(batch []Slice) {
 		s.tokens = append(s.tokens, p.tokens[pt.row+pt.frozen:pt.row+pt.n]...)
 		s.at += pt.n
 		s.torn = false
+		if e := s.settle(); err == nil {
+			err = e
+		}
 		for j := range batch {
 			if batch[j].Session == s {
 				m.todo[j].done += pt.n - pt.frozen
@@ -175,6 +192,7 @@ func (m *Model) commit(batch []Slice) {
 		}
 		*pt = part{}
 	}
+	return err
 }
 
 // checkpoint makes a mark where one is due after a part; left is what its slice

@@ -10,9 +10,11 @@ import (
 	"math"
 	"unsafe"
 
+	"kuai/kernel/attn"
 	"kuai/kernel/gemm"
 	"kuai/kernel/vec"
 	"kuai/par"
+	"kuai/text/room"
 )
 
 const (
@@ -43,6 +45,7 @@ type work struct {
 	query, n    int32 // rows of the part
 	from, to    int32 // keys
 	slot        int32 // of the partial result, -1: the work is whole
+	far         bool  // from and to are blocks of a room, slot may be a list's
 }
 
 // rows returns how many rows of scores a work has for each key-value head.
@@ -52,6 +55,7 @@ func (w *work) rows() int { return int(w.n * w.heads / w.kvs) }
 type split struct {
 	part, head, heads int32
 	slot, n           int32 // partial results
+	lists, ranges     int32 // of what is far back
 }
 
 // Part is a sequence's share of a pass: some queries, whose keys and values are
@@ -60,6 +64,12 @@ type Part struct {
 	Row, N int // its rows of the pass
 	Pos    int // position of the first
 	Pages  []*Page
+	// Far is what a room keeps of the first positions: queries from the one at a
+	// position p on see its first Before(p) blocks there, and in the pages only
+	// what follows them.
+	Far []*room.Block
+	// Before says how many blocks; nil for a part without a room.
+	Before func(pos int) int
 }
 
 // Attention computes the softmax attention of the layers of a pass: a plan, the
@@ -70,6 +80,11 @@ type Attention struct {
 	Rounded bool
 	// Window is how many positions a query sees, its own the last; 0: all.
 	Window int
+	// Top is how many positions of a room a query attends to, those with the best
+	// scores; 0: all.
+	Top int
+	// Layer is the present layer's number among those that a room keeps.
+	Layer int
 
 	pool           *par.Pool
 	layout         *Layout
@@ -81,6 +96,8 @@ type Attention struct {
 	split   []split
 	partial []float32 // of each slot: sums [rows], maxima [rows], outputs [rows, D padded]
 	rows    int       // of a partial result
+	lists   []list    // [lists][rows]
+	listed  int       // lists of the plan
 	scratch []scratch
 
 	layer             int // among those with a cache
@@ -96,6 +113,8 @@ type scratch struct {
 	kv            []float32 // a page of keys or values
 	half          []uint16  // q or x as bfloat16
 	pairs         []float32 // a page of keys or values as pairs of bfloat16
+	probe         attn.Probe
+	best          []entry // of one row
 	top, sum, fix [tileRows]float32
 	rounded       bool // this work's products
 	direct        bool // from a cache that is not float32, without a copy
@@ -113,9 +132,11 @@ func New(p *par.Pool, l *Layout, heads int) *Attention {
 	for i := range t.scratch {
 		t.scratch[i] = scratch{
 			q: make([]float32, tileRows*l.D), x: make([]float32, tileRows*(tileKeys+tilePad)),
-			o: make([]float32, tileRows*padded(l.D)), kv: make([]float32, PageLen*padded(l.D)),
+			o: make([]float32, tileRows*padded(l.D)), kv: make([]float32, max(room.BlockLen, PageLen*padded(l.D))),
 			half: make([]uint16, tileRows*max(tileKeys+tilePad, l.D)), pairs: make([]float32, PageLen*padded(l.D)/2),
 		}
+		group := min(heads/l.Heads, tileRows)
+		t.scratch[i].probe.Set(make([]float32, group*l.D), group, l.D) // makes room
 	}
 	return t
 }
@@ -123,18 +144,29 @@ func New(p *par.Pool, l *Layout, heads int) *Attention {
 // Begin empties the plan and forgets the parts.
 func (t *Attention) Begin() {
 	clear(t.parts)
-	t.parts, t.works, t.split = t.parts[:0], t.works[:0], t.split[:0]
+	t.parts, t.works, t.split, t.listed = t.parts[:0], t.works[:0], t.split[:0], 0
 }
 
-// Add makes a sequence's queries the next part of the pass.
-func (t *Attention) Add(p Part) { t.parts = append(t.parts, p) }
+// Add makes a sequence's queries the next part of the pass. With a room each is
+// a part of its own: it costs a scan, beside which a tile saves nothing.
+func (t *Attention) Add(p Part) {
+	if p.Before == nil {
+		t.parts = append(t.parts, p)
+		return
+	}
+	for i := range p.N {
+		one := Part{Row: p.Row + i, N: 1, Pos: p.Pos + i, Pages: p.Pages, Before: p.Before}
+		one.Far = p.Far[:p.Before(one.Pos)]
+		t.parts = append(t.parts, one)
+	}
+}
 
 // Plan shares the attention of the parts out.
 func (t *Attention) Plan() {
 	slot := int32(0)
 	for i := range t.parts {
 		if pt := &t.parts[i]; pt.N == 1 {
-			slot = t.planSingle(i, t.first(pt.Pos), pt.Pos+1, slot)
+			slot = t.planSingle(i, max(t.first(pt.Pos), len(pt.Far)*room.BlockLen), pt.Pos+1, slot)
 		} else {
 			t.planMany(i, pt)
 		}
@@ -142,6 +174,7 @@ func (t *Attention) Plan() {
 	if need := int(slot) * t.slotSize(); need > len(t.partial) {
 		t.partial = make([]float32, need+need/2)
 	}
+	t.reserveLists()
 }
 
 // first returns where the keys begin that the query at a position sees, rounded
@@ -191,10 +224,14 @@ func (t *Attention) planSingle(part, from, keys int, slot int32) int32 {
 		n := min(kvs, t.kvHeads-kv)
 		for g := 0; g < group; g += heads {
 			w := work{part: int32(part), kvHead: int32(kv), kvs: int32(n), head: int32(kv*group + g), heads: int32(n * min(heads, group-g)), n: 1, from: int32(from), to: int32(keys), slot: -1}
-			if keys-from < 2*splitKeys {
+			far := len(t.parts[part].Far)
+			if keys-from < 2*splitKeys && far == 0 {
 				t.works = append(t.works, w)
-			} else {
-				slot = t.cut(w, from, keys, slot)
+				continue
+			}
+			slot = t.cut(w, from, keys, slot)
+			if far > 0 {
+				slot = t.planFar(w, &t.split[len(t.split)-1], far, slot)
 			}
 		}
 	}
@@ -230,6 +267,10 @@ func (t *Attention) result(slot int) (sum, top, o []float32) {
 // attend computes one work of the present layer.
 func (t *Attention) attend(task, worker int) {
 	w, s := &t.works[task], &t.scratch[worker]
+	if w.far {
+		t.attendFar(w, s)
+		return
+	}
 	pt := &t.parts[w.part]
 	rows := int(w.n * w.heads)
 	s.rounded = t.Rounded && w.rows() >= roundedRows
@@ -377,11 +418,19 @@ func (s *scratch) round(rows, n int) {
 }
 
 // merge adds up the partial results of one group of heads, in order.
-func (t *Attention) merge(task, _ int) {
+func (t *Attention) merge(task, worker int) {
 	sp := t.split[task]
-	row := t.parts[sp.part].Row
+	pt := &t.parts[sp.part]
+	row := pt.Row
 	for r := range int(sp.heads) {
 		top := float32(math.Inf(-1))
+		var far []entry
+		if sp.ranges > 0 {
+			far = t.best(&t.scratch[worker], &sp, r)
+			for _, e := range far {
+				top = max(top, e.score*float32(1/math.Sqrt(float64(t.d))))
+			}
+		}
 		for i := range int(sp.n) {
 			_, m, _ := t.result(int(sp.slot) + i)
 			top = max(top, m[r])
@@ -395,6 +444,7 @@ func (t *Attention) merge(task, _ int) {
 			sum += f * part[r]
 			vec.Axpy(out, f, o[r*padded(t.d):][:t.d])
 		}
+		sum += t.addFar(out, pt, int(sp.head)+r, far, top)
 		vec.Scale(out, out, 1/sum)
 	}
 }

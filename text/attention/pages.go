@@ -147,6 +147,41 @@ func (l Layout) Store(p *Page, layer, head, pos int, k, v []float32) {
 	}
 }
 
+// Load reads the key and the value of a position back, [D] each.
+func (l Layout) Load(p *Page, layer, head, pos int, k, v []float32) {
+	keys, values := l.at(p, layer, head)
+	switch l.Type {
+	case F32:
+		gather(as[float32](keys), as[float32](values), pos, k, v)
+	case F16:
+		var kh, vh [MaxD]uint16
+		gather(as[uint16](keys), as[uint16](values), pos, kh[:len(k)], vh[:len(v)])
+		vec.FromF16(k, kh[:len(k)])
+		vec.FromF16(v, vh[:len(v)])
+	case Q8:
+		var kq, vq [MaxD]int8
+		gather(as[int8](keys), as[int8](values), pos, kq[:len(k)], vq[:len(v)])
+		ks, vs := l.scalesAt(p, layer, head)
+		for i := range k {
+			k[i] = float32(kq[i]) * ks[i/lanes*PageLen+pos]
+		}
+		for i := range v {
+			v[i] = float32(vq[i]) * vs[i/lanes*PageLen+pos]
+		}
+	}
+}
+
+// gather reads what scatter wrote.
+func gather[T any](keys, values []T, pos int, k, v []T) {
+	panel := keys[pos/lanes*lanes*len(k)+pos%lanes:]
+	for i := range k {
+		k[i] = panel[i*lanes]
+	}
+	for i := 0; i < len(v); i += lanes {
+		copy(v[i:], values[(i/lanes*PageLen+pos)*lanes:][:min(lanes, len(v)-i)])
+	}
+}
+
 // scatter writes a key as a column of its panel, a value as rows of panels.
 func scatter[T any](keys, values []T, pos int, k, v []T) {
 	panel := keys[pos/lanes*lanes*len(k)+pos%lanes:]
