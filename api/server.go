@@ -71,6 +71,7 @@ func Handler(rooms Rooms) http.Handler {
 	}
 	if p := rooms.Platform; p != nil {
 		accounts.Register(m, accounts.Rooms{Accounts: p.Accounts, Limits: p.Limits, DB: p.DB})
+		kuai.RegisterMoney(m, p.Ledger, rooms.Gate)
 	}
 	m.Get(file.LinkPath+"{kind}/{id}/{name}", download(rooms, clips))
 	m.HandleFunc("/anthropic/*", anthropic.Unknown)
