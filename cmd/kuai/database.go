@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/pflag"
 
@@ -13,15 +12,7 @@ import (
 
 // databaseFlag adds --database.
 func databaseFlag(f *pflag.FlagSet) *string {
-	return f.String("database", os.Getenv("KUAI_DATABASE"), "the platform's database: a file, or postgres://USER@HOST/NAME (default: kuai.db in --data; environment: KUAI_DATABASE)")
-}
-
-// databaseURL is the database that --database means.
-func (a *app) databaseURL(url string) string {
-	if url == "" {
-		return filepath.Join(a.data, "kuai.db")
-	}
-	return url
+	return f.String("database", "", "the platform's database: a file, or postgres://USER@HOST/NAME (default: kuai.db in --data; environment: KUAI_DATABASE)")
 }
 
 // openDatabase opens the platform's database. must says that it has to be there.
