@@ -76,6 +76,8 @@ func (q *Queue) Claim(ctx context.Context, w Worker) (j Job, ok bool, err error)
 	if err != nil || !some {
 		return j, false, err
 	}
+	q.claiming.Lock()
+	defer q.claiming.Unlock()
 	err = q.db.Tx(ctx, func(tx *db.Tx) error {
 		j, ok, err = q.claim(ctx, tx, w)
 		return err

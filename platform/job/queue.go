@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"kuai/fault"
@@ -51,6 +52,8 @@ type Queue struct {
 	now    func() time.Time
 	jitter func() float64
 	point  func(string)
+
+	claiming sync.Mutex // claims of one process take turns, rather than collide in the database
 }
 
 // New returns the queue in a database.
