@@ -35,6 +35,16 @@ type Gate struct {
 // ends: the longest stream.
 const reservationLife = time.Hour
 
+// jobLife is the same for what becomes a durable job, which may wait for a day.
+const jobLife = 25 * time.Hour
+
+func lifeOf(w gate.Work) time.Duration {
+	if w.Scope == gate.ScopeVideos || w.Scope == gate.ScopeImages {
+		return jobLife
+	}
+	return reservationLife
+}
+
 func (g *Gate) now() time.Time {
 	if g.Now != nil {
 		return g.Now()
@@ -142,6 +152,9 @@ type ticket struct {
 	grant limit.Grant // of everything but money
 	money limit.Grant
 	held  string // the reservation; "" for what costs nothing
+	most  int64  // that it may cost, in millionths
+
+	detached bool // the reservation is a durable job's
 
 	once sync.Once
 	err  error
@@ -152,7 +165,7 @@ func (t *ticket) reserve(ctx context.Context, w gate.Work) error {
 	rooms := t.gate.Rooms
 	res, err := rooms.Money.Reserve(ctx, ledger.Request{
 		Org: t.p.Org, Project: t.p.Project, User: t.p.User, Key: t.p.Key, Model: w.Model,
-		IdempotencyKey: w.IdempotencyKey, Estimate: usage(w.Estimate), Life: reservationLife,
+		IdempotencyKey: w.IdempotencyKey, Estimate: usage(w.Estimate), Life: lifeOf(w),
 	})
 	if err != nil {
 		return err
@@ -164,9 +177,16 @@ func (t *ticket) reserve(ctx context.Context, w gate.Work) error {
 		}
 		return refused
 	}
-	t.held, t.money = res.ID, grant
+	t.held, t.money, t.most = res.ID, grant, int64(res.Amount)
 	return nil
 }
+
+// Reservation names what was set aside, for a durable job; "" is nothing.
+func (t *ticket) Reservation() string { return t.held }
+
+// Detach says that the reservation is a durable job's from now on: the ticket
+// ends limits alone. It must not run beside Settle or Release.
+func (t *ticket) Detach() { t.detached = true }
 
 // Principal is who asks.
 func (t *ticket) Principal() gate.Principal {
@@ -181,7 +201,11 @@ func (t *ticket) Settle(ctx context.Context, used gate.Usage) error {
 	t.once.Do(func() {
 		now := t.gate.now()
 		t.gate.Rooms.Limits.Commit(t.grant, need(used, 0), now)
-		if t.held == "" {
+		switch {
+		case t.held == "":
+			return
+		case t.detached: // what it cost, only the job's hook knows
+			t.gate.Rooms.Limits.Commit(t.money, limit.Need{MoneyMicros: t.most}, now)
 			return
 		}
 		res, err := t.gate.Rooms.Money.Settle(context.WithoutCancel(ctx), t.held, usage(used))
@@ -200,6 +224,9 @@ func (t *ticket) Release(ctx context.Context, reason string) error {
 			return
 		}
 		t.gate.Rooms.Limits.Release(t.money, now)
+		if t.detached {
+			return
+		}
 		_, t.err = t.gate.Rooms.Money.Release(context.WithoutCancel(ctx), t.held, reason)
 	})
 	return t.err

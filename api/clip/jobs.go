@@ -23,6 +23,8 @@ import (
 )
 
 const (
+	// tagReservation is where the platform's hook finds what was set aside.
+	tagReservation = "reservation"
 	// KindStill is the kind of jobs that make stills; clips have render.Kind.
 	KindStill = "image"
 	// lookEvery is how long a lost message delays those who wait for a job.
@@ -31,13 +33,16 @@ const (
 	listPage  = 100
 )
 
-// Tied is a ticket that a durable job can take over: Tie runs in the
-// transaction that queues the job, and from its commit on the job's hooks end
-// the reservation, in the transaction in which the job ends. A ticket that
-// cannot is ended by the process that took it, if that lives so long.
-type Tied interface {
+// Detacher is a ticket whose money a durable job takes over: the job keeps the
+// name of the reservation, and the queue's hook ends it in the transaction in
+// which the job ends. What is left of the ticket, such as limits, is ended by
+// the process that took it, if that lives so long.
+type Detacher interface {
 	gate.Ticket
-	Tie(ctx context.Context, tx *db.Tx, j job.Job) error
+	// Reservation names what was set aside; "" is nothing.
+	Reservation() string
+	// Detach says that the reservation is another's from now on.
+	Detach()
 }
 
 // JobsOptions are what Jobs stands on.
@@ -57,7 +62,7 @@ type Jobs struct {
 	quit  context.CancelFunc
 	tasks sync.WaitGroup
 
-	settled sync.Map // id -> chan struct{}, closed when the job's untied ticket has ended
+	settled sync.Map // id -> chan struct{}, closed when the job's ticket has ended
 
 	mu      sync.Mutex
 	waiting map[string]chan struct{} // by job: closed at its next change
@@ -135,30 +140,29 @@ func (v *Jobs) Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, e
 	if err != nil {
 		return serve.Job{}, fmt.Errorf("clip: %w", err)
 	}
+	held, isHeld := t.(Detacher)
+	if isHeld {
+		tags[tagReservation] = held.Reservation()
+	}
 	meta, err := json.Marshal(tags)
 	if err != nil {
 		return serve.Job{}, fmt.Errorf("clip: %w", err)
 	}
-	tied, isTied := t.(Tied)
 	j, _, err := v.o.Queue.Submit(ctx, job.Request{
 		Org: p.Org, Project: p.Project, User: p.User, Key: p.Key, Kind: kind, Model: Model, Body: body, Meta: meta,
-	}, func(tx *db.Tx, j job.Job) error {
-		if !isTied {
-			return nil
-		}
-		return tied.Tie(ctx, tx, j)
-	})
+	}, nil)
 	if err != nil {
 		return serve.Job{}, err
 	}
-	if !isTied {
-		done := make(chan struct{})
-		v.settled.Store(j.ID, done)
-		v.tasks.Go(func() {
-			defer func() { close(done); v.settled.Delete(j.ID) }()
-			v.settle(v.life, t, j.ID)
-		})
+	if isHeld {
+		held.Detach()
 	}
+	done := make(chan struct{})
+	v.settled.Store(j.ID, done)
+	v.tasks.Go(func() {
+		defer func() { close(done); v.settled.Delete(j.ID) }()
+		v.settle(v.life, t, j.ID)
+	})
 	return jobOf(j)
 }
 

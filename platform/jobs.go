@@ -1,0 +1,192 @@
+package platform
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"kuai/format/atomicfile"
+	"kuai/platform/blob"
+	"kuai/platform/db"
+	"kuai/platform/event"
+	"kuai/platform/fetch"
+	"kuai/platform/file"
+	"kuai/platform/job"
+	"kuai/platform/ledger"
+	"kuai/platform/price"
+	"kuai/platform/webhook"
+)
+
+const (
+	keyBytes   = 32
+	cleanAfter = 24 * time.Hour // what killed uploads left
+)
+
+// JobsOptions say where jobs and files live and what makes them.
+type JobsOptions struct {
+	Dir   string // of this node: blobs, keys, jobs at work
+	Blobs string // "" is Dir/blobs; a path, or s3://BUCKET/PREFIX?endpoint=HOST
+	NATS  string // "" is a server in this process; else nats://...
+	Base  string // of signed addresses: https://kuai.example/blobs; "" is /blobs
+
+	Name  string             // of this node's worker
+	Runs  map[string]job.Run // what this node makes; empty: workers elsewhere do
+	Slots int                // jobs at once; 0 is 1
+
+	OutputTTL time.Duration // of what jobs made; 0 is for ever
+	Retain    time.Duration // of jobs after their end; 0 is for ever
+	Fetch     fetch.Options // where call-backs may go
+	// Callback is the address and body that a job's requester wants to be told
+	// its changes at; "" is none. nil: nobody.
+	Callback func(j job.Job) (url string, body []byte)
+}
+
+// Jobs are the rooms of durable jobs. Close ends them.
+type Jobs struct {
+	Bus   event.Bus
+	Files *file.Store
+	Queue *job.Queue
+	Hooks *webhook.Service
+	Fetch *fetch.Client
+
+	drain context.CancelFunc // begins the end of the runner
+	stop  context.CancelFunc
+	made  sync.WaitGroup // the runner
+	work  sync.WaitGroup
+}
+
+// OpenJobs opens the rooms of durable jobs, and begins to make them. The money
+// of a job whose meta has a "reservation" moves in the transaction that ends
+// it.
+func (p *Platform) OpenJobs(ctx context.Context, o JobsOptions) (*Jobs, error) {
+	key, err := blobKey(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("platform: %w", err)
+	}
+	signer := &blob.Signer{Base: cmp.Or(o.Base, "/blobs"), Keys: []blob.Key{key}}
+	blobs, err := openBlobs(ctx, o, signer)
+	if err != nil {
+		return nil, fmt.Errorf("platform: %w", err)
+	}
+	j := &Jobs{Fetch: fetch.New(o.Fetch)}
+	if o.NATS == "" {
+		j.Bus, err = event.Embedded()
+	} else {
+		j.Bus, err = event.Connect(o.NATS)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("platform: %w", err)
+	}
+	j.Files = file.New(file.Options{DB: p.DB, Blobs: blobs, Signer: signer, OutputTTL: o.OutputTTL})
+	j.Hooks = webhook.New(webhook.Options{DB: p.DB, Client: j.Fetch})
+	j.Queue = job.New(job.Options{DB: p.DB, Bus: j.Bus, Keep: j.Files, Hooks: []job.Hook{Settlement(p.Ledger), j.Hooks.Hook(o.Callback)}})
+	j.run(ctx, o)
+	return j, nil
+}
+
+// run begins what runs in the background.
+func (j *Jobs) run(ctx context.Context, o JobsOptions) {
+	var run, drain context.Context
+	run, j.stop = context.WithCancel(context.WithoutCancel(ctx))
+	drain, j.drain = context.WithCancel(run)
+	sweeper := job.NewSweeper(j.Queue, o.Retain, nil)
+	for _, room := range []func(context.Context){sweeper.Run, j.Files.Run, j.Hooks.Run} {
+		j.work.Go(func() { room(run) })
+	}
+	if len(o.Runs) == 0 {
+		return
+	}
+	r := &job.Runner{
+		Desk: j.Queue, Worker: job.Worker{ID: db.NewID("worker"), Name: o.Name, Slots: o.Slots}, Runs: o.Runs, Dir: filepath.Join(o.Dir, "work"),
+	}
+	j.made.Go(func() { _ = r.Run(drain) }) // fails only before it begins, for a directory that OpenJobs made
+}
+
+// Close lets jobs at work finish for some seconds, hands back the others, and
+// ends the rooms. The database stays open.
+func (j *Jobs) Close() error {
+	j.drain()
+	j.made.Wait()
+	j.stop()
+	j.work.Wait()
+	return j.Bus.Close()
+}
+
+// blobKey reads the key that signs addresses, or makes it, so that they outlive
+// a restart.
+func blobKey(dir string) (blob.Key, error) {
+	if err := os.MkdirAll(filepath.Join(dir, "work"), 0o700); err != nil {
+		return blob.Key{}, err
+	}
+	path := filepath.Join(dir, "blobs.key")
+	secret, err := os.ReadFile(path)
+	if err == nil && len(secret) == keyBytes {
+		return blob.Key{ID: "1", Secret: secret}, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return blob.Key{}, err
+	}
+	secret = make([]byte, keyBytes)
+	_, _ = rand.Read(secret) // never fails
+	err = atomicfile.WriteBytes(path, secret)
+	if err == nil {
+		err = os.Chmod(path, 0o600)
+	}
+	return blob.Key{ID: "1", Secret: secret}, err
+}
+
+func openBlobs(ctx context.Context, o JobsOptions, signer *blob.Signer) (blob.Store, error) {
+	if strings.HasPrefix(o.Blobs, "s3://") {
+		s3, err := blob.ParseS3(o.Blobs)
+		if err != nil {
+			return nil, err
+		}
+		s3.Signer, s3.Spool = signer, filepath.Join(o.Dir, "work")
+		return blob.NewS3(ctx, s3)
+	}
+	d, err := blob.NewDir(cmp.Or(o.Blobs, filepath.Join(o.Dir, "blobs")), signer)
+	if err != nil {
+		return nil, err
+	}
+	return d, d.Clean(cleanAfter)
+}
+
+// Settlement is the hook that moves a job's money, exactly once: it is charged
+// for what a job that is done used, and given back for all others.
+func Settlement(l *ledger.Ledger) job.Hook {
+	return func(ctx context.Context, tx *db.Tx, j job.Job, do []job.Action) error {
+		var m struct {
+			Reservation string `json:"reservation"`
+		}
+		if err := json.Unmarshal(j.Meta, &m); err != nil || m.Reservation == "" {
+			return nil //nolint:nilerr // the submitter's own meta: nothing was reserved
+		}
+		for _, a := range do {
+			var err error
+			switch a {
+			case job.Settle:
+				used := price.Usage{"requests": 1}
+				for d, n := range j.Result.Usage {
+					used[price.Dimension(d)] = n
+				}
+				_, err = l.Settle(ctx, tx, m.Reservation, used)
+			case job.Refund:
+				_, err = l.Release(ctx, tx, m.Reservation, string(j.State))
+			case job.Wake, job.Stop, job.Bury:
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
