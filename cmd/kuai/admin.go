@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,16 +21,10 @@ import (
 // errNoOrg says that the installation is empty.
 var errNoOrg = errors.New("there is no organisation yet")
 
-// databaseURL is where the platform keeps its truth: what --database or
-// KUAI_DATABASE says, else a file below --data.
-func (a *app) databaseURL(flag string) string {
-	return firstOf(flag, os.Getenv("KUAI_DATABASE"), filepath.Join(a.data, "kuai.db"))
-}
-
 // admin is the operator at the command line.
 type admin struct {
 	*app
-	database string
+	database *string
 }
 
 // desk is the opened database with what stands on it.
@@ -44,7 +36,7 @@ type desk struct {
 
 // with opens the database for the time of a command.
 func (a *admin) with(ctx context.Context, f func(d desk) error) error {
-	d, err := db.Open(ctx, a.databaseURL(a.database))
+	d, err := a.openDatabase(ctx, *a.database, false)
 	if err != nil {
 		return err
 	}
@@ -64,7 +56,7 @@ server sees a change within five seconds.`,
 		Example: "  kuai admin init\n  kuai admin key create --name app --scope chat\n  kuai admin limit set project PROJECT images_per_day 100",
 		RunE:    group,
 	}
-	cmd.PersistentFlags().StringVar(&ad.database, "database", "", "a file or a postgres:// URL (environment: KUAI_DATABASE; default kuai.db below --data)")
+	ad.database = databaseFlag(cmd.PersistentFlags())
 	cmd.AddCommand(ad.initCommand(), ad.orgCommand(), ad.projectCommand(), ad.userCommand(), ad.keyCommand(), ad.limitCommand(), ad.auditCommand())
 	return cmd
 }
