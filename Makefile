@@ -33,6 +33,15 @@ bench-peers: ## f32 products beside OpenBLAS, language models beside llama.cpp, 
 	@tools/peers/gemm.sh
 	@tools/peers/text.sh
 
+# The clients come from npm into a cache directory; NODE_CACHE=dir chooses it,
+# RECORD=dir writes down their requests for the replay in make test.
+NODE_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kuai-conformance
+.PHONY: conformance
+conformance: build ## the official clients from npm against kuai serve; writes docs/conformance.md
+	@command -v npm >/dev/null || { echo "SKIP conformance: no npm"; exit 0; }; \
+	mkdir -p "$(NODE_CACHE)" && cp tools/conformance/* "$(NODE_CACHE)/" && cd "$(NODE_CACHE)" && npm ci --no-audit --no-fund --silent && \
+	node run.mjs "$(CURDIR)/bin/kuai" "$(CURDIR)/docs/conformance.md" $(if $(RECORD),"$(abspath $(RECORD))")
+
 .PHONY: readme
 readme: ## run the README's commands: the blocks that begin ```sh run
 	@awk '/^```sh run$$/ { on = 1; next } /^```$$/ { on = 0 } on' README.md | bash -exuo pipefail

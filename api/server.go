@@ -22,6 +22,7 @@ import (
 	"kuai/api/minimax"
 	"kuai/api/ollama"
 	"kuai/api/openai"
+	"kuai/api/openapi"
 	"kuai/api/talk"
 	"kuai/api/wire"
 	"kuai/character/converse"
@@ -73,6 +74,7 @@ func Handler(rooms Rooms) http.Handler {
 		accounts.Register(m, accounts.Rooms{Accounts: p.Accounts, Limits: p.Limits, DB: p.DB})
 		kuai.RegisterMoney(m, p.Ledger, rooms.Gate)
 	}
+	m.Get("/v1/openapi.yaml", openapi.Handler)
 	m.Get(file.LinkPath+"{kind}/{id}/{name}", download(rooms, clips))
 	m.HandleFunc("/anthropic/*", anthropic.Unknown)
 	m.HandleFunc("/v2/*", minimax.Unknown2)

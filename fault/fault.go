@@ -32,6 +32,12 @@ const (
 	Internal        Code = "internal"         // our fault; ID leads to the log
 )
 
+// Codes lists them all, so that a dialect can be checked to know each.
+var Codes = []Code{
+	Invalid, Unauthenticated, Forbidden, NotFound, Conflict, TooLarge, RateLimited, NoBalance, Moderated, Unsupported,
+	TooLong, Overloaded, Timeout, Cancelled, Internal,
+}
+
 // Error is what a client is told. Cause is for the log alone.
 type Error struct {
 	Code       Code

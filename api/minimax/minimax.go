@@ -36,7 +36,7 @@ type handler struct{ Rooms }
 // Register adds the routes.
 func Register(m chi.Router, rooms Rooms) {
 	h := &handler{rooms}
-	m.Post("/v1/text/chatcompletion_v2", openai.Complete(rooms.Talks, failed, "minimax", openai.Additions{Fields: ChatFields, Usage: true}))
+	m.Post("/v1/text/chatcompletion_v2", openai.Complete(rooms.Talks, failed, "minimax", openai.Additions{Fields: ChatFields, All: true}))
 
 	m.Post("/v1/video_generation", h.createVideo)
 	m.Get("/v1/query/video_generation", h.queryVideo)

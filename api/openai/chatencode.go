@@ -25,7 +25,7 @@ func (h *handler) complete(w http.ResponseWriter, r *http.Request) {
 // Additions are what a dialect that is OpenAI's otherwise adds to it.
 type Additions struct {
 	Fields map[string]any // of every answer
-	Usage  bool           // also of streams, unasked; else the fields are for those alone who name MiniMax's models
+	All    bool           // for everyone, not only for those who name MiniMax's models
 }
 
 // Complete answers a conversation in OpenAI's shape, with additions; failed
@@ -49,7 +49,7 @@ func Complete(room *talk.Room, failed func(http.ResponseWriter, *http.Request, e
 		}
 		defer Settle(r, reply)
 		extra := add.Fields
-		if !add.Usage && !talk.IsMiniMax(q.Model) {
+		if !add.All && !talk.IsMiniMax(q.Model) {
 			extra = nil
 		}
 		e := &chatEncoder{
@@ -57,7 +57,7 @@ func Complete(room *talk.Room, failed func(http.ResponseWriter, *http.Request, e
 			probs: q.LogProbs, split: q.SplitReasoning, extra: extra, vocab: reply.Talker,
 		}
 		if q.Stream {
-			e.stream(r, w, reply, q.Options.Usage || add.Usage)
+			e.stream(r, w, reply, q.Options.Usage)
 			return
 		}
 		m, err := reply.All(r.Context())
@@ -233,14 +233,18 @@ func (e *chatEncoder) stream(r *http.Request, w http.ResponseWriter, reply *talk
 		return
 	}
 	reason := string(reply.Reason)
-	if delta(chatMessage{}, &reason) != nil {
+	end := e.completion("chat.completion.chunk", chatChoice{Delta: &chatMessage{}, LogProbs: e.logProbs(reply.Tokens()), Finish: &reason})
+	if u := usageOf(reply.Usage); e.extra != nil { // MiniMax tells it unasked
+		end.Usage = &u
+	}
+	if s.Send("", e.with(end)) != nil {
 		return
 	}
 	if usage {
 		last := e.completion("chat.completion.chunk")
 		u := usageOf(reply.Usage)
 		last.Usage = &u
-		if s.Send("", e.with(last)) != nil {
+		if s.Send("", last) != nil {
 			return
 		}
 	}

@@ -113,13 +113,13 @@ func callSchema(tools []prompt.Tool) (*schema.Schema, error) {
 			`{"type":"object","properties":{"name":{"const":%s},"arguments":%s},"required":["name","arguments"],"additionalProperties":false}`, name, parameters))
 	}
 	if len(branches) == 1 {
-		return schema.Compile(branches[0])
+		return schema.CompileTight(branches[0])
 	}
 	all, err := json.Marshal(map[string]any{"anyOf": branches})
 	if err != nil {
 		return nil, err
 	}
-	return schema.Compile(all)
+	return schema.CompileTight(all)
 }
 
 var errNoCall = errors.New("talk: the answer ended before the call was whole")

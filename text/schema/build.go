@@ -31,6 +31,8 @@ type builder struct {
 	root *node
 	done map[*node]sym // what was begun: references may go in circles
 	met  map[[2]*node]bool
+
+	tight bool // no white space between values
 }
 
 // schema builds the symbol of a schema.

@@ -23,13 +23,21 @@ func (b *builder) shared(name string, build func() sym) sym {
 func (b *builder) space() sym {
 	return b.shared("space", func() sym {
 		g := b.g
+		if b.tight {
+			return g.alt(nil)
+		}
 		return g.alt(nil, g.lit(" "), []sym{g.single['\n'], g.repeat(g.class(' ', ' ', '\t', '\t'), 0, 40)})
 	})
 }
 
 // gap is the space after a colon.
 func (b *builder) gap() sym {
-	return b.shared("gap", func() sym { return b.g.alt(nil, b.g.lit(" ")) })
+	return b.shared("gap", func() sym {
+		if b.tight {
+			return b.g.alt(nil)
+		}
+		return b.g.alt(nil, b.g.lit(" "))
+	})
 }
 
 // any is any value.

@@ -74,7 +74,13 @@ type Schema struct {
 }
 
 // Compile reads a JSON schema.
-func Compile(source []byte) (*Schema, error) {
+func Compile(source []byte) (*Schema, error) { return compile(source, false) }
+
+// CompileTight is Compile for JSON without white space between values, which no
+// person reads: a small model may otherwise spend its answer on indentation.
+func CompileTight(source []byte) (*Schema, error) { return compile(source, true) }
+
+func compile(source []byte, tight bool) (*Schema, error) {
 	if len(source) > maxSource {
 		return nil, fmt.Errorf("schema: %d bytes, more than %d", len(source), maxSource)
 	}
@@ -83,7 +89,7 @@ func Compile(source []byte) (*Schema, error) {
 		return nil, err
 	}
 	g := newGrammar()
-	b := &builder{g: g, root: doc, done: map[*node]sym{}, met: map[[2]*node]bool{}}
+	b := &builder{g: g, root: doc, done: map[*node]sym{}, met: map[[2]*node]bool{}, tight: tight}
 	start, err := b.schema(doc, "#")
 	if err != nil {
 		return nil, err
