@@ -28,7 +28,8 @@ func (a *app) evalCompanionCommand() *cobra.Command {
 	var model string
 	var texts []string
 	quick := false
-	ladder := 0
+	l := talkeval.LadderConfig{Facts: 96, Questions: 96, Seed: 1, Exact: true, Bits: []int{4}}
+	top := 0
 	cmd := &cobra.Command{
 		Use:   "companion",
 		Short: "Ask a companion model what its memory pack says, and what it does not",
@@ -36,9 +37,15 @@ func (a *app) evalCompanionCommand() *cobra.Command {
 Chinese whose names, values and wordings training never showed; the answer
 stands in the memory pack before the question, or nowhere. Measure bits a byte
 of texts' held-out parts, and how many replies loop, break off or change the
-language.`,
-		Example: "  kuai eval companion -m runs/nano/model --text dialogues.txt.gz --json",
-		Args:    exactArgs(0, "none"),
+language.
+
+With --ladder N, ask instead for 96 made-up facts among chatter of up to N tokens:
+what the model recalls from its own window, kept exactly in memory (512 bytes a
+token for the built-in model) and in rooms, files of some hundred bytes a token
+that each question scans.`,
+		Example: `  kuai eval companion -m runs/nano/model --text dialogues.txt.gz --json
+  kuai eval companion --ladder 3000000 --room 4,8`,
+		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if quick {
 				c.Questions, c.Documents, c.Replies = 10, 20, 10
@@ -53,40 +60,62 @@ language.`,
 			if a.terminal() {
 				c.View = func(what string) { _, _ = fmt.Fprintf(a.Err, "\r\033[K%s", what) }
 			}
-			return a.evalCompanion(cmd.Context(), model, c, ladder)
+			if l.Most > 0 {
+				l.View = c.View
+				return a.evalLadder(cmd.Context(), model, l, top)
+			}
+			return a.evalCompanion(cmd.Context(), model, c)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&model, "model", "m", builtinText, "directory of the model")
 	f.StringArrayVar(&texts, "text", nil, "text whose held-out part is measured, .gz or plain; may be given again")
 	f.IntVar(&c.Questions, "questions", c.Questions, "questions of each kind and language")
-	f.IntVar(&ladder, "ladder", 0, "instead: made-up facts recalled from a window of up to so many tokens, without a memory")
+	f.IntVar(&l.Most, "ladder", 0, "instead: made-up facts recalled from a window of up to so many tokens, without a memory")
+	f.BoolVar(&l.Exact, "exact", l.Exact, "ladder: with the window in memory")
+	f.IntSliceVar(&l.Bits, "room", l.Bits, "ladder: with the window in rooms whose keys have so many bits, 4 or 8")
+	f.IntVar(&top, "top", 0, "ladder: positions of a room that a token attends to, the best (0: 64, -1: all)")
+	f.StringVar(&l.Dir, "scratch", "", "ladder: directory for the rooms, which are removed (default: the system's)")
 	f.BoolVar(&quick, "quick", false, "a sample with the same names")
 	return cmd
 }
 
-func (a *app) evalCompanion(ctx context.Context, model string, c talkeval.Config, ladder int) error {
+func (a *app) evalCompanion(ctx context.Context, model string, c talkeval.Config) error {
+	return a.onModel(model, text.Options{}, func(m *text.Model, _ *par.Pool) (*report.Report, error) {
+		return talkeval.Run(ctx, m, c)
+	})
+}
+
+func (a *app) evalLadder(ctx context.Context, model string, l talkeval.LadderConfig, top int) error {
+	for _, bits := range l.Bits {
+		if bits != 4 && bits != 8 {
+			return usage(fmt.Errorf("--room %d: keys have 4 or 8 bits", bits))
+		}
+	}
+	return a.onModel(model, text.Options{Top: top, PrefixBytes: -1}, func(m *text.Model, pool *par.Pool) (*report.Report, error) {
+		l.Pool = pool
+		return talkeval.Ladder(ctx, m, l)
+	})
+}
+
+// onModel opens a model, and prints what is measured of it.
+func (a *app) onModel(model string, o text.Options, measure func(m *text.Model, pool *par.Pool) (*report.Report, error)) error {
 	path, err := a.findText(model)
 	if err != nil {
 		return err
 	}
-	pool := par.New(0)
-	defer pool.Close()
-	m, err := text.Open(path, text.Options{Pool: pool})
+	o.Pool = par.New(0)
+	defer o.Pool.Close()
+	m, err := text.Open(path, o)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = m.Close() }()
-	var rep *report.Report
-	if ladder > 0 {
-		rep, err = talkeval.Ladder(ctx, m, talkeval.LadderConfig{Facts: 96, Questions: 48, Most: ladder, Seed: 1, View: c.View})
-	} else {
-		rep, err = talkeval.Run(ctx, m, c)
-	}
+	rep, err := measure(m, o.Pool)
 	if err != nil {
 		return err
 	}
-	if c.View != nil {
+	if a.terminal() {
 		_, _ = fmt.Fprint(a.Err, "\r\033[K")
 	}
 	rep.Model = filepath.Base(filepath.Dir(filepath.Clean(model))) + "/" + filepath.Base(model)
