@@ -85,7 +85,7 @@ func (s Shape) check() error {
 
 // keys and values are the bytes of a head's in a block, without the scales.
 func (s Shape) keys() int   { return BlockLen * attn.ScanWidth(s.D) * s.Bits / 8 }
-func (s Shape) values() int { return BlockLen * (s.D + lanes - 1) / lanes * lanes }
+func (s Shape) values() int { return BlockLen * ((s.D + lanes - 1) / lanes * lanes) }
 
 // keyBytes and valueBytes are the bytes of a block in its files.
 func (s Shape) keyBytes() int {

@@ -105,6 +105,16 @@ func TestBlock(t *testing.T) {
 	}
 }
 
+// TestBytes checks what a position takes for the built-in model.
+func TestBytes(t *testing.T) {
+	t.Parallel()
+	for bits, want := range map[int]float64{4: 34 + 66 + 4 + 0.5, 8: 66 + 66 + 4 + 0.5} {
+		if got := (Shape{Bits: bits, Layers: 1, Heads: 1, D: 64}).BytesPerPosition(); got != want {
+			t.Errorf("%d bits: %v bytes, want %v", bits, got, want)
+		}
+	}
+}
+
 // TestPutEdges takes what is no number.
 func TestPutEdges(t *testing.T) {
 	t.Parallel()
