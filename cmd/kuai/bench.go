@@ -67,10 +67,11 @@ func (a *app) benchCommand() *cobra.Command {
 	}
 	vid.Flags().StringVar(&model, "model", "", "directory of a video model (default: the built-in one)")
 	txt := a.benchTextCommand(&quick)
-	for _, c := range []*cobra.Command{kern, vid, txt} {
+	mem := a.benchMemoryCommand(&quick)
+	for _, c := range []*cobra.Command{kern, vid, txt, mem} {
 		c.Flags().BoolVar(&quick, "quick", false, "a sample in under 40 seconds")
 	}
-	cmd.AddCommand(kern, vid, txt)
+	cmd.AddCommand(kern, vid, txt, mem)
 	return cmd
 }
 

@@ -126,7 +126,7 @@ func (a *app) evalMemoryCommand() *cobra.Command {
 	c := memoryeval.LifeConfig{Most: 80_000, Questions: 60, Seed: 1, Split: companion.Test}
 	var model, locomo, plots string
 	var filler []string
-	var who replierFlags
+	var needles needleFlags
 	answers, quick := false, false
 	trained := false
 	cmd := &cobra.Command{
@@ -140,9 +140,12 @@ never told. Names, values and wordings are those that training never showed.
 With --locomo FILE, measure instead which turns are found for the questions of the
 published LoCoMo conversations, as they are and among filler drawn from text files;
 with --answers, let a model answer them out of the memory's packs, scored as LoCoMo's
-own scorer does.`,
+own scorer does. With --needles N or --mrniah FILE, have replies repeated that were
+given a quarter, half or three quarters into a long dialogue, scored as MR-NIAH's
+scorer does.`,
 		Example: `  kuai eval memory -m runs/nano/model --characters 800000 --json
-  kuai eval memory --locomo locomo10.json --answers --url http://localhost:8080/v1 --served big-model
+  kuai eval memory --needles 30 --characters 1000000
+  kuai eval memory --locomo locomo10.json --answers -m http://localhost:8080/v1#big-model
   kuai eval memory --locomo locomo10.json --filler dialogues.txt.gz --characters 8000000`,
 		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -152,18 +155,25 @@ own scorer does.`,
 			if trained {
 				c.Split = companion.Train
 			}
-			if err := who.check(); err != nil {
-				return err
-			}
 			switch {
+			case needles.asked():
+				if !cmd.Flags().Changed("characters") {
+					c.Most = memoryeval.NeedleSizes[len(memoryeval.NeedleSizes)-1]
+				}
+				if quick {
+					needles.each, c.Most = min(3, max(needles.each, 1)), min(c.Most, 100_000)
+				}
+				return a.evalNeedles(cmd.Context(), model, needles, c)
+			case needles.whole:
+				return usage(errors.New("--whole needs --needles N or --mrniah FILE"))
 			case locomo != "" && answers:
 				n := memoryeval.AnswersConfig{View: c.View}
 				if quick {
 					n.Questions = 20
 				}
-				return a.evalLocomoAnswers(cmd.Context(), locomo, model, who, n)
-			case answers || who.url != "":
-				return usage(errors.New("--answers and --url need --locomo FILE"))
+				return a.evalLocomoAnswers(cmd.Context(), locomo, model, n)
+			case answers:
+				return usage(errors.New("--answers needs --locomo FILE"))
 			case locomo != "":
 				return a.evalLocomo(cmd.Context(), locomo, filler, c)
 			}
@@ -174,16 +184,16 @@ own scorer does.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&model, "model", "m", builtinText, "directory of the model")
+	f.StringVarP(&model, "model", "m", builtinText, "directory of the model; to answer questions of published sets any language model, or https://host/v1#model")
 	f.IntVar(&c.Most, "characters", c.Most, "of the largest lives: 8000, 80000, 800000 or 8000000")
 	f.StringVar(&locomo, "locomo", "", "file of LoCoMo conversations, .gz or plain")
 	f.StringArrayVar(&filler, "filler", nil, "file of text for the haystack, .gz or plain; may be given again")
 	f.IntVar(&c.Questions, "questions", c.Questions, "at most, of a life")
 	f.StringVar(&plots, "plots", "", "directory for drawings of the answers and of a turn's time")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "which lives")
+	needles.add(f)
 	f.BoolVar(&answers, "answers", false, "with --locomo: have the questions answered, and score the replies")
 	f.BoolVar(&quick, "quick", false, "a sample with the same names")
-	who.add(f)
 	f.BoolVar(&trained, "trained", false, "lives in the words that training shows: for tuning, and to see what did not generalise")
 	return cmd
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 
@@ -13,52 +15,58 @@ import (
 	talkeval "kuai/eval/talk"
 	"kuai/internal/report"
 	"kuai/par"
+	"kuai/serve/chat"
+	"kuai/serve/upstream"
 	"kuai/text"
 )
 
-// replierFlags say who answers out of memory packs: a model of the kuai
-// architecture, or one that is served elsewhere.
-type replierFlags struct{ url, served string }
-
-func (r *replierFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&r.url, "url", "", "let a model answer that is served there, such as http://localhost:8080/v1 (the key: OPENAI_API_KEY)")
-	f.StringVar(&r.served, "served", "", "the name of the model at --url")
-}
-
-func (r *replierFlags) check() error {
-	if (r.url == "") != (r.served == "") {
-		return usage(errors.New("--url and --served go together"))
-	}
-	return nil
-}
-
-// withReplier calls f with who answers, and names them in the report.
-func (a *app) withReplier(ctx context.Context, r replierFlags, model, task string, f func(context.Context, memoryeval.Replier) (*report.Report, error)) error {
-	if r.url != "" {
-		rep, err := f(ctx, &memoryeval.Served{URL: r.url, Model: r.served, Key: os.Getenv("OPENAI_API_KEY"), Task: task})
+// openReplier opens who answers out of memory packs: a companion model, any
+// other language model through its chat template, or one of another server.
+// Those are told their task.
+func (a *app) openReplier(ctx context.Context, model, task string) (memoryeval.Replier, func() error, error) {
+	if upstream.Is(model) {
+		c, err := upstream.New(model, cmp.Or(os.Getenv(upstreamKey), os.Getenv("OPENAI_API_KEY")))
 		if err != nil {
-			return err
+			return nil, nil, usage(fmt.Errorf("--model: %w", err))
 		}
-		rep.Model = r.served + " at " + r.url
-		return a.printAfterView(rep)
+		return memoryeval.NewUpstream(c, task), func() error { return nil }, nil
 	}
 	path, err := a.findText(model)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	pool := par.New(0)
-	defer pool.Close()
 	m, err := text.Open(path, text.Options{Pool: pool})
+	if err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	s, err := talkeval.NewSpeaker(m)
+	if err == nil {
+		return s, func() error { defer pool.Close(); return m.Close() }, nil
+	}
+	err = m.Close()
+	pool.Close()
+	if err != nil {
+		return nil, nil, err
+	}
+	pool = par.New(0)
+	l, err := chat.Open(context.WithoutCancel(ctx), path, text.Options{Pool: pool}, chat.Options{})
+	if err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	return memoryeval.NewLocal(l.Talker, task), func() error { defer pool.Close(); return l.Close() }, nil
+}
+
+// withReplier prints the report of f, which it calls with who answers.
+func (a *app) withReplier(ctx context.Context, model, task string, f func(memoryeval.Replier) (*report.Report, error)) error {
+	who, done, err := a.openReplier(ctx, model, task)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = m.Close() }()
-	speaker, err := talkeval.NewSpeaker(m)
-	if err != nil {
-		return fmt.Errorf("%s: %w", model, err)
-	}
-	rep, err := f(ctx, speaker)
-	if err != nil {
+	rep, err := f(who)
+	if err := errors.Join(err, done()); err != nil {
 		return err
 	}
 	rep.Model = modelName(model)
@@ -66,8 +74,11 @@ func (a *app) withReplier(ctx context.Context, r replierFlags, model, task strin
 }
 
 func modelName(model string) string {
-	if model == builtinText {
+	switch {
+	case model == builtinText:
 		return "built-in companion"
+	case upstream.Is(model):
+		return model
 	}
 	return filepath.Base(filepath.Dir(filepath.Clean(model))) + "/" + filepath.Base(model)
 }
@@ -79,12 +90,64 @@ func (a *app) printAfterView(rep *report.Report) error {
 	return a.print(rep)
 }
 
-func (a *app) evalLocomoAnswers(ctx context.Context, path, model string, r replierFlags, c memoryeval.AnswersConfig) error {
+func (a *app) evalLocomoAnswers(ctx context.Context, path, model string, c memoryeval.AnswersConfig) error {
 	set, err := memoryeval.OpenLoCoMo(path)
 	if err != nil {
 		return err
 	}
-	return a.withReplier(ctx, r, model, memoryeval.TaskAnswer, func(ctx context.Context, who memoryeval.Replier) (*report.Report, error) {
+	return a.withReplier(ctx, model, memoryeval.TaskAnswer, func(who memoryeval.Replier) (*report.Report, error) {
 		return memoryeval.LocomoAnswers(ctx, set, who, c)
+	})
+}
+
+// needleFlags say which needles are looked for, and where.
+type needleFlags struct {
+	files []string
+	each  int
+	whole bool
+}
+
+func (n *needleFlags) add(f *pflag.FlagSet) {
+	f.StringArrayVar(&n.files, "mrniah", nil, "file of MiniMax's MR-NIAH: replies to be repeated out of long dialogues; may be given again")
+	f.IntVar(&n.each, "needles", 0, "instead of a life: replies to be repeated out of so many generated dialogues of each length and language, or of a file")
+	f.BoolVar(&n.whole, "whole", false, "with needles: the model reads the whole dialogue, without a memory")
+}
+
+func (n *needleFlags) asked() bool { return len(n.files) > 0 || n.each > 0 }
+
+// cases are the files' one after the other, or generated ones of up to so many
+// characters.
+func (n *needleFlags) cases(seed uint64, most int) iter.Seq2[memoryeval.NeedleCase, error] {
+	if len(n.files) == 0 {
+		return memoryeval.MakeNeedles(seed, n.each, most)
+	}
+	return func(yield func(memoryeval.NeedleCase, error) bool) {
+		for _, path := range n.files {
+			f, err := os.Open(path)
+			if err != nil {
+				yield(memoryeval.NeedleCase{}, err)
+				return
+			}
+			for c, err := range memoryeval.ReadNeedles(f) {
+				if err != nil {
+					err = fmt.Errorf("%s: %w", path, err)
+				}
+				if !yield(c, err) {
+					_ = f.Close()
+					return
+				}
+			}
+			_ = f.Close() // was read
+		}
+	}
+}
+
+func (a *app) evalNeedles(ctx context.Context, model string, n needleFlags, c memoryeval.LifeConfig) error {
+	cfg := memoryeval.NeedlesConfig{Each: n.each, Whole: n.whole, Unit: "characters", View: c.View}
+	if len(n.files) > 0 {
+		cfg.Unit = "tokens, as its files say"
+	}
+	return a.withReplier(ctx, model, memoryeval.TaskRepeat, func(who memoryeval.Replier) (*report.Report, error) {
+		return memoryeval.Needles(ctx, who, n.cases(c.Seed, c.Most), cfg)
 	})
 }

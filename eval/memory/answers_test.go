@@ -3,7 +3,6 @@ package memory
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"kuai/internal/report"
+	"kuai/serve/upstream"
 )
 
 func values(rep *report.Report) map[string]float64 {
@@ -62,37 +62,30 @@ func TestLocomoAnswers(t *testing.T) {
 	}
 }
 
-// TestServed asks a model that is served, and is told what goes wrong.
-func TestServed(t *testing.T) {
+// TestUpstream asks a model of another server, and is told what goes wrong.
+func TestUpstream(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var in struct {
-			Model    string
-			Messages []Message
-		}
-		if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.URL.Path != "/v1/chat/completions" || r.Header.Get("Authorization") != "Bearer k" {
+		var in struct{ Messages []Message }
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.URL.Path != "/v1/chat/completions" || in.Messages[0].Content != TaskAnswer {
 			http.Error(w, "what?", http.StatusBadRequest)
 			return
 		}
-		if in.Model == "empty" {
-			_, _ = io.WriteString(w, `{"choices": []}`)
-			return
-		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"choices": []any{map[string]any{"message": Message{"assistant", " " + in.Messages[1].Content + "\n"}}}})
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"choices": []any{map[string]any{"message": Message{Role: "assistant", Content: " " + in.Messages[1].Content + "\n"}}}})
 	}))
 	defer s.Close()
-	got, err := (&Served{URL: s.URL + "/v1/", Model: "m", Key: "k", Task: TaskAnswer}).Answer(t.Context(), "pack", "question")
-	if err != nil || got != "pack\nquestion" {
+	c, err := upstream.New(s.URL+"/v1#m", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := NewUpstream(c, TaskAnswer).Answer(t.Context(), "pack", "question"); err != nil || got != "pack\nquestion" {
 		t.Errorf("%q, %v", got, err)
 	}
-	for _, bad := range []Served{{URL: s.URL + "/v1", Model: "m"}, {URL: s.URL + "/v1", Model: "empty", Key: "k"}, {URL: "http://127.0.0.1:1/v1"}, {URL: ":"}} {
-		if _, err := bad.Answer(t.Context(), "", ""); err == nil {
-			t.Errorf("%+v: no error", bad)
-		}
+	if _, err := NewUpstream(c, "else").Answer(t.Context(), "", ""); err == nil {
+		t.Error("no error")
 	}
-	for text, want := range map[string]int{"": 0, "four": 1, "fours": 2, "你好": 2, "你好ab": 3} {
-		if got := (&Served{}).Tokens(text); got != want {
-			t.Errorf("%q: %d tokens, want %d", text, got, want)
-		}
+	if n := NewUpstream(c, "").Tokens("four"); n != 2 {
+		t.Errorf("%d tokens", n)
 	}
 }

@@ -1,20 +1,18 @@
 package memory
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
-	"unicode/utf8"
+
+	"kuai/serve/chat"
+	"kuai/serve/upstream"
+	"kuai/text/prompt"
 )
 
 const (
-	maxServedReply = 1 << 20 // bytes
-	servedTokens   = 256     // of a reply
-	charsPerToken  = 4       // of English; elsewhere a character counts as a token
+	servedTokens  = 256 // of a reply
+	bytesPerToken = 3   // where the tokenizer is elsewhere
 )
 
 // What a served model is told before a pack and a question: that it may answer
@@ -26,70 +24,62 @@ const (
 		"Do what the user asks: repeat word for word what you said then, and nothing else."
 )
 
-// Served is a model behind the OpenAI protocol: what kuai serve, llama.cpp,
-// vLLM and the large providers speak. It is a Replier and a Talker.
+// Message is a part of a conversation: its role is system, user or assistant.
+type Message = upstream.Message
+
+// Served is any language model, of this machine or another server, by the
+// likeliest tokens. It is a Replier and a Talker.
 type Served struct {
-	URL   string // up to /v1
-	Model string
-	Key   string // "" for none
-	Task  string // the system prompt before a pack
+	task   string
+	talk   func(context.Context, []Message) (string, error)
+	tokens func(string) int
 }
 
-// Message is a part of a conversation as the protocol has it.
-type Message struct {
-	Role    string `json:"role"` // system, user or assistant
-	Content string `json:"content"`
-}
-
-// Answer answers a question with a memory pack before it, by the likeliest
-// tokens.
-func (s *Served) Answer(ctx context.Context, pack, question string) (string, error) {
-	return s.Talk(ctx, []Message{{"system", s.Task}, {"user", pack + "\n" + question}})
-}
-
-// Tokens estimates a text's tokens: the model's own tokenizer is elsewhere.
-func (s *Served) Tokens(text string) int {
-	n := utf8.RuneCountInString(text)
-	latin := 0
-	for i := range len(text) {
-		if text[i] < utf8.RuneSelf {
-			latin++
-		}
+// NewUpstream returns a model of another server; task is what it is told
+// before a pack.
+func NewUpstream(c *upstream.Client, task string) *Served {
+	return &Served{
+		task: task,
+		talk: func(ctx context.Context, m []Message) (string, error) {
+			return c.Chat(ctx, upstream.Request{Messages: m, MaxTokens: servedTokens, TopP: 1}, nil)
+		},
+		tokens: func(s string) int { return (len(s) + bytesPerToken - 1) / bytesPerToken },
 	}
-	return n - latin + (latin+charsPerToken-1)/charsPerToken
 }
+
+// NewLocal returns a model of this machine that has a chat template.
+func NewLocal(t *chat.Talker, task string) *Served {
+	return &Served{
+		task: task,
+		talk: func(ctx context.Context, all []Message) (string, error) {
+			var in prompt.Input
+			for _, m := range all {
+				in.Messages = append(in.Messages, prompt.Message{Role: m.Role, Content: m.Content})
+			}
+			a, err := t.Ask(ctx, in, chat.Request{MaxTokens: servedTokens})
+			if err != nil {
+				return "", err
+			}
+			reply, _, err := a.ReadAll(context.WithoutCancel(ctx), nil) // the engine ends it when ctx does
+			return reply.Content, err
+		},
+		tokens: func(s string) int { return len(t.Tokens([]prompt.Segment{{Text: s, Literal: true}})) },
+	}
+}
+
+// Answer answers a question with a memory pack before it.
+func (s *Served) Answer(ctx context.Context, pack, question string) (string, error) {
+	return s.Talk(ctx, []Message{{Role: "system", Content: s.task}, {Role: "user", Content: pack + "\n" + question}})
+}
+
+// Tokens counts a text's tokens, or estimates them.
+func (s *Served) Tokens(text string) int { return s.tokens(text) }
 
 // Talk returns the reply to a whole conversation.
 func (s *Served) Talk(ctx context.Context, messages []Message) (string, error) {
-	body, err := json.Marshal(map[string]any{"model": s.Model, "messages": messages, "temperature": 0, "max_tokens": servedTokens})
-	if err != nil {
-		return "", err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(s.URL, "/")+"/chat/completions", bytes.NewReader(body))
+	reply, err := s.talk(ctx, messages)
 	if err != nil {
 		return "", fmt.Errorf("memory: %w", err)
 	}
-	req.Header.Set("Content-Type", "application/json")
-	if s.Key != "" {
-		req.Header.Set("Authorization", "Bearer "+s.Key)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return "", fmt.Errorf("memory: %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, maxServedReply))
-	if err != nil {
-		return "", fmt.Errorf("memory: %s: %w", s.URL, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("memory: %s: %s: %.300s", s.URL, resp.Status, b)
-	}
-	var out struct {
-		Choices []struct{ Message Message }
-	}
-	if err := json.Unmarshal(b, &out); err != nil || len(out.Choices) == 0 {
-		return "", fmt.Errorf("memory: %s: a reply without choices: %.300s", s.URL, b)
-	}
-	return strings.TrimSpace(out.Choices[0].Message.Content), nil
+	return strings.TrimSpace(reply), nil
 }

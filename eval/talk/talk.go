@@ -15,6 +15,7 @@ import (
 	"kuai/companion/fact"
 	"kuai/internal/report"
 	"kuai/kernel/vec"
+	"kuai/serve/upstream"
 	"kuai/text"
 	"kuai/text/sample"
 	"kuai/train/talk"
@@ -85,6 +86,21 @@ func NewSpeaker(m *text.Model) (*Speaker, error) {
 // tokens.
 func (s *Speaker) Answer(ctx context.Context, pack, question string) (string, error) {
 	reply, _, err := s.e.reply(ctx, companion.Sample{{Role: companion.Memory, Text: pack}, {Role: companion.User, Text: question}}, nil)
+	return reply, err
+}
+
+// Talk answers a whole conversation, by the likeliest tokens.
+func (s *Speaker) Talk(ctx context.Context, messages []upstream.Message) (string, error) {
+	roles := map[string]companion.Role{"system": companion.System, "assistant": companion.Assistant}
+	var parts companion.Sample
+	for _, m := range messages {
+		role, ok := roles[m.Role]
+		if !ok {
+			role = companion.User
+		}
+		parts = append(parts, companion.Part{Role: role, Text: m.Content})
+	}
+	reply, _, err := s.e.reply(ctx, parts, nil)
 	return reply, err
 }
 
