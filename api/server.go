@@ -17,6 +17,7 @@ import (
 	"kuai/api/anthropic"
 	"kuai/api/clip"
 	"kuai/api/file"
+	"kuai/api/folk"
 	"kuai/api/gate"
 	"kuai/api/kuai"
 	"kuai/api/minimax"
@@ -65,10 +66,7 @@ func Handler(rooms Rooms) http.Handler {
 	ollama.Register(m, talks, rooms.Gate)
 	kuai.Register(m, clips, rooms.Gate)
 	if rooms.House != nil {
-		m.Group(func(m chi.Router) {
-			m.Use(kuai.Gated(rooms.Gate, kuai.ScopeCharacters))
-			kuai.RegisterCharacters(m, rooms.House)
-		})
+		folk.Register(m, rooms.House, rooms.Gate)
 	}
 	if p := rooms.Platform; p != nil {
 		accounts.Register(m, accounts.Rooms{Accounts: p.Accounts, Limits: p.Limits, DB: p.DB})

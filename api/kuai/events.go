@@ -13,8 +13,8 @@ import (
 	"kuai/api/wire"
 )
 
-// ScopeCharacters is the scope of those who talk to characters.
-const ScopeCharacters = "characters"
+// maxBody bounds the body of a request, in bytes.
+const maxBody = 64 << 10
 
 type videos struct {
 	room *clip.Room
@@ -26,19 +26,6 @@ func Register(m chi.Router, room *clip.Room, g gate.Gate) {
 	v := videos{room, g}
 	m.Get("/api/v1/videos/{id}/events", v.events)
 	m.Post("/api/v1/videos/{id}/cancel", v.cancel)
-}
-
-// Gated lets a request in whose key has a scope.
-func Gated(g gate.Gate, scope string) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, err := gate.Enter(g, w.Header(), r, gate.Work{Dialect: "kuai", Endpoint: wire.Route(r), Scope: scope}); err != nil {
-				openai.Failed(w, r, err)
-				return
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
 }
 
 func (v videos) enter(w http.ResponseWriter, r *http.Request) (owner, id string, ok bool) {

@@ -1,7 +1,10 @@
-package kuai
+// Package folk is the part of Kuai's own dialect that is about characters: who there
+// is, talking to one or several of them, walking between the ways that a
+// conversation took, whom the user says to be, and what is remembered.
+package folk
 
 import (
-	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -11,11 +14,11 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"kuai/api/gate"
 	"kuai/api/openai"
 	"kuai/api/wire"
 	"kuai/character/converse"
 	"kuai/character/memory"
-	"kuai/character/shelf"
 	"kuai/companion/fact"
 	"kuai/fault"
 )
@@ -26,17 +29,31 @@ const (
 	mostSaid = 1000 // messages at once
 )
 
-// RegisterCharacters adds the routes of the characters: who there is, talking
-// to them, and what they remember.
-func RegisterCharacters(mux chi.Router, h *converse.House) {
-	c := characters{h}
-	mux.HandleFunc("GET /api/v1/characters", c.list)
-	mux.HandleFunc("GET /api/v1/characters/{id}/messages", c.said)
-	mux.HandleFunc("POST /api/v1/characters/{id}/messages", c.say)
-	mux.HandleFunc("GET /api/v1/characters/{id}/memory", c.facts)
-	mux.HandleFunc("DELETE /api/v1/characters/{id}/memory", c.forget)
-	mux.HandleFunc("PATCH /api/v1/characters/{id}/memory/{fact}", c.edit)
-	mux.HandleFunc("DELETE /api/v1/characters/{id}/memory/{fact}", c.forgetFact)
+// Register adds the routes of the characters. Personas and groups have theirs
+// where the house has a place for them.
+func Register(mux chi.Router, h *converse.House, g gate.Gate) {
+	mux.Group(func(m chi.Router) {
+		m.Use(gated(g))
+		characters{h}.register(m)
+		if h.People.Dir != "" {
+			persons{h}.register(m)
+			groups{h}.register(m)
+		}
+	})
+}
+
+func (c characters) register(m chi.Router) {
+	const one = "/api/v1/characters/{id}"
+	m.Get("/api/v1/characters", c.list)
+	m.Get(one+"/messages", c.said)
+	m.Post(one+"/messages", c.say)
+	m.Get(one+"/memory", c.facts)
+	m.Delete(one+"/memory", c.forget)
+	m.Patch(one+"/memory/{fact}", c.edit)
+	m.Delete(one+"/memory/{fact}", c.forgetFact)
+	walks{c.house.People, func(r *http.Request, f func(walker) error) error {
+		return c.with(r, func(t *converse.Conversation) error { return f(t) })
+	}}.register(m, one)
 }
 
 type characters struct{ house *converse.House }
@@ -54,17 +71,17 @@ func language(s string) (fact.Language, error) {
 
 // failed tells a client what went wrong in the house.
 func failed(w http.ResponseWriter, r *http.Request, err error) {
-	switch {
-	case errors.Is(err, converse.ErrEmpty), errors.Is(err, converse.ErrLong), errors.Is(err, converse.ErrUser), errors.Is(err, converse.ErrNothing):
-		err = fault.New(fault.Invalid, "%v", err)
-	case errors.Is(err, shelf.ErrNotFound), errors.Is(err, memory.ErrNotFound):
-		err = fault.New(fault.NotFound, "%v", err)
+	switch away, ok := elsewhere(err); {
+	case ok:
+		err = away
 	case errors.Is(err, memory.ErrLocked):
 		err = fault.New(fault.Conflict, "another process has this conversation open")
 	case errors.Is(err, converse.ErrBusy):
 		err = &fault.Error{Code: fault.Overloaded, RetryAfter: time.Second, Message: err.Error()}
 	case errors.Is(err, memory.ErrFull):
 		err = fault.Wrap(err, fault.Overloaded, "the disk is full; nothing was lost")
+	default:
+		err = whose(err)
 	}
 	openai.Failed(w, r, err)
 }
@@ -91,7 +108,7 @@ func (c characters) with(r *http.Request, f func(*converse.Conversation) error) 
 	if err != nil {
 		return err
 	}
-	return c.house.With(r.Context(), r.PathValue("id"), cmp.Or(r.URL.Query().Get("user"), "me"), l, f)
+	return c.house.With(r.Context(), r.PathValue("id"), user(r), l, f)
 }
 
 // message is a turn on the wire.
@@ -133,11 +150,30 @@ func (c characters) said(w http.ResponseWriter, r *http.Request) {
 
 // saying is the body of a request to say something.
 type saying struct {
-	User     string `json:"user"`     // "me" unless given
-	Language string `json:"language"` // of built-in characters
-	Text     string `json:"text"`
-	Again    bool   `json:"again"` // instead of a text: another reply to the last one
-	Stream   bool   `json:"stream"`
+	User        string `json:"user"`     // "me" unless given
+	Language    string `json:"language"` // of built-in characters
+	Text        string `json:"text"`
+	Again       bool   `json:"again"`       // instead of a text: another reply to the last one
+	Continue    bool   `json:"continue"`    // instead of a text: more of the last reply
+	Impersonate bool   `json:"impersonate"` // instead of a text: what the user might say; not kept
+	Edit        uint64 `json:"edit"`        // the turn of the user's that the text takes the place of
+	Stream      bool   `json:"stream"`
+}
+
+// do asks for the reply that is wanted.
+func (s *saying) do(ctx context.Context, t *converse.Conversation, show func(string)) (converse.Reply, error) {
+	switch {
+	case s.Again:
+		return t.Again(ctx, show)
+	case s.Continue:
+		return t.Continue(ctx, show)
+	case s.Impersonate:
+		text, err := t.Impersonate(ctx, show)
+		return converse.Reply{Text: text}, err
+	case s.Edit != 0:
+		return t.Edit(ctx, s.Edit, s.Text, show)
+	}
+	return t.Say(ctx, s.Text, show)
 }
 
 // recalled is something that a reply was told of the past.
@@ -152,13 +188,14 @@ type recalled struct {
 // answer is a reply on the wire.
 type answer struct {
 	Reply    string     `json:"reply"`
+	Turn     uint64     `json:"turn,omitempty"` // where it is kept
 	Recalled []recalled `json:"recalled"`
 	RecallMS float64    `json:"recall_ms"`
 	Seconds  float64    `json:"seconds"`
 }
 
 func answerOf(r converse.Reply) answer {
-	a := answer{Reply: r.Text, Recalled: []recalled{}, RecallMS: float64(r.Recall.Microseconds()) / 1000, Seconds: r.Total.Seconds()}
+	a := answer{Reply: r.Text, Turn: r.Turn, Recalled: []recalled{}, RecallMS: float64(r.Recall.Microseconds()) / 1000, Seconds: r.Total.Seconds()}
 	for _, p := range r.Pack.Items {
 		a.Recalled = append(a.Recalled, recalled{p.Turn, p.Fact, p.Item.When, p.Item.Text, p.Why})
 	}
@@ -169,10 +206,8 @@ func answerOf(r converse.Reply) answer {
 // each piece and the whole answer last.
 func (c characters) say(w http.ResponseWriter, r *http.Request) {
 	var s saying
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&s); err != nil {
-		failed(w, r, fault.New(fault.Invalid, "the body is not the JSON that is wanted: %v", err))
+	if err := decode(w, r, &s); err != nil {
+		failed(w, r, err)
 		return
 	}
 	l, err := language(s.Language)
@@ -180,42 +215,58 @@ func (c characters) say(w http.ResponseWriter, r *http.Request) {
 		failed(w, r, err)
 		return
 	}
-	var stream *wire.Stream
-	send := func(event string, v any) {
-		if stream == nil {
-			stream = wire.Events(w)
-		}
-		_ = stream.Send(event, v) // the caller has gone: the context ends the reply
-	}
-	defer func() {
-		if stream != nil {
-			stream.Close()
-		}
-	}()
-	show := func(piece string) { send("", map[string]string{"delta": piece}) }
-	if !s.Stream {
-		show = nil
+	out := newTeller(w, r, s.Stream)
+	defer out.close()
+	var show func(string)
+	if s.Stream {
+		show = func(piece string) { out.send("", map[string]string{"delta": piece}) }
 	}
 	var reply converse.Reply
-	err = c.house.With(r.Context(), r.PathValue("id"), cmp.Or(s.User, "me"), l, func(t *converse.Conversation) error {
+	err = c.house.With(r.Context(), r.PathValue("id"), userOf(r, s.User), l, func(t *converse.Conversation) error {
 		var err error
-		if s.Again {
-			reply, err = t.Again(r.Context(), show)
-		} else {
-			reply, err = t.Say(r.Context(), s.Text, show)
-		}
+		reply, err = s.do(r.Context(), t, show)
 		return err
 	})
+	out.end(answerOf(reply), err)
+}
+
+// teller writes an answer: whole, or as events from the first piece on.
+type teller struct {
+	w         http.ResponseWriter
+	r         *http.Request
+	streaming bool
+	stream    *wire.Stream
+}
+
+func newTeller(w http.ResponseWriter, r *http.Request, streaming bool) *teller {
+	return &teller{w: w, r: r, streaming: streaming}
+}
+
+func (t *teller) send(event string, v any) {
+	if t.stream == nil {
+		t.stream = wire.Events(t.w)
+	}
+	_ = t.stream.Send(event, v) // the caller has gone: the context ends the reply
+}
+
+// end writes the whole answer, or what went wrong.
+func (t *teller) end(v any, err error) {
 	switch {
-	case err != nil && stream == nil:
-		failed(w, r, err)
+	case err != nil && t.stream == nil:
+		failed(t.w, t.r, err)
 	case err != nil:
 		slog.Error("a reply broke off", "error", err)
-		send("error", map[string]string{"message": "the reply broke off; nothing of it is kept"})
-	case s.Stream:
-		send("done", answerOf(reply))
+		t.send("error", map[string]string{"message": "the reply broke off; nothing of it is kept"})
+	case t.streaming:
+		t.send("done", v)
 	default:
-		wire.JSON(w, http.StatusOK, answerOf(reply))
+		wire.JSON(t.w, http.StatusOK, v)
+	}
+}
+
+func (t *teller) close() {
+	if t.stream != nil {
+		t.stream.Close()
 	}
 }
 
@@ -261,12 +312,11 @@ func (c characters) forget(w http.ResponseWriter, r *http.Request) {
 		failed(w, r, err)
 		return
 	}
-	user := r.URL.Query().Get("user")
-	if user == "" {
+	if r.URL.Query().Get("user") == "" {
 		failed(w, r, fault.Param("user", "whose memory? give ?user="))
 		return
 	}
-	if err := c.house.Forget(r.PathValue("id"), user); err != nil {
+	if err := c.house.Forget(r.PathValue("id"), user(r)); err != nil {
 		failed(w, r, err)
 		return
 	}
