@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/pflag"
 
@@ -13,6 +14,12 @@ import (
 // databaseFlag adds --database.
 func databaseFlag(f *pflag.FlagSet) *string {
 	return f.String("database", "", "the platform's database: a file, or postgres://USER@HOST/NAME (default: kuai.db in --data; environment: KUAI_DATABASE)")
+}
+
+// databaseURL is where the platform keeps its truth: what --database or
+// KUAI_DATABASE says, else a file below --data.
+func (a *app) databaseURL(flag string) string {
+	return firstOf(flag, os.Getenv("KUAI_DATABASE"), filepath.Join(a.data, "kuai.db"))
 }
 
 // openDatabase opens the platform's database. must says that it has to be there.
