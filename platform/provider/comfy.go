@@ -1,0 +1,340 @@
+package provider
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"kuai/fault"
+	"kuai/platform/job"
+	"kuai/platform/render"
+	"kuai/video"
+)
+
+const (
+	maxWorkflow  = 1 << 20
+	maxComfyJSON = 8 << 20
+	maxComfyFile = 512 << 20
+	maxFiles     = 16
+	maxDepth     = 64 // of a workflow
+	comfyPoll    = time.Second
+	comfyTime    = 30 * time.Second // of one small question
+	lastWords    = 5 * time.Second  // to stop a prompt
+	maxLost      = 30               // polls in vain before a prompt is given up
+)
+
+// Comfy makes clips on ComfyUI servers with a workflow in its API format (menu
+// Workflow, Export (API)). In the workflow's strings ${prompt} stands for the
+// prompt; a string that is ${seed}, ${steps}, ${frames}, ${size} or ${guidance}
+// alone becomes that number.
+type Comfy struct {
+	pool     *Pool
+	workflow any
+	http     *http.Client
+	poll     time.Duration
+}
+
+// NewComfy returns the provider for the servers of some addresses.
+func NewComfy(addresses []string, workflow []byte, key string) (*Comfy, error) {
+	if len(workflow) > maxWorkflow {
+		return nil, fmt.Errorf("provider: a workflow has at most %d bytes", maxWorkflow)
+	}
+	d := json.NewDecoder(bytes.NewReader(workflow))
+	d.UseNumber() // seeds are whole numbers of 64 bits
+	var w any
+	if err := d.Decode(&w); err != nil {
+		return nil, fmt.Errorf("provider: the workflow: %w", err)
+	}
+	if nodes, ok := w.(map[string]any); !ok || len(nodes) == 0 || nodes["nodes"] != nil {
+		return nil, errors.New("provider: the workflow is not in the API format: export it again with Export (API)")
+	}
+	pool, err := NewPool(addresses, Options{Health: "/system_stats", Key: key})
+	if err != nil {
+		return nil, err
+	}
+	return &Comfy{pool: pool, workflow: w, http: &http.Client{Transport: pool.o.Base}, poll: comfyPoll}, nil
+}
+
+// Pool is the servers, to check their health.
+func (c *Comfy) Pool() *Pool { return c.pool }
+
+// fill puts values into a workflow.
+func fill(v any, text map[string]string, numbers map[string]json.Number, depth int) (any, error) {
+	if depth > maxDepth {
+		return nil, errors.New("provider: the workflow is nested too deeply")
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			var err error
+			if out[k], err = fill(e, text, numbers, depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			var err error
+			if out[i], err = fill(e, text, numbers, depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case string:
+		if n, ok := numbers[v]; ok {
+			return n, nil
+		}
+		for k, t := range text {
+			v = strings.ReplaceAll(v, k, t)
+		}
+		return v, nil
+	}
+	return v, nil
+}
+
+// prompt is the workflow of a request.
+func (c *Comfy) prompt(r video.Request) (any, error) {
+	integer := func(n int) json.Number { return json.Number(strconv.Itoa(n)) }
+	return fill(c.workflow, map[string]string{"${prompt}": r.Prompt}, map[string]json.Number{
+		"${seed}": json.Number(strconv.FormatUint(r.Seed, 10)), "${steps}": integer(cmp.Or(r.Steps, video.DefaultSteps)),
+		"${frames}": integer(r.Frames), "${size}": integer(r.Size),
+		"${guidance}": json.Number(strconv.FormatFloat(float64(cmp.Or(r.Guidance, video.DefaultGuidance)), 'g', -1, 32)),
+	}, 0)
+}
+
+// Run is the run of jobs whose body is a render.Order. A server that fails is
+// given a penalty, so that the next attempt goes to another.
+func (c *Comfy) Run(ctx context.Context, j job.Job, r job.Report) (job.Made, error) {
+	var o render.Order
+	if err := json.Unmarshal(j.Body, &o); err != nil {
+		return job.Made{}, fault.Wrap(err, fault.Invalid, "the job is not an order of a clip")
+	}
+	p, err := c.prompt(o.Request)
+	if err != nil {
+		return job.Made{}, err
+	}
+	s := c.pool.take(nil)
+	defer c.pool.give(s)
+	begin := time.Now()
+	made, err := c.at(ctx, s, p, r)
+	if ctx.Err() == nil {
+		refused := fault.From(err).Code == fault.Invalid
+		c.pool.judge(s, err == nil || refused)
+	}
+	if err != nil {
+		return job.Made{}, err
+	}
+	info := render.Info{Seed: o.Request.Seed, Steps: o.Request.Steps, Frames: o.Request.Frames, Seconds: time.Since(begin).Seconds()}
+	if made.Data, err = json.Marshal(info); err != nil {
+		return job.Made{}, fmt.Errorf("provider: %w", err)
+	}
+	return made, nil
+}
+
+// comfyFile is a file that a node made.
+type comfyFile struct {
+	Filename  string `json:"filename"`
+	Subfolder string `json:"subfolder"`
+	Type      string `json:"type"` // output, or temp for previews
+}
+
+// history is what a server remembers of a prompt.
+type history struct {
+	Outputs map[string]map[string]json.RawMessage `json:"outputs"`
+	Status  struct {
+		Status    string `json:"status_str"`
+		Completed bool   `json:"completed"`
+	} `json:"status"`
+}
+
+// at makes a clip on one server.
+func (c *Comfy) at(ctx context.Context, s *Server, prompt any, r job.Report) (made job.Made, err error) {
+	var queued struct {
+		ID string `json:"prompt_id"`
+	}
+	if err := c.ask(ctx, s, http.MethodPost, "/prompt", map[string]any{"prompt": prompt, "client_id": "kuai"}, &queued); err != nil {
+		return made, err
+	}
+	if queued.ID == "" {
+		return made, errors.New("provider: ComfyUI queued nothing")
+	}
+	r.Progress(job.Progress{Stage: "queued"})
+	h, err := c.wait(ctx, s, queued.ID, r)
+	if err != nil {
+		return made, errors.Join(err, c.stop(ctx, s, queued.ID))
+	}
+	for i, f := range filesOf(h) {
+		name := strconv.Itoa(i) + path.Ext(path.Base(f.Filename))
+		to := filepath.Join(r.Dir(), name)
+		kind, err := c.fetch(ctx, s, f, to)
+		if err != nil {
+			return made, err
+		}
+		made.Files = append(made.Files, job.File{Name: "clip" + name, Type: kind, Path: to})
+	}
+	if len(made.Files) == 0 {
+		return made, errors.New("provider: ComfyUI's workflow saved no file")
+	}
+	return made, nil
+}
+
+// wait asks until a prompt has ended.
+func (c *Comfy) wait(ctx context.Context, s *Server, id string, r job.Report) (h history, err error) {
+	t := time.NewTicker(c.poll)
+	defer t.Stop()
+	for lost := 0; ; {
+		var all map[string]history
+		switch err := c.ask(ctx, s, http.MethodGet, "/history/"+url.PathEscape(id), nil, &all); {
+		case err != nil && ctx.Err() != nil:
+			return h, context.Cause(ctx)
+		case err != nil:
+			if lost++; lost > maxLost {
+				return h, err
+			}
+		default:
+			lost = 0
+		}
+		if h, ok := all[id]; ok {
+			if h.Status.Status == "error" {
+				return h, errors.New("provider: ComfyUI could not run the workflow; its log says why")
+			}
+			if h.Status.Completed || h.Status.Status == "" && len(h.Outputs) > 0 {
+				return h, nil
+			}
+		}
+		r.Progress(job.Progress{Stage: "sample"}) // ComfyUI tells how far only over its web socket
+		select {
+		case <-ctx.Done():
+			return h, context.Cause(ctx)
+		case <-t.C:
+		}
+	}
+}
+
+// stop takes a prompt out of the server's queue, or interrupts it.
+func (c *Comfy) stop(ctx context.Context, s *Server, id string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	return errors.Join(
+		c.ask(ctx, s, http.MethodPost, "/queue", map[string]any{"delete": []string{id}}, nil),
+		c.ask(ctx, s, http.MethodPost, "/interrupt", map[string]any{"prompt_id": id}, nil),
+	)
+}
+
+// filesOf lists what was saved, in the order of the nodes, at most sixteen.
+func filesOf(h history) (out []comfyFile) {
+	nodes := make([]string, 0, len(h.Outputs))
+	for n := range h.Outputs {
+		nodes = append(nodes, n)
+	}
+	slices.Sort(nodes)
+	for _, n := range nodes {
+		for _, kind := range []string{"videos", "gifs", "images"} { // as the nodes of its extensions call them
+			var files []comfyFile
+			if json.Unmarshal(h.Outputs[n][kind], &files) != nil {
+				continue
+			}
+			for _, f := range files {
+				if f.Filename != "" && f.Type != "temp" && len(out) < maxFiles {
+					out = append(out, f)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// do sends a request to one server; a refusal of the workflow is fault.Invalid.
+func (c *Comfy) do(r *http.Request) (*http.Response, error) {
+	if c.pool.o.Key != "" {
+		r.Header.Set("Authorization", "Bearer "+c.pool.o.Key)
+	}
+	res, err := c.http.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("provider: ComfyUI: %w", err)
+	}
+	if res.StatusCode == http.StatusOK {
+		return res, nil
+	}
+	drain(res.Body)
+	if res.StatusCode == http.StatusBadRequest {
+		return nil, fault.New(fault.Invalid, "the workflow does not take this request")
+	}
+	return nil, fmt.Errorf("provider: ComfyUI answered %d", res.StatusCode)
+}
+
+// ask sends JSON and reads JSON.
+func (c *Comfy) ask(ctx context.Context, s *Server, method, p string, in, out any) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, comfyTime)
+	defer cancel()
+	var body []byte
+	if in != nil {
+		if body, err = json.Marshal(in); err != nil {
+			return fmt.Errorf("provider: %w", err)
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, method, s.Base.String()+p, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("provider: %w", err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	res, err := c.do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, res.Body.Close()) }()
+	data, err := io.ReadAll(io.LimitReader(res.Body, maxComfyJSON))
+	if err == nil && out != nil {
+		err = json.Unmarshal(data, out)
+	}
+	if err != nil {
+		return fmt.Errorf("provider: ComfyUI's answer: %w", err)
+	}
+	return nil
+}
+
+// types of files by their endings; a server's own word is not taken for it.
+var types = map[string]string{
+	".mp4": "video/mp4", ".webm": "video/webm", ".mov": "video/quicktime", ".gif": "image/gif", ".webp": "image/webp", ".png": "image/png", ".jpg": "image/jpeg",
+}
+
+// fetch saves a file and returns its type.
+func (c *Comfy) fetch(ctx context.Context, s *Server, f comfyFile, to string) (kind string, err error) {
+	q := url.Values{"filename": {f.Filename}, "subfolder": {f.Subfolder}, "type": {f.Type}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Base.String()+"/view?"+q.Encode(), http.NoBody)
+	if err != nil {
+		return "", fmt.Errorf("provider: %w", err)
+	}
+	res, err := c.do(r)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, res.Body.Close()) }()
+	w, err := os.Create(filepath.Clean(to))
+	if err != nil {
+		return "", fmt.Errorf("provider: %w", err)
+	}
+	n, err := io.Copy(w, io.LimitReader(res.Body, maxComfyFile+1))
+	if err = errors.Join(err, w.Close()); err != nil {
+		return "", fmt.Errorf("provider: ComfyUI's file: %w", err)
+	}
+	if n > maxComfyFile {
+		return "", fmt.Errorf("provider: ComfyUI's file has more than %d bytes", maxComfyFile)
+	}
+	return cmp.Or(types[strings.ToLower(path.Ext(f.Filename))], "application/octet-stream"), nil
+}
