@@ -49,6 +49,9 @@ type Order struct {
 	video.Request
 	Remix string // the clip whose seed it shares
 	Still bool   // one frame, not listed among the clips
+	// Callback is the address that is told what becomes of the job, in MiniMax's
+	// form; "" is none. Room.Challenge has to have agreed to it.
+	Callback string
 }
 
 // Videos makes clips and keeps them. What belongs to another owner is not
@@ -78,6 +81,9 @@ func RandomSeed() uint64 { return rand.Uint64() >> (64 - seedBits) }
 type Room struct {
 	Videos Videos
 	Gate   gate.Gate
+	// Challenge asks an address whether it wants to be called back; its errors
+	// are the client's. nil: nobody is called back.
+	Challenge func(ctx context.Context, address string) error
 
 	encoded cache
 }
@@ -100,6 +106,18 @@ func (rm *Room) Create(r *http.Request, h http.Header, w gate.Work, o Order) (se
 		return j, errors.Join(Translate(err), t.Release(ctx, "the order was refused"))
 	}
 	return j, nil
+}
+
+// Call has an order's end told to an address of the client's, "" for none.
+func (rm *Room) Call(ctx context.Context, o *Order, address string) error {
+	if address == "" {
+		return nil
+	}
+	if rm.Challenge == nil {
+		return &fault.Error{Code: fault.Unsupported, Param: "callback_url", Message: "this server calls nobody back; poll instead"}
+	}
+	o.Callback = address
+	return rm.Challenge(ctx, address)
 }
 
 func (rm *Room) estimate(o Order) gate.Usage {

@@ -18,6 +18,7 @@ import (
 	"kuai/platform/file"
 	"kuai/platform/job"
 	"kuai/platform/render"
+	"kuai/platform/webhook"
 	"kuai/serve"
 	"kuai/video"
 )
@@ -25,6 +26,8 @@ import (
 const (
 	// tagReservation is where the platform's hook finds what was set aside.
 	tagReservation = "reservation"
+	// tagCallback is where Callback finds whom to call.
+	tagCallback = "callback_url"
 	// KindStill is the kind of jobs that make stills; clips have render.Kind.
 	KindStill = "image"
 	// lookEvery is how long a lost message delays those who wait for a job.
@@ -126,6 +129,9 @@ func (v *Jobs) Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, e
 	kind := render.Kind
 	if o.Remix != "" {
 		tags[tagRemix] = o.Remix
+	}
+	if o.Callback != "" {
+		tags[tagCallback] = o.Callback
 	}
 	if o.Still {
 		tags[tagKind], kind = still, KindStill
@@ -324,6 +330,20 @@ func (v *Jobs) Clip(ctx context.Context, owner, id string) (serve.Job, *media.Cl
 	}
 	c, _, err := render.Frames(ctx, v.o.Files, j)
 	return out, c, err
+}
+
+// Callback is whom a job's requester wants to be called, and with what: what
+// MiniMax's query of the task says. It is given to the platform's webhooks.
+func Callback(j job.Job) (address string, body []byte) {
+	s, err := jobOf(j)
+	if err != nil || s.Tags[tagCallback] == "" {
+		return "", nil
+	}
+	body, err = json.Marshal(webhook.MiniMaxOf(j.ID, j, j.ID, s.Width*Scale, s.Height*Scale, 0))
+	if err != nil {
+		return "", nil
+	}
+	return s.Tags[tagCallback], body
 }
 
 // Runs are what makes the jobs of clips and stills with a model.

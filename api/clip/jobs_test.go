@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -106,7 +107,7 @@ func TestJobs(t *testing.T) {
 			<-changed
 		}
 	}
-	order := clip.Order{Request: video.Request{Prompt: "a fox", Seed: 7, Frames: 24}, Remix: "job_0"}
+	order := clip.Order{Request: video.Request{Prompt: "a fox", Seed: 7, Frames: 24}, Remix: "job_0", Callback: "https://example.com/"}
 	paid := &ticket{}
 	j, err := v.Submit(t.Context(), paid, order)
 	if err != nil {
@@ -115,6 +116,13 @@ func TestJobs(t *testing.T) {
 	j = end(j.ID)
 	if j.Status != serve.Completed || j.Frames != 24 || j.Request.Seed != 7 || j.Request.Steps != 24 || clip.Remixed(j) != "job_0" {
 		t.Errorf("%+v", j)
+	}
+	made, err := q.Get(t.Context(), "o", j.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if to, body := clip.Callback(made); to != "https://example.com/" || !strings.Contains(string(body), `"status":"success","file_id":"`+j.ID+`","video_width":32`) {
+		t.Errorf("call-back to %q: %s", to, body)
 	}
 	_, c, err := v.Clip(t.Context(), "p", j.ID)
 	if err != nil || len(c.Frames) != 24 || c.Frames[23][0] != 7 {

@@ -76,9 +76,6 @@ func (h *handler) order(q videoRequest) (clip.Order, error) {
 	if err := checkPrompt(q.Prompt, maxPrompt); err != nil {
 		return o, err
 	}
-	if q.Callback != "" {
-		return o, unsupported("callback_url", "callbacks are not sent yet; poll /v1/query/video_generation")
-	}
 	if q.Watermark {
 		return o, unsupported("aigc_watermark", "clips get no watermark")
 	}
@@ -108,6 +105,9 @@ func (h *handler) createVideo(w http.ResponseWriter, r *http.Request) {
 	var o clip.Order
 	if err == nil {
 		o, err = h.order(q)
+	}
+	if err == nil {
+		err = h.Clips.Call(r.Context(), &o, q.Callback)
 	}
 	var j serve.Job
 	if err == nil {

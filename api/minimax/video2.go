@@ -54,8 +54,6 @@ func (h *handler) order2(q videoRequest2) (clip.Order, error) {
 	switch {
 	case texts == 0:
 		return o, fault.Param("content", "there is no text")
-	case q.Callback != "":
-		return o, unsupported("callback_url", "callbacks are not sent yet; poll /v2/query/video_generation")
 	case q.Watermark:
 		return o, unsupported("aigc_watermark", "clips get no watermark")
 	case q.Ratio != "" && q.Ratio != "1:1":
@@ -76,6 +74,9 @@ func (h *handler) createVideo2(w http.ResponseWriter, r *http.Request) {
 	var o clip.Order
 	if err == nil {
 		o, err = h.order2(q)
+	}
+	if err == nil {
+		err = h.Clips.Call(r.Context(), &o, q.Callback)
 	}
 	var j serve.Job
 	if err == nil {

@@ -107,7 +107,7 @@ func (s *Service) one(ctx context.Context, d Delivery) error {
 	if ok && e.Disabled.IsZero() {
 		status, err = s.post(ctx, d, e.Secret)
 		if err != nil && ctx.Err() != nil {
-			return nil // shutting down; the claim runs out
+			return nil //nolint:nilerr // shutting down; the claim runs out
 		}
 	} else {
 		err = errGone
