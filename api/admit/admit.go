@@ -5,6 +5,7 @@ package admit
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -160,13 +161,34 @@ type ticket struct {
 	err  error
 }
 
+// maxTries of a request under one idempotency key, each of which was released.
+const maxTries = 10
+
+// hold reserves money. A reservation pays for one request: an idempotency key
+// whose request is paid, or goes on, is refused, since its answer was given
+// then; after one that was given up the key is good again.
+func (t *ticket) hold(ctx context.Context, w gate.Work) (ledger.Reservation, error) {
+	q := ledger.Request{
+		Org: t.p.Org, Project: t.p.Project, User: t.p.User, Key: t.p.Key, Model: w.Model,
+		IdempotencyKey: w.IdempotencyKey, Estimate: usage(w.Estimate), Life: lifeOf(w),
+	}
+	for try := 1; try <= maxTries; try++ {
+		res, err := t.gate.Rooms.Money.Reserve(ctx, q)
+		if err != nil || !res.Repeated {
+			return res, err
+		}
+		if res.State == ledger.Open || res.State == ledger.Settled {
+			break
+		}
+		q.IdempotencyKey = fmt.Sprintf("%s#%d", w.IdempotencyKey, try+1)
+	}
+	return ledger.Reservation{}, fault.New(fault.Conflict, "the idempotency key was used for a request before this one")
+}
+
 // reserve sets aside what the work can cost.
 func (t *ticket) reserve(ctx context.Context, w gate.Work) error {
 	rooms := t.gate.Rooms
-	res, err := rooms.Money.Reserve(ctx, ledger.Request{
-		Org: t.p.Org, Project: t.p.Project, User: t.p.User, Key: t.p.Key, Model: w.Model,
-		IdempotencyKey: w.IdempotencyKey, Estimate: usage(w.Estimate), Life: lifeOf(w),
-	})
+	res, err := t.hold(ctx, w)
 	if err != nil {
 		return err
 	}

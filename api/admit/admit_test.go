@@ -189,3 +189,37 @@ func TestKeyless(t *testing.T) {
 		t.Errorf("the owner's work is not counted: %+v", got)
 	}
 }
+
+// TestIdempotencyKey checks that one reservation pays for one request.
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	g, _, _ := town(t)
+	key := g.Rooms.First.Secret
+	w := gate.Work{Model: "any", Scope: gate.ScopeImages, Estimate: gate.Usage{gate.Images: 1}, IdempotencyKey: "once"}
+	first, err := ask(t, g, key, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := func(what string) {
+		t.Helper()
+		if _, err := ask(t, g, key, w); err == nil || fault.From(err).Code != fault.Conflict {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	refused("while it works")
+	if err := first.Release(t.Context(), "it failed"); err != nil {
+		t.Fatal(err)
+	}
+	second, err := ask(t, g, key, w)
+	if err != nil {
+		t.Fatalf("again after a failure: %v", err)
+	}
+	refused("while it works again")
+	if err := second.Settle(t.Context(), gate.Usage{gate.Images: 1}); err != nil {
+		t.Fatal(err)
+	}
+	refused("when it is paid")
+	if got := balance(t, g, g.Rooms.Home.Org); got.Held != 0 || got.Owed != 3500 {
+		t.Errorf("%+v", got)
+	}
+}
