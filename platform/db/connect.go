@@ -67,7 +67,7 @@ func connectSQLite(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
-	return &DB{write: write, read: read, dialect: SQLite}, nil
+	return &DB{write: write, read: read, dialect: SQLite, prepared: &prepared{kept: map[string]*sql.Stmt{}, noticed: map[string]bool{}}}, nil
 }
 
 func openSQLite(ctx context.Context, path string, connections int, pragmas ...string) (*sql.DB, error) {

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,6 +40,7 @@ var ErrBusy = errors.New("too many others change the same rows")
 type DB struct {
 	write, read *sql.DB // the same pool on PostgreSQL
 	dialect     Dialect
+	prepared    *prepared // of SQLite's writer; nil: none
 }
 
 // Open opens a database, makes a SQLite file that is not there, and brings the
@@ -131,6 +133,9 @@ func (d *DB) once(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func
 		return fmt.Errorf("db: begin: %w", err)
 	}
 	tx := &Tx{tx: inner, dialect: d.dialect}
+	if pool == d.write {
+		tx.prepared = d.prepared
+	}
 	done := false
 	defer func() {
 		if !done {
@@ -144,6 +149,9 @@ func (d *DB) once(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func
 	if err := inner.Commit(); err != nil {
 		return fmt.Errorf("db: commit: %w", err)
 	}
+	if tx.prepared != nil {
+		tx.prepared.prepare(ctx, pool)
+	}
 	for _, after := range tx.after {
 		after()
 	}
@@ -152,9 +160,10 @@ func (d *DB) once(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func
 
 // Tx is a transaction. Only the goroutine that got it may use it.
 type Tx struct {
-	tx      *sql.Tx
-	dialect Dialect
-	after   []func()
+	tx       *sql.Tx
+	dialect  Dialect
+	after    []func()
+	prepared *prepared
 }
 
 // Dialect is the language that the database speaks.
@@ -166,18 +175,38 @@ func (t *Tx) OnCommit(f func()) { t.after = append(t.after, f) }
 
 // ExecContext runs a statement.
 func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if s := t.statement(ctx, query); s != nil {
+		return s.ExecContext(ctx, args...)
+	}
 	return t.tx.ExecContext(ctx, t.rebind(query), args...)
 }
 
 // QueryContext runs a query. On SQLite and PostgreSQL alike its rows must be
 // closed before the next statement.
 func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	if s := t.statement(ctx, query); s != nil {
+		return s.QueryContext(ctx, args...)
+	}
 	return t.tx.QueryContext(ctx, t.rebind(query), args...)
 }
 
 // QueryRowContext runs a query for one row.
 func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if s := t.statement(ctx, query); s != nil {
+		return s.QueryRowContext(ctx, args...)
+	}
 	return t.tx.QueryRowContext(ctx, t.rebind(query), args...)
+}
+
+// statement is a prepared statement in this transaction, nil if there is none.
+func (t *Tx) statement(ctx context.Context, query string) *sql.Stmt {
+	if t.prepared == nil {
+		return nil
+	}
+	if s := t.prepared.get(query); s != nil {
+		return t.tx.StmtContext(ctx, s)
+	}
+	return nil
 }
 
 // ForUpdate ends a query that locks the rows it reads. SQLite needs none, as
@@ -205,7 +234,8 @@ func rebind(query string) string {
 		switch c := query[i]; {
 		case c == '?':
 			n++
-			fmt.Fprintf(&b, "$%d", n)
+			b.WriteByte('$')
+			b.WriteString(strconv.Itoa(n))
 		case c == '\'' || c == '"':
 			i = copyThrough(&b, query, i, string(c))
 		case c == '-' && strings.HasPrefix(query[i:], "--"):

@@ -241,8 +241,11 @@ func (b *Batcher) transact(ctx context.Context, batch []*waiter) (err error) {
 	for i, w := range batch {
 		all[i] = w.operation
 	}
-	ctx, cancel := context.WithTimeout(ctx, hung)
-	defer cancel()
+	if b.l.db.Dialect() == db.Postgres { // SQLite cannot hang, and watching a context costs it a goroutine for each statement
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, hung)
+		defer cancel()
+	}
 	return b.l.db.Tx(ctx, func(tx *db.Tx) error { return b.l.operate(ctx, tx, all) })
 }
 

@@ -63,7 +63,8 @@ func (s *state) loadReservations(ctx context.Context, tx *db.Tx, ids []string) e
 	if len(ids) == 0 {
 		return nil
 	}
-	return query(ctx, tx, "SELECT "+reservationColumns+" FROM ledger_reservations WHERE id IN "+in(len(ids)), anys(ids), func(rows *sql.Rows) error {
+	list, args := in(ids)
+	return query(ctx, tx, "SELECT "+reservationColumns+" FROM ledger_reservations WHERE id IN "+list, args, func(rows *sql.Rows) error {
 		r, err := scanReservation(rows)
 		if err != nil {
 			return err
@@ -82,8 +83,9 @@ func (l *Ledger) loadAccounts(ctx context.Context, tx *db.Tx, s *state, orgs []s
 	for _, org := range orgs {
 		s.accounts[org] = &account{org: org, currency: l.currency}
 	}
+	list, args := in(orgs)
 	return query(ctx, tx, `SELECT org, currency, cash, promo, held_cash, held_promo, credit_limit, overdraft
- FROM ledger_accounts WHERE org IN `+in(len(orgs))+" ORDER BY org"+lock, anys(orgs), func(rows *sql.Rows) error {
+ FROM ledger_accounts WHERE org IN `+list+" ORDER BY org"+lock, args, func(rows *sql.Rows) error {
 		a, err := scanAccount(rows)
 		s.accounts[a.org] = &a
 		return err
@@ -106,8 +108,9 @@ func (s *state) loadUsed(ctx context.Context, tx *db.Tx, owners []string) error 
 	for _, o := range owners {
 		s.used[o] = &used{}
 	}
-	return query(ctx, tx, "SELECT owner, day, spent + held FROM ledger_spend WHERE owner IN "+in(len(owners))+" AND day >= ?",
-		append(anys(owners), monthOf(s.now)), func(rows *sql.Rows) error {
+	list, args := in(owners)
+	return query(ctx, tx, "SELECT owner, day, spent + held FROM ledger_spend WHERE owner IN "+list+" AND day >= ?",
+		append(args, monthOf(s.now)), func(rows *sql.Rows) error {
 			var o string
 			var day int64
 			var t tally
@@ -154,7 +157,8 @@ func (l *Ledger) loadSnapshots(ctx context.Context, tx *db.Tx, s *state) error {
 
 func readSnapshots(ctx context.Context, tx *db.Tx, ids []string) (map[string]*price.Snapshot, error) {
 	all := map[string]*price.Snapshot{}
-	err := query(ctx, tx, "SELECT id, body FROM price_snapshots WHERE id IN "+in(len(ids)), anys(ids), func(rows *sql.Rows) error {
+	list, args := in(ids)
+	err := query(ctx, tx, "SELECT id, body FROM price_snapshots WHERE id IN "+list, args, func(rows *sql.Rows) error {
 		var id, body string
 		if err := rows.Scan(&id, &body); err != nil {
 			return err

@@ -8,9 +8,19 @@ import (
 	"kuai/platform/db"
 )
 
-// maxArguments of a statement: SQLite takes 32,766 and PostgreSQL 65,535, and
-// beyond some hundreds of rows a longer statement gains nothing.
-const maxArguments = 8192
+// chunks are how many rows a statement has: few different texts, so that the
+// database keeps all of them parsed.
+var chunks = [...]int{64, 16, 4, 1}
+
+// chunk is the largest that fits into n, which is above 0.
+func chunk(n int) int {
+	for _, c := range chunks {
+		if c <= n {
+			return c
+		}
+	}
+	return 1
+}
 
 // insert adds rows with as few statements as it can. head is the statement up
 // to VALUES, row one row of placeholders, tail what comes behind.
@@ -26,7 +36,7 @@ func valuesExec(ctx context.Context, tx *db.Tx, head, firstRow, row, tail string
 	width := strings.Count(row, "?")
 	changed := int64(0)
 	for len(arguments) > 0 {
-		n := min(len(arguments)/width, maxArguments/width)
+		n := chunk(len(arguments) / width)
 		var b strings.Builder
 		b.Grow(len(head) + n*(len(row)+1) + len(firstRow) + len(tail))
 		b.WriteString(head)
@@ -65,14 +75,16 @@ func query(ctx context.Context, tx *db.Tx, text string, arguments []any, scan fu
 	return rows.Err()
 }
 
-// in is a list of placeholders.
-func in(n int) string { return "(" + strings.TrimSuffix(strings.Repeat("?,", n), ",") + ")" }
-
-// anys are texts as arguments.
-func anys(texts []string) []any {
-	all := make([]any, len(texts))
-	for i, s := range texts {
-		all[i] = s
+// in is a list of placeholders for texts, and the texts as arguments. The last
+// one stands there several times, so that there are few different lists.
+func in(texts []string) (list string, arguments []any) {
+	n := 1
+	for n < len(texts) {
+		n *= 4
 	}
-	return all
+	arguments = make([]any, n)
+	for i := range arguments {
+		arguments[i] = texts[min(i, len(texts)-1)]
+	}
+	return "(" + strings.Repeat("?,", n-1) + "?)", arguments
 }
