@@ -49,6 +49,7 @@ type Rooms struct {
 	Gate   gate.Gate       // nil: everyone may do everything, on loopback
 
 	Platform *platform.Platform // nil: no accounts
+	Jobs     *platform.Jobs     // nil: no durable jobs
 }
 
 // Handler returns all routes. Pages of other origins cannot change anything
@@ -73,6 +74,9 @@ func Handler(rooms Rooms) http.Handler {
 		kuai.RegisterMoney(m, p.Ledger, rooms.Gate)
 	}
 	m.Get("/v1/openapi.yaml", openapi.Handler)
+	if j := rooms.Jobs; j != nil {
+		kuai.RegisterPlatform(m, kuai.Platform{Jobs: j.Queue, Files: j.Files, Hooks: j.Hooks, Gate: rooms.Gate})
+	}
 	m.Get(file.LinkPath+"{kind}/{id}/{name}", download(rooms, clips))
 	m.HandleFunc("/anthropic/*", anthropic.Unknown)
 	m.HandleFunc("/v2/*", minimax.Unknown2)

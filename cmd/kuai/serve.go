@@ -20,14 +20,14 @@ import (
 	"kuai/character/converse"
 	"kuai/par"
 	"kuai/platform"
-	"kuai/serve"
 	"kuai/serve/chat"
 	"kuai/text"
+	"kuai/video"
 )
 
 func (a *app) serveCommand() *cobra.Command {
-	var addr, model, talkers, cert, key, database string
-	var needKey bool
+	var addr, model, talkers, cert, key, database, blobs, nats string
+	var needKey, idle bool
 	var texts []string
 	o := textOptions{}
 	cmd := &cobra.Command{
@@ -48,13 +48,6 @@ from balances (kuai audit).`,
 			if err != nil {
 				return err
 			}
-			q, err := serve.NewQueue(cmd.Context(), filepath.Join(a.data, "clips"), m)
-			if err != nil {
-				return err
-			}
-			clips := clip.NewQueue(q)
-			defer clips.Close()
-			defer q.Close()
 			files, err := file.OpenDir(filepath.Join(a.data, "files"))
 			if err != nil {
 				return err
@@ -78,6 +71,16 @@ from balances (kuai audit).`,
 				return err
 			}
 			defer func() { _ = town.Close() }()
+			made, err := town.OpenJobs(cmd.Context(), jobsOptions(filepath.Join(a.data, "jobs"), blobs, nats, m, idle))
+			if err != nil {
+				return err
+			}
+			defer func() { _ = made.Close() }()
+			clips, err := clip.NewJobs(cmd.Context(), clip.JobsOptions{Queue: made.Queue, Files: made.Files, Bus: made.Bus, Shape: m, Check: m.Check})
+			if err != nil {
+				return err
+			}
+			defer clips.Close()
 			l, err := (&net.ListenConfig{}).Listen(cmd.Context(), "tcp", addr)
 			if err != nil {
 				return fmt.Errorf("serve: %w", err)
@@ -96,7 +99,7 @@ from balances (kuai audit).`,
 			if os.Getenv("KUAI_CONFORMANCE") != "" {
 				door = gatetest.Gate{}
 			}
-			rooms := api.Rooms{Gate: door, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town}
+			rooms := api.Rooms{Gate: door, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town, Jobs: made}
 			if err := api.Serve(cmd.Context(), api.Both(l, secure), api.Handler(rooms)); err != nil {
 				return err
 			}
@@ -108,6 +111,9 @@ from balances (kuai audit).`,
 	f.StringVar(&cert, "tls-cert", "", "certificate for https, a PEM file (default: one of Kuai's own, made at first use in the data directory)")
 	f.StringVar(&key, "tls-key", "", "its private key, a PEM file")
 	f.StringVar(&database, "database", "", "of accounts, money and jobs: a path, or postgres://... (default: kuai.db in the data directory)")
+	f.StringVar(&blobs, "blobs", os.Getenv("KUAI_BLOBS"), "where files lie: a directory, or s3://BUCKET/PREFIX?endpoint=HOST:PORT (default: in the data directory; environment: KUAI_BLOBS)")
+	f.StringVar(&nats, "nats", os.Getenv("KUAI_NATS"), "messages between servers of one database: nats://HOST:PORT (default: within this process; environment: KUAI_NATS)")
+	f.BoolVar(&idle, "no-render", false, "make no clips here: kuai worker on other machines does")
 	f.BoolVar(&needKey, "require-key", false, "ask for a key on this machine too")
 	f.StringVar(&model, "model", "", "directory of a video model (default: the built-in one)")
 	f.StringArrayVar(&texts, "chat", []string{builtinText}, "language model to serve: a GGUF file, a Hugging Face directory, or a name that kuai models lists; may be given again")
@@ -133,6 +139,18 @@ func (a *app) openPlatform(ctx context.Context, database string) (*platform.Plat
 		a.note("The operator's key, shown this once: %s\n", p.First.Secret)
 	}
 	return p, nil
+}
+
+// jobsOptions are those of jobs that this machine makes, unless it is idle.
+func jobsOptions(dir, blobs, nats string, m *video.Model, idle bool) platform.JobsOptions {
+	o := platform.JobsOptions{Dir: dir, Blobs: blobs, NATS: nats, Name: "server"}
+	if name, err := os.Hostname(); err == nil {
+		o.Name = name
+	}
+	if !idle {
+		o.Runs = clip.Runs(m)
+	}
+	return o
 }
 
 // openHouse opens the characters, who speak with a model.
