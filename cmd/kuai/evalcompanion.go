@@ -24,7 +24,7 @@ import (
 )
 
 func (a *app) evalCompanionCommand() *cobra.Command {
-	c := talkeval.Config{Questions: 50, Documents: 200, Replies: 50, Split: companion.Test}
+	c := talkeval.Config{Questions: 50, Documents: 200, Replies: 50, Pairs: 500, Split: companion.Test}
 	var model string
 	var texts []string
 	quick := false
@@ -48,7 +48,7 @@ that each question scans.`,
 		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if quick {
-				c.Questions, c.Documents, c.Replies = 10, 20, 10
+				c.Questions, c.Documents, c.Replies, c.Pairs = 10, 20, 10, 60
 			}
 			for _, path := range texts {
 				corpus, err := talk.OpenCorpus(path)

@@ -7,6 +7,7 @@ package hand
 
 import (
 	_ "embed"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -67,7 +68,9 @@ var all = sync.OnceValue(func() [2][]Case {
 	return [2][]Case{parse(fact.English, english), parse(fact.Chinese, chinese)}
 })
 
-// types are the kinds of questions, as a block names them.
+// Types are the kinds of questions, as a block names them.
+func Types() []string { return slices.Clone(types) }
+
 var types = []string{"single", "update", "never", "twohop", "count", "time", "preference"}
 
 // parse reads a file of blocks; a bad one is our own bug.

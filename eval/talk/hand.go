@@ -16,47 +16,44 @@ func (e *evaluation) byHand(ctx context.Context) error {
 	for _, l := range []fact.Language{fact.English, fact.Chinese} {
 		e.cfg.View("questions by hand: " + languages[l])
 		var told, never tally
-		for i, c := range hand.Cases(l) {
-			if i == 4*e.cfg.Questions {
-				break
-			}
-			parts := c.Said
+		types := map[string]*tally{}
+		cases := hand.Cases(l)
+		n := min(len(cases), 4*e.cfg.Questions)
+		for i := range n {
+			c := &cases[i*len(cases)/n] // the types stand one after the other
+			var parts companion.Sample
 			if pack := c.Pack(); pack != "" {
-				parts = append(companion.Sample{{Role: companion.Memory, Text: pack}}, parts...)
+				parts = companion.Sample{{Role: companion.Memory, Text: pack}}
 			}
-			reply, _, err := e.reply(ctx, append(parts, companion.Part{Role: companion.User, Text: c.Ask}), nil)
+			parts = append(append(parts, c.Said...), companion.Part{Role: companion.User, Text: c.Ask})
+			reply, _, err := e.reply(ctx, parts, nil)
 			if err != nil {
 				return err
 			}
-			v := judge(&c, reply)
+			v := c.Judge(reply)
+			t := types[c.Type]
+			if t == nil {
+				t = &tally{}
+				types[c.Type] = t
+			}
+			t.add(v)
 			if len(c.Accept) == 0 {
 				never.add(v)
 			} else {
 				told.add(v)
 			}
-			if !v.Right && len(misses) < 40 {
+			if !v.Right && len(misses) < 40*(1+int(l)) {
 				misses = append(misses, map[string]string{"kind": c.Type, "pack": c.Pack(), "ask": c.Ask, "reply": reply, "answer": strings.Join(c.Accept, " / ")})
 			}
 		}
-		e.rep.Add("right_by_hand_"+languages[l], share(told.right, told.n), "of questions told")
-		e.rep.Add("false_by_hand_"+languages[l], share(never.wrong, never.n), "of questions never told")
+		e.rep.Share("right_by_hand_"+languages[l], told.right, told.n, "of questions told")
+		e.rep.Share("false_by_hand_"+languages[l], never.wrong, never.n, "of questions never told")
+		for _, name := range hand.Types() {
+			if t := types[name]; t != nil {
+				e.rep.Share("right_by_hand_"+name+"_"+languages[l], t.right, t.n, "of questions")
+			}
+		}
 	}
 	e.rep.Notes["wrong_by_hand"] = misses
 	return nil
-}
-
-// judge compares a reply with what a case accepts: any of it.
-func judge(c *hand.Case, reply string) companion.Verdict {
-	q := companion.Quiz{Lang: c.Lang, Stale: c.Stale}
-	if len(c.Accept) == 0 {
-		return q.Judge(reply)
-	}
-	var last companion.Verdict
-	for _, accept := range c.Accept {
-		q.Accept = []string{accept}
-		if last = q.Judge(reply); last.Right {
-			break
-		}
-	}
-	return last
 }

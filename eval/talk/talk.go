@@ -40,6 +40,7 @@ type Config struct {
 	Questions int // of each kind and language
 	Documents int // of each text
 	Replies   int // of each language
+	Pairs     int // of each language, of a right and a wrong reply
 	Corpora   []*talk.Corpus
 	Split     companion.Split
 	View      func(what string) // told what comes next; may be nil
@@ -55,7 +56,7 @@ func Run(ctx context.Context, m *text.Model, cfg Config) (*report.Report, error)
 	if e.cfg.View == nil {
 		e.cfg.View = func(string) {}
 	}
-	for _, part := range []func(context.Context) error{e.bits, e.questions, e.byHand, e.replies} {
+	for _, part := range []func(context.Context) error{e.bits, e.questions, e.byHand, e.pairs, e.replies} {
 		if err := part(ctx); err != nil {
 			return nil, err
 		}

@@ -20,6 +20,12 @@ type Bar struct {
 	Unit   string   `json:"unit"`
 	OK     *bool    `json:"ok,omitempty"` // absent without a bar
 	Reason string   `json:"reason,omitempty"`
+
+	// Of a share of cases: how many there were, and between what their share
+	// lies in 95 of 100 such samples.
+	Cases int      `json:"cases,omitempty"`
+	Low   *float64 `json:"low,omitempty"`
+	High  *float64 `json:"high,omitempty"`
 }
 
 // Report is what a command prints.
@@ -38,6 +44,32 @@ func Machine() string {
 // Add appends a figure without a bar.
 func (r *Report) Add(name string, value float64, unit string) {
 	r.Bars = append(r.Bars, Bar{Name: name, Value: &value, Unit: unit})
+}
+
+// Share appends the share of n cases that k is, with its interval.
+func (r *Report) Share(name string, k, n int, unit string) {
+	if n == 0 {
+		r.Missing(name, unit, "no cases")
+		return
+	}
+	r.Add(name, float64(k)/float64(n), unit)
+	low, high := Wilson(k, n)
+	b := &r.Bars[len(r.Bars)-1]
+	b.Cases, b.Low, b.High = n, &low, &high
+}
+
+// Wilson is the interval in which the share lies that k of n cases are a sample
+// of, with 95 % confidence. It holds for few cases and for shares near 0 and 1,
+// where the normal approximation does not.
+//
+// Source: Wilson, Probable inference, the law of succession, and statistical
+// inference, 1927.
+func Wilson(k, n int) (low, high float64) {
+	const z = 1.959963984540054
+	p, m := float64(k)/float64(n), float64(n)
+	middle := (p + z*z/(2*m)) / (1 + z*z/m)
+	half := z / (1 + z*z/m) * math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
+	return max(0, middle-half), min(1, middle+half)
 }
 
 // rounding is how far a figure may be on the wrong side of its bar and meet it:
@@ -84,6 +116,9 @@ func (r *Report) Text(w io.Writer) error {
 		value, want, mark := "-", "", ""
 		if b.Value != nil {
 			value = fmt.Sprintf("%.4g", *b.Value)
+		}
+		if b.Low != nil && b.High != nil {
+			value += fmt.Sprintf(" (%.2g-%.2g)", *b.Low, *b.High)
 		}
 		if b.Bar != nil {
 			sign := "at least"
