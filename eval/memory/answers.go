@@ -21,6 +21,11 @@ type Replier interface {
 	Tokens(text string) int
 }
 
+// asSaid is the reader of packs that are turns alone.
+const asSaid = "none: turns as they were said"
+
+func packBudget() string { return fmt.Sprintf("a pack of %d tokens at most", budget) }
+
 // mostWrong is how many replies are kept to be looked at.
 const mostWrong = 40
 
@@ -85,13 +90,10 @@ func LocomoAnswers(ctx context.Context, set LoCoMo, a Replier, cfg AnswersConfig
 	rep.Add("evidence", ratio(t.packed, t.evidence), "of the turns that answer, in the pack")
 	rep.Add("recall_ms", middle(t.recall, 0.5), "ms")
 	rep.Add("reply_ms", middle(t.reply, 0.5), "ms")
-	rep.Notes = map[string]any{
-		"conversations": len(set), "questions": asked, "wrong": t.wrong,
-		"protocol": []Protocol{
-			{Figures: "f1*, refused", Judge: "LoCoMo's own scorer: F1 of Porter stems; refused only in its words", Budget: packBudget(), Reader: "none: turns as they were said"},
-			{Figures: "refused_own_words", Judge: "the companion's ways to say that it does not know, or the scorer's", Budget: packBudget()},
-		},
-	}
+	rep.Notes = map[string]any{"conversations": len(set), "questions": asked, "wrong": t.wrong}
+	rep.Note(report.Protocol{Figures: "f1*, refused", Judge: "LoCoMo's own scorer: F1 of Porter stems; refused only in its words", Budget: packBudget(), Reader: asSaid})
+	rep.Note(report.Protocol{Figures: "f1_of_best_line", Judge: "the same", Model: "none: the best line found is the reply", Budget: packBudget(), Reader: asSaid})
+	rep.Note(report.Protocol{Figures: "refused_own_words", Judge: "the companion's ways to say that it does not know, or the scorer's", Budget: packBudget(), Reader: asSaid})
 	return rep, nil
 }
 

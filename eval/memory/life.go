@@ -117,7 +117,19 @@ func Life(ctx context.Context, a Answerer, cfg LifeConfig) (*report.Report, erro
 		rep.Add("disk_mb_"+name, float64(t.bytes)/1e6/float64(2*size.Lives), "MB a life")
 	}
 	rep.Notes["wrong"] = wrong
+	for _, p := range lifeProtocol {
+		rep.Note(p)
+	}
 	return rep, nil
+}
+
+// lifeProtocol says how the figures of Life come about, those that are drawn
+// among them.
+var lifeProtocol = []report.Protocol{
+	{Figures: "right_*, stale_*, false_*", Judge: "whether an accepted answer, and no stale one, stands in the reply; of what was never told, whether it says so", Budget: packBudget(), Reader: "the one for daily use"},
+	{Figures: "evidence_*", Judge: "whether the turns that answer are in the pack", Model: "none", Budget: packBudget(), Reader: "the one for daily use"},
+	{Figures: "recall_*, reply_*, cost_*", Judge: "the clock", Budget: packBudget(), Reader: "the one for daily use"},
+	{Figures: "reread_*", Judge: "the clock", Budget: "the whole history, no memory"},
 }
 
 func keys(m map[string]*tally) func(func(string) bool) {

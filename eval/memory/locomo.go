@@ -200,6 +200,7 @@ func Locomo(ctx context.Context, set LoCoMo, cfg LocomoConfig) (*report.Report, 
 		rep.Add("characters_"+size.Name, float64(t.characters)/float64(len(set)), "characters")
 		rep.Notes["questions"] = t.asked
 	}
+	rep.Note(report.Protocol{Figures: "found_*", Judge: "the set's evidence: the share of a question's turns among the first found, mean over questions of the first four categories", Model: "none", Budget: "the first 5, 10, 20, 50 turns"})
 	return rep, nil
 }
 

@@ -227,11 +227,12 @@ func Needles(ctx context.Context, a Replier, cases iter.Seq2[NeedleCase, error],
 			rep.Add(fmt.Sprintf("repeated_at_%d", 25*(i+1)), p.reply/float64(p.n), "of the core words")
 		}
 	}
-	how := Protocol{Figures: "all", Judge: "MR-NIAH's: the share of the needle's core words in the reply, none after an apology", Budget: packBudget(), Reader: "none: turns as they were said"}
+	how := report.Protocol{Figures: "all", Judge: "MR-NIAH's: the share of the needle's core words in the reply, none after an apology", Budget: packBudget(), Reader: asSaid}
 	if cfg.Whole {
 		how.Budget, how.Reader = "the whole dialogue, no memory", ""
 	}
-	rep.Notes = map[string]any{"lengths": cfg.Unit, "wrong": wrong, "protocol": []Protocol{how}}
+	rep.Notes = map[string]any{"lengths": cfg.Unit, "wrong": wrong}
+	rep.Note(how)
 	return rep, nil
 }
 

@@ -75,10 +75,8 @@ func Threads(ctx context.Context, cfg ThreadsConfig) (*report.Report, error) {
 	if err := b.turns(ctx); err != nil {
 		return nil, err
 	}
-	b.rep.Notes = map[string]any{"protocol": []Protocol{
-		{Figures: "turn_*, cost_*", Judge: "the clock: recall, reply and what is kept of both, median over turns", Budget: packBudget(), Reader: "the built-in one; what was told before, by the generator's truth"},
-		{Figures: "idle_mb, active_mb*", Judge: residentKind() + ", after a garbage collection; of an active thread what closing it gives back", Budget: packBudget()},
-	}}
+	b.rep.Note(report.Protocol{Figures: "turn_*, cost_*", Judge: "the clock: recall, reply and what is kept of both, median over turns", Budget: packBudget(), Reader: "the built-in one; what was told before, by the generator's truth"})
+	b.rep.Note(report.Protocol{Figures: "idle_mb, active_mb*", Judge: residentKind() + ", after a garbage collection; of an active thread what closing it gives back", Budget: packBudget()})
 	return b.rep, nil
 }
 

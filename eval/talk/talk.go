@@ -61,6 +61,8 @@ func Run(ctx context.Context, m *text.Model, cfg Config) (*report.Report, error)
 			return nil, err
 		}
 	}
+	e.rep.Note(report.Protocol{Figures: "right*, stale, false*, denied", Judge: "whether an accepted answer, and no stale one, stands in the reply; of what was never told, whether it says so", Budget: "the pack that the case gives"})
+	e.rep.Note(report.Protocol{Figures: "pairs*", Judge: "the model's own likelihood of either reply, a byte", Budget: "the dialogue before it"})
 	return e.rep, nil
 }
 

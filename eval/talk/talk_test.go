@@ -1,8 +1,10 @@
 package talk
 
 import (
+	"math/rand/v2"
 	"testing"
 
+	"kuai/companion"
 	"kuai/companion/fact"
 )
 
@@ -36,6 +38,27 @@ func TestMixes(t *testing.T) {
 	} {
 		if got := mixes(c.s, c.l); got != c.want {
 			t.Errorf("%q: %v", c.s, got)
+		}
+	}
+}
+
+// TestDrawPairs checks that the wrong reply is another one, and about as long.
+func TestDrawPairs(t *testing.T) {
+	t.Parallel()
+	for _, f := range pairFormats {
+		for l := range languages {
+			far := 0
+			for _, p := range drawPairs(rand.New(rand.NewPCG(1, 2)), companion.Test, fact.Language(l), f.format, 30) {
+				if p.right == p.other || p.right == "" || p.other == "" || len(p.before) == 0 || p.before[len(p.before)-1].Role != companion.User {
+					t.Fatalf("%s: %+v", f.name, p)
+				}
+				if abs(len(p.right)-len(p.other)) > len(p.right)/2 {
+					far++
+				}
+			}
+			if far > 6 {
+				t.Errorf("%s, %s: %d of 30 wrong replies are much longer or shorter", f.name, languages[l], far)
+			}
 		}
 	}
 }
