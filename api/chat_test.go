@@ -134,6 +134,8 @@ func TestChatRefuses(t *testing.T) {
 		"format":        {`{` + hello + `,"response_format":{"type":"xml"}}`, 400, "xml"},
 		"schema":        {`{` + hello + `,"response_format":{"type":"json_schema","json_schema":{"schema":{"type":"soup"}}}}`, 400, "response_format"},
 		"tool_choice":   {`{` + hello + `,"tools":[],"tool_choice":"required"}`, 400, `"param":"tool_choice"`},
+		"audio":         {`{` + hello + `,"modalities":["text","audio"]}`, 400, `"param":"modalities"`},
+		"functions":     {`{` + hello + `,"functions":[{"name":"f"}]}`, 400, `"param":"functions"`},
 		"bias":          {`{` + hello + `,"logit_bias":{"x":1}}`, 400, `"param":"logit_bias"`},
 		"too long":      {`{"messages":[{"role":"user","content":"` + strings.Repeat("a ", chattest.Context) + `"}]}`, 400, "context_length_exceeded"},
 	} {

@@ -51,7 +51,7 @@ func (h *handler) messages(w http.ResponseWriter, r *http.Request) {
 	}
 	defer func() {
 		if err := reply.Close(r.Context()); err != nil {
-			wire.Report(r, err)
+			_ = wire.Report(r, err) // the answer has gone out: the log alone is told
 		}
 	}()
 	e := &encoder{id: "msg_" + rand.Text(), reply: reply, stops: q.Stop}

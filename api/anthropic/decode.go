@@ -35,7 +35,9 @@ type request struct {
 	Thinking *struct {
 		Type string `json:"type"`
 	} `json:"thinking"`
-	Output *struct {
+	Servers   json.RawMessage `json:"mcp_servers"` // refused
+	Container json.RawMessage `json:"container"`   // refused
+	Output    *struct {
 		Format *struct {
 			Type   string          `json:"type"`
 			Schema json.RawMessage `json:"schema"`
@@ -201,6 +203,11 @@ func (q *request) tools(out *talk.Request) error {
 }
 
 func (q *request) output(out *talk.Request) error {
+	for name, raw := range map[string]json.RawMessage{"mcp_servers": q.Servers, "container": q.Container} {
+		if s := string(raw); s != "" && s != "null" && s != "[]" {
+			return &fault.Error{Code: fault.Unsupported, Param: name, Message: "this server runs no tools of its own"}
+		}
+	}
 	if t := q.Thinking; t != nil && t.Type != "adaptive" { // the budget is within max_tokens
 		on := t.Type == "enabled"
 		if !on && t.Type != "disabled" {

@@ -60,8 +60,11 @@ func noFile(err error) error {
 }
 
 // isVideo says whether a file's id is that of a clip: what a task made is a
-// file too.
-func isVideo(id string) bool { return strings.HasPrefix(id, "video_") }
+// file too, and bears the task's name, while files have numbers.
+func isVideo(id string) bool {
+	_, err := file.ParseID(id)
+	return err != nil && strings.Contains(id, "_")
+}
 
 // retrieve tells what a file is and where it can be fetched.
 func (h *handler) retrieve(w http.ResponseWriter, r *http.Request) {

@@ -78,7 +78,7 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, decode func(*re
 	}
 	defer func() {
 		if err := reply.Close(r.Context()); err != nil {
-			wire.Report(r, err)
+			_ = wire.Report(r, err) // the answer has gone out: the log alone is told
 		}
 	}()
 	dated := func(m turn) piece {

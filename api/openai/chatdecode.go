@@ -43,6 +43,12 @@ type ChatRequest struct {
 	Tools      []chatTool      `json:"tools"`
 	ToolChoice json.RawMessage `json:"tool_choice"`
 
+	// What no model here does is refused, not passed over.
+	Modalities []string        `json:"modalities"`
+	Audio      json.RawMessage `json:"audio"`
+	Functions  json.RawMessage `json:"functions"` // before there were tools
+	Search     json.RawMessage `json:"web_search_options"`
+
 	// SplitReasoning is MiniMax's: what the model thinks comes as details.
 	SplitReasoning bool `json:"reasoning_split"`
 }
@@ -103,12 +109,35 @@ func (c *contentText) UnmarshalJSON(b []byte) error {
 // Talk turns a request into the one of all dialects, or says what cannot be.
 func (q *ChatRequest) Talk() (talk.Request, error) {
 	out := talk.Request{Model: q.Model, Stop: q.Stop}
-	for _, part := range []func(*talk.Request) error{q.limits, q.turns, q.tools, q.choice, q.format, q.sampling} {
+	for _, part := range []func(*talk.Request) error{q.cannot, q.limits, q.turns, q.tools, q.choice, q.format, q.sampling} {
 		if err := part(&out); err != nil {
 			return out, err
 		}
 	}
 	return out, nil
+}
+
+// cannot refuses what no model here does.
+func (q *ChatRequest) cannot(*talk.Request) error {
+	for _, f := range []struct {
+		name string
+		raw  json.RawMessage
+		why  string
+	}{
+		{"audio", q.Audio, "no model behind this server speaks"},
+		{"functions", q.Functions, "functions are given as tools"},
+		{"web_search_options", q.Search, "this server does not search the web"},
+	} {
+		if len(f.raw) > 0 && string(f.raw) != "null" {
+			return &fault.Error{Code: fault.Unsupported, Param: f.name, Message: f.why}
+		}
+	}
+	for _, m := range q.Modalities {
+		if m != "text" {
+			return &fault.Error{Code: fault.Unsupported, Param: "modalities", Message: "answers are text alone"}
+		}
+	}
+	return nil
 }
 
 func (q *ChatRequest) limits(out *talk.Request) error {

@@ -72,7 +72,7 @@ func Complete(room *talk.Room, failed func(http.ResponseWriter, *http.Request, e
 // Settle ends a reply and reports what could not be settled.
 func Settle(r *http.Request, reply *talk.Reply) {
 	if err := reply.Close(r.Context()); err != nil {
-		wire.Report(r, err)
+		_ = wire.Report(r, err) // the answer has gone out: the log alone is told
 	}
 }
 

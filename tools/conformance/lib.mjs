@@ -7,7 +7,9 @@ export const base = process.env.KUAI_URL; // http://127.0.0.1:PORT
 export const secure = process.env.KUAI_TLS_URL; // the same over TLS
 export const out = process.env.KUAI_OUT; // a directory for downloads
 export const model = "companion";
-export const keys = { good: "sk-conformance", bad: "sk-bad", rate: "sk-rate", poor: "sk-poor" };
+// One that has money, one that nobody made, one that may ask no more, and one
+// whose organisation has no money.
+export const keys = { good: process.env.KUAI_KEY_GOOD, bad: process.env.KUAI_KEY_BAD, rate: process.env.KUAI_KEY_RATE, poor: process.env.KUAI_KEY_POOR };
 
 export const results = [];
 

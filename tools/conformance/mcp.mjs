@@ -25,7 +25,7 @@ await call("tools/list", async () => check((await ai.client.listTools()).tools.l
 let task;
 await call("generate_video, asyncMode", async () => {
   const s = await ai.use("generate_video", { prompt: "a fox jumps on the beach at night", asyncMode: true });
-  task = /video_[0-9a-z]+/.exec(s)?.[0];
+  task = /(video|job)_[0-9a-z]+/.exec(s)?.[0];
   check(task, s);
 });
 let url;
@@ -74,7 +74,7 @@ await call("image_to_video: refused, the model begins with words alone", async (
   check(/first_frame_image/.test(s), s);
   return s;
 });
-for (const [name, key, text] of [["bad key", keys.bad, /key|auth/i], ["rate limit", keys.rate, /requests/], ["no balance", keys.poor, /balance/]])
+for (const [name, key, text] of [["bad key", keys.bad, /key|auth/i], ["rate limit", keys.rate, /requests/], ["no balance", keys.poor, /balance|left/]])
   await call("error: " + name, async () => {
     const c = await open(key);
     const s = await c.use("generate_video", { prompt: "a fox", asyncMode: true });

@@ -91,11 +91,11 @@ await call("speech voices: there are none", async () => { await good(["speech", 
 await call("speech synthesize: refused, no model speaks", () => bad(["speech", "synthesize", "--text", "Hello", "--out", `${out}/x.mp3`], /speaks/));
 await call("search query: refused", () => bad(["search", "query", "--q", "kuai"], /search/));
 await call("quota show", async () => { await good(["quota", "show", "--output", "json"]); });
-await call("quota show, a pay-as-you-go key (balance)", async () => check((await good(["quota", "show", "--output", "json"], { key: "sk-api-conformance" })).includes("available_amount"), "amount"));
+await call("quota show, with a key that mmx takes for pay-as-you-go (balance)", async () => check((await good(["quota", "show", "--output", "json"], { key: "sk-api-conformance" })).includes("available_amount"), "amount"));
 await call("error: bad key", () => bad(chat, /./, { key: keys.bad }));
 await call("error: rate limit", () => bad(chat, /./, { key: keys.rate }));
 await call("error: rate limit of a video says so", () => bad(["video", "generate", "--prompt", "a fox", "--async"], /[Rr]ate|requests/, { key: keys.rate }));
-await call("error: no balance of a video says so", () => bad(["video", "generate", "--prompt", "a fox", "--async"], /balance|quota/i, { key: keys.poor }));
+await call("error: no balance of a video says so", () => bad(["video", "generate", "--prompt", "a fox", "--async"], /balance|quota|left/i, { key: keys.poor }));
 await call("error: an unknown word in a prompt", async () => {
   const r = await mmx(["video", "generate", "--prompt", "", "--async"]);
   check(r.code !== 0, "exit 0");

@@ -57,7 +57,7 @@ for (const [name, run, text] of [
   ["error: a bad parameter", () => ai.chat({ model, messages, options: { temperature: -1 } }), /temperature/],
   ["error: bad key", () => client(keys.bad).chat({ model, messages }), /key/],
   ["error: rate limit", () => client(keys.rate).chat({ model, messages }), /requests/],
-  ["error: no balance", () => client(keys.poor).chat({ model, messages }), /balance/],
+  ["error: no balance", () => client(keys.poor).chat({ model, messages }), /balance|left/],
 ]) await call(name, async () => {
   const e = await fails(run);
   check(text.test(e.message), e.message);

@@ -6,7 +6,8 @@ import { writeFileSync } from "node:fs";
 const keep = ["content-type", "accept", "anthropic-version", "anthropic-beta", "mm-api-source", "idempotency-key", "language", "user-agent"];
 const isText = (type) => /json|text|event-stream|ndjson/.test(type ?? "");
 
-export async function recorder(target) {
+/** named: what secrets are called in the recording; others are left out. */
+export async function recorder(target, named) {
   const [host, port] = target.split(":");
   const books = {};
   let name = "";
@@ -36,7 +37,7 @@ export async function recorder(target) {
     const headers = Object.fromEntries(keep.filter((k) => req.headers[k]).map((k) => [k, req.headers[k]]));
     const type = back.headers["content-type"];
     const entry = {
-      method: req.method, path: req.url, headers, key: ["sk-bad", "sk-rate", "sk-poor"].includes(key) ? key : "",
+      method: req.method, path: req.url, headers, key: named[key] ?? "",
       auth: req.headers["x-api-key"] ? "x-api-key" : req.headers.authorization ? "bearer" : "",
       body: isText(headers["content-type"]) ? body.toString() : undefined,
       base64: !isText(headers["content-type"]) && body.length ? body.toString("base64") : undefined,
