@@ -133,7 +133,7 @@ func settle(to string) error {
 func (m *Manifest) small(r Roots, user, dir string) error {
 	for _, f := range m.Files {
 		name := filepath.Base(filepath.FromSlash(f.Path))
-		to := ""
+		var to string
 		switch filepath.Dir(filepath.FromSlash(f.Path)) {
 		case "personas":
 			to = filepath.Join(r.People, user, "personas", name)

@@ -64,7 +64,7 @@ func talkOn(dir string) error {
 		return err
 	}
 	show := func(string) { _, _ = fmt.Println("piece") }
-	ctx := context.Background() //nolint:forbidigo // of a process that is killed
+	ctx := context.Background()
 	for turn = c.Memory().Stats().Turns; ; turn++ {
 		var r Reply
 		switch turn % 3 {
@@ -96,7 +96,7 @@ func TestKill(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "thread")
 	r := rand.New(rand.NewPCG(1, 2))
 	for round := range 20 {
-		kept := talkUntil(t, dir, 3+r.IntN(60))
+		kept := talkUntil(t, dir, 3+r.IntN(30))
 		th, err := memory.Open(dir, memory.Options{})
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,11 +50,11 @@ func NewGroup(c *Conversation, g group.Group, s shelf.Shelf, l fact.Language) (*
 	}
 	c.Card, c.Language = out.cards[0], l
 	c.first = func() string {
-		var text string
+		var lines []string
 		for _, g := range out.greetings() {
-			text += g.Who + ": " + g.Text + "\n"
+			lines = append(lines, g.Who+": "+g.Text)
 		}
-		return strings.TrimSpace(text)
+		return strings.Join(lines, "\n")
 	}
 	return out, nil
 }
@@ -191,7 +192,7 @@ func (g *Group) Speak(ctx context.Context, who string, show Told) (Reply, error)
 	if err != nil {
 		return Reply{}, err
 	}
-	asked, err := g.asked(0)
+	asked, err := g.asked()
 	if err != nil {
 		return Reply{}, err
 	}
@@ -201,18 +202,15 @@ func (g *Group) Speak(ctx context.Context, who string, show Told) (Reply, error)
 	return g.reply(ctx, i, g.thread.Head(), wish{said: asked.Text, kept: true, at: g.now()}, show, one)
 }
 
-// asked is the user's last turn on the present branch, at most so many turns
-// before the newest, 0 for as many as a prompt has.
-func (g *Group) asked(most int) (memory.Turn, error) {
-	if most <= 0 {
-		most = g.speaker.Room().Turns
-	}
-	turns, err := g.thread.Last(most)
+// asked is the user's last turn on the present branch, among as many as a prompt
+// has.
+func (g *Group) asked() (memory.Turn, error) {
+	turns, err := g.thread.Last(g.speaker.Room().Turns)
 	if err != nil {
 		return memory.Turn{}, err
 	}
-	for i := range turns {
-		if t := turns[len(turns)-1-i]; t.Speaker == fact.User {
+	for _, t := range slices.Backward(turns) {
+		if t.Speaker == fact.User {
 			return t, nil
 		}
 	}
@@ -236,7 +234,7 @@ func (g *Group) anew(ctx context.Context, goOn bool, show Told) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	asked, err := g.asked(0)
+	asked, err := g.asked()
 	if err != nil {
 		return Reply{}, err
 	}
@@ -269,7 +267,7 @@ func (g *Group) Edit(ctx context.Context, id uint64, said string, show Told) ([]
 
 // Undo goes back to before the user's last turn, and returns its text.
 func (g *Group) Undo() (string, error) {
-	asked, err := g.asked(0)
+	asked, err := g.asked()
 	if err != nil {
 		return "", err
 	}
@@ -320,7 +318,7 @@ func Join(s group.Store, user string, g group.Group, cards shelf.Shelf, id strin
 	if i, err := g.Find(id); err == nil {
 		return g, fmt.Errorf("group: %w: %s is there already", group.ErrInvalid, g.Members[i].Name)
 	}
-	g.Members = append(g.Members[:len(g.Members):len(g.Members)], group.Member{ID: id, Name: who.CharName()})
+	g.Members = append(slices.Clip(g.Members), group.Member{ID: id, Name: who.CharName()})
 	return g, s.Save(user, g)
 }
 

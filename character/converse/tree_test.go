@@ -14,8 +14,8 @@ import (
 	"kuai/serve/upstream"
 )
 
-// grep counts the files below a directory that have a text.
-func grep(t *testing.T, dir, text string) (n int) {
+// grep lists the files below a directory that have a text.
+func grep(t *testing.T, dir, text string) (found []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -23,14 +23,14 @@ func grep(t *testing.T, dir, text string) (n int) {
 		}
 		data, err := os.ReadFile(path)
 		if bytes.Contains(data, []byte(text)) {
-			n++
+			found = append(found, path)
 		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	return found
 }
 
 // TestTree edits a turn, walks between branches and back by a checkpoint. What
@@ -131,7 +131,7 @@ func TestAgainKeeps(t *testing.T) {
 	if _, err := c.Continue(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
-	if replies, at, err := c.Swipes(); err != nil || len(replies) != 3 || at != 2 || replies[2].Text != "Two. Two." {
+	if replies, at, err := c.Swipes(); err != nil || len(replies) != 3 || at != 2 || replies[2].Text != second.Text+" Two." {
 		t.Errorf("replies %+v at %d: %v", replies, at, err)
 	}
 }

@@ -107,7 +107,7 @@ func (g *Group) Find(who string) (int, error) {
 // Store is a folder of groups: that of the personas.
 type Store struct{ Dir string }
 
-// Dir returns where a user's group and its thread lie.
+// Path returns where a user's group and its thread lie.
 func (s Store) Path(user, id string) (string, error) {
 	if user != shelf.ID(user) {
 		return "", fmt.Errorf("group: %w", persona.ErrUser)

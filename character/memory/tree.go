@@ -40,22 +40,6 @@ func (t *Thread) OnPath(id uint64) bool {
 // of a branch.
 func (t *Thread) Leaves() []uint64 { return t.log.Leaves() }
 
-// Branch returns the newest n turns of the branch that ends in one, oldest
-// first.
-func (t *Thread) Branch(id uint64, n int) ([]Turn, error) {
-	path := t.log.Path(id)
-	ids := path.Before(id+1, n)
-	var out []Turn
-	for i := len(ids) - 1; i >= 0; i-- {
-		turn, err := t.Turn(ids[i])
-		if err != nil {
-			continue // forgotten, or damaged
-		}
-		out = append(out, turn)
-	}
-	return out, nil
-}
-
 // Fork returns how many turns of the branch that ends in one are not on the
 // present branch, and the last that is, 0 for none.
 func (t *Thread) Fork(id uint64) (own int, from uint64) {

@@ -69,16 +69,20 @@ func TestChatFails(t *testing.T) {
 		want   string
 	}{
 		"refused": {func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, `{"error":{"message":"no such\nmodel"}}`, 404)
+			http.Error(w, `{"error":{"message":"no such\nmodel"}}`, http.StatusNotFound)
 		}, "404: no such model"},
-		"refused plain": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"error":"busy"}`, 429) }, "429: busy"},
-		"no JSON":       {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `<html>`, 502) }, "502: Bad Gateway"},
-		"broken off":    {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "data: {}\n\n") }, "broke off"},
+		"refused plain": {func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"error":"busy"}`, http.StatusTooManyRequests)
+		}, "429: busy"},
+		"no JSON":    {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `<html>`, http.StatusBadGateway) }, "502: Bad Gateway"},
+		"broken off": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "data: {}\n\n") }, "broke off"},
 		"amid": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "data: {\"error\":{\"message\":\"overloaded\"}}\n\n")
 		}, "overloaded"},
 		"nonsense": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "data: 7\n\n") }, "OpenAI"},
-		"redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 302) }, "302"},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		}, "302"},
 		"endless": {func(w http.ResponseWriter, _ *http.Request) {
 			for range 20 {
 				_, _ = fmt.Fprintf(w, "data: {\"choices\":[{\"delta\":{\"content\":%q}}]}\n\n", strings.Repeat("x", 100_000))
