@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"kuai/character/converse"
+	"kuai/character/shelf"
 	"kuai/models"
 	"kuai/serve"
 	"kuai/text"
@@ -28,7 +29,7 @@ func village(t *testing.T) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &converse.House{Dir: t.TempDir(), Model: m}
+	h := &converse.House{Dir: t.TempDir(), Model: m, Shelf: shelf.Shelf{Dir: t.TempDir()}}
 	s := httptest.NewServer(Handler(roomsOf(t, q, nil, h)))
 	t.Cleanup(func() {
 		s.Close()
@@ -142,5 +143,52 @@ func TestCharacters(t *testing.T) {
 	get("/lin/messages?user=ada", 200, &told)
 	if told.Greeting == "" {
 		t.Error("not a stranger after everything was forgotten")
+	}
+}
+
+// TestCards brings a card in, gives it away in every form, and takes it back.
+func TestCards(t *testing.T) {
+	t.Parallel()
+	s := village(t)
+	url := s.URL + "/api/v1/characters"
+	const mira = `{"spec":"chara_card_v2","spec_version":"2.0","data":{"name":"Mira","description":"A <script>lighthouse</script> keeper.","first_mes":"Ahoy."}}`
+	send := func(method, path, body string, want int) string {
+		t.Helper()
+		status, _, got := call(t, method, url+path, "application/octet-stream", strings.NewReader(body))
+		if status != want {
+			t.Fatalf("%s %s: status %d, want %d: %s", method, path, status, want, got)
+		}
+		return got
+	}
+	if got := send("POST", "", mira, 201); !strings.Contains(got, `"id":"mira"`) {
+		t.Errorf("imported: %s", got)
+	}
+	send("POST", "", mira, 409)
+	send("POST", "?replace=true", mira, 201)
+	send("POST", "", "not a card", 400)
+	for form, kind := range map[string]string{"v2": "application/json", "v3": "application/json", "png": "image/png", "charx": "application/zip"} {
+		status, h, data := call(t, "GET", url+"/mira/card?download=1&format="+form, "", nil)
+		if status != 200 || h.Get("Content-Type") != kind || !strings.Contains(h.Get("Content-Disposition"), "mira.") {
+			t.Errorf("%s: %d %v", form, status, h)
+		}
+		if got := send("POST", "?replace=true", data, 201); !strings.Contains(got, "Mira") {
+			t.Errorf("%s came back as %s", form, got)
+		}
+	}
+	send("GET", "/mira/card?format=exe", "", 400)
+	send("GET", "/nobody/card", "", 404)
+	send("GET", "/lin/portrait", "", 404)
+	send("GET", "/mira/portrait", "", 200)
+	send("DELETE", "/lin", "", 403)
+	send("DELETE", "/mira", "", 204)
+	send("DELETE", "/mira", "", 404)
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	s := village(t)
+	status, _, body := call(t, "GET", s.URL+"/api/v1/videos/options", "", nil)
+	if status != 200 || !strings.Contains(body, `"size":64`) || !strings.Contains(body, `"words":[]`) {
+		t.Errorf("%d %s", status, body)
 	}
 }

@@ -29,6 +29,7 @@ import (
 	"kuai/character/converse"
 	"kuai/fault"
 	"kuai/platform"
+	"kuai/platform/account"
 	"kuai/studio"
 )
 
@@ -50,6 +51,7 @@ type Rooms struct {
 
 	Platform *platform.Platform // nil: no accounts
 	Jobs     *platform.Jobs     // nil: no durable jobs
+	Keyless  *account.Principal // who manages accounts without a key, on loopback; nil: nobody
 }
 
 // Handler returns all routes. Pages of other origins cannot change anything
@@ -70,7 +72,7 @@ func Handler(rooms Rooms) http.Handler {
 		folk.Register(m, rooms.House, rooms.Gate)
 	}
 	if p := rooms.Platform; p != nil {
-		accounts.Register(m, accounts.Rooms{Accounts: p.Accounts, Limits: p.Limits, DB: p.DB})
+		accounts.Register(m, accounts.Rooms{Accounts: p.Accounts, Limits: p.Limits, DB: p.DB, Keyless: rooms.Keyless})
 		kuai.RegisterMoney(m, p.Ledger, rooms.Gate)
 	}
 	m.Get("/v1/openapi.yaml", openapi.Handler)

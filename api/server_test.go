@@ -210,7 +210,7 @@ func TestBadRequests(t *testing.T) {
 func TestPages(t *testing.T) {
 	t.Parallel()
 	s := server(t)
-	for path, want := range map[string]string{"/": `id="app"`, "/app.js": "EventSource", "/style.css": "--accent"} {
+	for path, want := range map[string]string{"/": `id="app"`, "/app.js": "/v1/videos", "/style.css": "--accent"} {
 		status, h, body := call(t, "GET", s.URL+path, "", nil)
 		if status != http.StatusOK || !strings.Contains(body, want) || h.Get("Content-Security-Policy") == "" {
 			t.Errorf("%s: %d, %d bytes", path, status, len(body))

@@ -197,6 +197,10 @@ func (m *Model) TrainClips() int { return m.transformer.Config.TrainClips }
 // FPS is the number of frames a second.
 func (m *Model) FPS() int { return m.transformer.Config.FPS }
 
+// Words returns what the model was taught to tell apart in a prompt: for each
+// slot, such as the motion, all values that it may have.
+func (m *Model) Words() []SlotConfig { return m.transformer.Config.Slots }
+
 // LimitError says that a field of a request is out of the model's range.
 type LimitError struct {
 	Field string

@@ -8,6 +8,7 @@ package accounts
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -34,6 +35,8 @@ type Rooms struct {
 	OIDC     *account.OIDC    // nil: no login at an issuer
 	Proxies  []netip.Prefix   // whose X-Forwarded-For is believed
 	Now      func() time.Time // the clock; time.Now if nil
+	// Keyless is who asks without a key on this machine: its owner. nil is nobody.
+	Keyless *account.Principal
 }
 
 const (
@@ -121,7 +124,7 @@ func (h *handler) allow(ctx huma.Context, n need, next func(huma.Context)) {
 	w.Header().Set("Cache-Control", "no-store")
 	c := call{request: r, writer: w, Caller: account.Caller{IP: ClientIP(r, h.rooms.Proxies), Once: r.Header.Get("Idempotency-Key")}}
 	if !n.open {
-		p, err := h.rooms.Accounts.Authenticate(r.Context(), Secret(r), c.IP)
+		p, err := h.who(r, c.IP)
 		if err == nil {
 			err = permit(p, n, r.Method, ctx.Param("org"))
 		}
@@ -132,6 +135,34 @@ func (h *handler) allow(ctx huma.Context, n need, next func(huma.Context)) {
 		c.Principal = p
 	}
 	next(huma.WithValue(plain{ctx}, callKey{}, c))
+}
+
+// who is asking: the holder of the key, or the owner of this machine without one.
+func (h *handler) who(r *http.Request, ip netip.Addr) (account.Principal, error) {
+	secret := Secret(r)
+	if secret == "" && h.rooms.Keyless != nil && Local(r) {
+		return *h.rooms.Keyless, nil
+	}
+	return h.rooms.Accounts.Authenticate(r.Context(), secret, ip)
+}
+
+// Local says that a request came from this machine to this machine by its own
+// name. A page elsewhere whose name was made to mean this machine (DNS
+// rebinding), or a proxy that serves others, asks by another name.
+func Local(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !peer.Addr().Unmap().IsLoopback() || r.Header.Get("X-Forwarded-For") != "" {
+		return false
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // permit says whether a principal may use an endpoint.

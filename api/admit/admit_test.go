@@ -54,7 +54,8 @@ func town(t *testing.T) (g *Gate, org account.Organisation, key string) {
 
 func ask(t *testing.T, g *Gate, key string, w gate.Work) (ticket gate.Ticket, err error) {
 	t.Helper()
-	r := httptest.NewRequest(http.MethodPost, "/v1/chat/completions", nil)
+	r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8080/v1/chat/completions", nil)
+	r.RemoteAddr = "127.0.0.1:50000"
 	if key != "" {
 		r.Header.Set("Authorization", "Bearer "+key)
 	}

@@ -45,6 +45,10 @@ func Register(mux chi.Router, h *converse.House, g gate.Gate) {
 func (c characters) register(m chi.Router) {
 	const one = "/api/v1/characters/{id}"
 	m.Get("/api/v1/characters", c.list)
+	m.Post("/api/v1/characters", c.imported)
+	m.Delete(one, c.remove)
+	m.Get(one+"/card", c.export)
+	m.Get(one+"/portrait", c.portrait)
 	m.Get(one+"/messages", c.said)
 	m.Post(one+"/messages", c.say)
 	m.Get(one+"/memory", c.facts)

@@ -18,6 +18,9 @@ const Scope = "characters"
 // ownerKey is where the project that asks stands in a request's context.
 type ownerKey struct{}
 
+// adminKey is whether that one runs the installation.
+type adminKey struct{}
+
 // gated lets a request in whose key has the scope, and keeps whose it is.
 func gated(g gate.Gate) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
@@ -27,7 +30,8 @@ func gated(g gate.Gate) func(http.Handler) http.Handler {
 				openai.Failed(w, r, err)
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), ownerKey{}, p.Owner())))
+			ctx := context.WithValue(r.Context(), ownerKey{}, p.Owner())
+			next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, adminKey{}, p.Admin)))
 		})
 	}
 }

@@ -24,6 +24,7 @@ type videos struct {
 // Register adds the routes of clips.
 func Register(m chi.Router, room *clip.Room, g gate.Gate) {
 	v := videos{room, g}
+	m.Get("/api/v1/videos/options", v.options)
 	m.Get("/api/v1/videos/{id}/events", v.events)
 	m.Post("/api/v1/videos/{id}/cancel", v.cancel)
 }

@@ -93,7 +93,7 @@ from balances (kuai audit).`,
 			if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() && !needKey {
 				home.Keyless = &town.Home
 			}
-			rooms := api.Rooms{Gate: home, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town, Jobs: made}
+			rooms := api.Rooms{Gate: home, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town, Jobs: made, Keyless: home.Keyless}
 			if err := api.Serve(cmd.Context(), api.Both(l, secure), api.Handler(rooms)); err != nil {
 				return err
 			}

@@ -1,57 +1,59 @@
-// The studio: makes clips and talks to characters, through the public API.
+// The studio: clips, characters, chat and the console, through the public API.
 import { h, Fragment, render } from "preact";
-import { signal } from "@preact/signals";
-import { Characters } from "./characters";
-import { Gallery } from "./gallery";
-import { Maker } from "./maker";
-import { keys, Stage } from "./stage";
-import { refresh, theme } from "./state";
+import { useEffect } from "preact/hooks";
+import { Chat } from "./chat/chat";
+import { Console } from "./console/console";
+import { Create } from "./create/create";
+import { Door } from "./door";
+import { Characters } from "./folk/people";
+import { key, locked, offline, useKey } from "./net";
+import { link, path } from "./route";
+import { language, t, theme } from "./say";
 
-const themes: Record<string, [next: string, sign: string]> = {
+const themes: Record<string, [next: "light" | "dark" | "auto", sign: string]> = {
   auto: ["light", "◐"],
   light: ["dark", "☀"],
   dark: ["auto", "☾"],
 };
 
-// path is what the address names: #/characters/lin, or nothing for the clips.
-const path = signal(location.hash);
-addEventListener("hashchange", () => (path.value = location.hash));
+const rooms = [["create", "▶"], ["characters", "☺"], ["chat", "✎"], ["console", "⚙"]] as const;
 
-function App() {
-  const talk = path.value.startsWith("#/characters");
-  const [next, sign] = themes[theme.value];
-  return (
-    <Fragment>
-      <header>
-        <h1><span class="logo" aria-hidden="true">▶</span> Kuai <span class="han" lang="zh">快</span></h1>
-        <nav aria-label="Rooms" class="rooms">
-          <a href="#/" aria-current={talk ? undefined : "page"}>Create</a>
-          <a href="#/characters" aria-current={talk ? "page" : undefined}>Characters</a>
-        </nav>
-        <span class="grow" />
-        <button class="quiet" title={`Colours: ${theme.value}`} aria-label={`Colours: ${theme.value}. Change to ${next}`}
-          onClick={() => (theme.value = next)}>{sign}</button>
-      </header>
-      {talk ? <Characters id={decodeURIComponent(path.value.split("/")[2] ?? "")} /> : <Create />}
-    </Fragment>
-  );
+function Room() {
+  const [room = "create", ...rest] = path.value;
+  switch (room) {
+    case "create": return <Create id={rest[0] ?? ""} />;
+    case "characters": return <Characters id={rest[0] ?? ""} view={rest[1] ?? ""} />;
+    case "chat": return <Chat id={rest[0] ?? ""} />;
+    case "console": return <Console view={rest[0] ?? "overview"} />;
+  }
+  return <p class="screen soft">{t("nothingThere")} <a href={link("create")}>{t("back")}</a></p>;
 }
 
-function Create() {
+function App() {
+  const [next, sign] = themes[theme.value];
+  const here = path.value[0] ?? "create";
+  const colours = t("colourNow", { now: t(theme.value as "auto"), next: t(next) });
+  useEffect(() => {
+    document.title = `${rooms.some(([r]) => r === here) ? t(here as "create") : ""} · Kuai 快`;
+  }, [here, language.value]);
   return (
     <Fragment>
-      <main>
-        <div class="left"><Maker /><Gallery /></div>
-        <Stage />
-      </main>
-      <footer class="soft">
-        <kbd>/</kbd> prompt <kbd>Enter</kbd> make <kbd>&lt;</kbd> <kbd>&gt;</kbd> speed <kbd>←</kbd> <kbd>→</kbd> clips
-      </footer>
+      <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); document.getElementById("main")?.focus(); }}>{t("skip")}</a>
+      <header class="top">
+        <a class="brand" href={link("create")} aria-label="Kuai 快"><span class="logo" aria-hidden="true">▶</span> Kuai <span class="han" lang="zh">快</span></a>
+        <nav aria-label={t("rooms")} class="rooms">
+          {rooms.map(([r, icon]) => <a key={r} href={link(r)} aria-current={here === r ? "page" : undefined}><span class="icon" aria-hidden="true">{icon}</span><span>{t(r)}</span></a>)}
+        </nav>
+        <span class="grow" />
+        <button class="quiet" lang={language.value === "en" ? "zh" : "en"} id="language" onClick={() => (language.value = language.value === "en" ? "zh" : "en")}>{language.value === "en" ? "中文" : "English"}</button>
+        <button class="quiet" id="theme" title={colours} aria-label={colours} onClick={() => (theme.value = next)}>{sign}</button>
+        {key.value && <button class="quiet" onClick={() => useKey("")}>{t("signOut")}</button>}
+      </header>
+      {offline.value && <p class="error offline" role="status">{t("offline")}</p>}
+      <main id="main" tabIndex={-1}>{locked.value ? <Door /> : <Room />}</main>
     </Fragment>
   );
 }
 
 const root = document.getElementById("app");
 if (root) render(<App />, root);
-document.addEventListener("keydown", keys);
-void refresh();

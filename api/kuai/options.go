@@ -1,0 +1,37 @@
+package kuai
+
+import (
+	"net/http"
+
+	"kuai/api/clip"
+	"kuai/api/gate"
+	"kuai/api/openai"
+	"kuai/api/wire"
+	"kuai/video"
+)
+
+// options is what clips can be like, so that a page offers that and no more.
+type options struct {
+	Model   string             `json:"model"`
+	Size    int                `json:"size,omitempty"` // of a side, in pixels
+	Frames  int                `json:"frames,omitempty"`
+	FPS     int                `json:"fps,omitempty"`
+	Formats []string           `json:"formats"`
+	Words   []video.SlotConfig `json:"words"` // that the model knows
+}
+
+// options answers with what the model can make and which words it knows.
+func (v videos) options(w http.ResponseWriter, r *http.Request) {
+	if _, err := gate.Enter(v.gate, w.Header(), r, gate.Work{Dialect: "kuai", Endpoint: wire.Route(r), Scope: gate.ScopeModels}); err != nil {
+		openai.Failed(w, r, err)
+		return
+	}
+	o := options{Model: clip.Model, Size: v.room.Side(), Formats: []string{"webm", "mp4", "gif", "webp", "png", "zip"}, Words: []video.SlotConfig{}}
+	if s, ok := v.room.Videos.Shape(); ok {
+		o.Frames, o.FPS = s.Frames(), s.FPS()
+		if known, ok := s.(interface{ Words() []video.SlotConfig }); ok {
+			o.Words = known.Words()
+		}
+	}
+	wire.JSON(w, http.StatusOK, o)
+}

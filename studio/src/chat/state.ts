@@ -1,0 +1,146 @@
+// The chats: they are kept in this browser alone, and written as they grow, so
+// that neither a reload nor a server that went away loses what was said.
+import { computed, effect, signal } from "@preact/signals";
+import { ask, events, get } from "../net";
+import { store, stored, t } from "../say";
+
+export interface Turn {
+  role: "user" | "assistant";
+  text: string;
+  model?: string;
+  tokens?: number;
+  seconds?: number; // from the first token to the last
+  broken?: string; // why the answer is not whole
+}
+
+export interface Chat {
+  id: string;
+  title: string;
+  at: number;
+  model: string;
+  second: string; // "" is one model alone
+  turns: Turn[];
+  beside: Turn[]; // the second model's, turn for turn
+}
+
+export interface Parameters {
+  system: string;
+  temperature: string;
+  maxTokens: string;
+  seed: string;
+}
+
+const most = 50; // chats that are kept, the newest
+const longest = 400; // turns of one
+
+const good = (v: Chat[]) => Array.isArray(v) && v.every((c) => typeof c?.id === "string" && Array.isArray(c.turns) && Array.isArray(c.beside));
+export const chats = signal<Chat[]>(stored("chats", [], good));
+export const models = signal<string[] | null>(null);
+export const chosen = signal("");
+export const error = signal("");
+export const busy = signal(0); // answers under way
+export const parameters = signal<Parameters>(stored("parameters", { system: "", temperature: "", maxTokens: "", seed: "" }, (v) => typeof v?.system === "string"));
+export const draft = signal("");
+
+export const current = computed(() => chats.value.find((c) => c.id === chosen.value));
+
+let later: ReturnType<typeof setTimeout> | undefined;
+effect(() => {
+  const all = chats.value.slice(0, most);
+  clearTimeout(later);
+  later = setTimeout(() => store("chats", all), 200);
+});
+addEventListener("pagehide", () => store("chats", chats.value.slice(0, most)));
+effect(() => store("parameters", parameters.value));
+
+export async function look() {
+  try {
+    const all = (await get<{ data: { id: string }[] }>("/v1/models")).data.map((m) => m.id);
+    models.value = all.filter((m) => m !== "kuai-video");
+    error.value = "";
+  } catch (e) {
+    error.value = (e as Error).message;
+  }
+}
+
+export function begin(): string {
+  const c: Chat = { id: crypto.randomUUID?.() ?? String(Date.now()), title: "", at: Date.now(), model: current.value?.model || models.value?.[0] || "", second: "", turns: [], beside: [] };
+  chats.value = [c, ...chats.value].slice(0, most);
+  return c.id;
+}
+
+export function change(id: string, f: (c: Chat) => Chat) {
+  chats.value = chats.value.map((c) => (c.id === id ? f(c) : c));
+}
+
+export function drop(id: string) {
+  chats.value = chats.value.filter((c) => c.id !== id);
+}
+
+const running = new Set<AbortController>();
+export const stop = () => running.forEach((r) => r.abort());
+
+type Side = "turns" | "beside";
+
+// say adds a question and asks the models; again asks the last one anew.
+export async function say(id: string, text: string) {
+  if (busy.value) return;
+  error.value = "";
+  const c = chats.value.find((x) => x.id === id);
+  if (!c) return;
+  if (text) {
+    const turn: Turn = { role: "user", text };
+    change(id, (c) => ({ ...c, title: c.title || text.slice(0, 60), at: Date.now(), turns: [...c.turns, turn].slice(-longest), beside: [...c.beside, turn].slice(-longest) }));
+  } else {
+    const without = (all: Turn[]) => (all.at(-1)?.role === "assistant" ? all.slice(0, -1) : all);
+    change(id, (c) => ({ ...c, turns: without(c.turns), beside: without(c.beside) }));
+  }
+  const sides: [Side, string][] = [["turns", c.model || models.value?.[0] || ""]];
+  if (c.second) sides.push(["beside", c.second]);
+  await Promise.all(sides.map(([side, model]) => answer(id, side, model)));
+}
+
+async function answer(id: string, side: Side, model: string) {
+  const mine = new AbortController();
+  running.add(mine);
+  busy.value++;
+  const before = (chats.value.find((c) => c.id === id)?.[side] ?? []).filter((m) => m.text);
+  let turn: Turn = { role: "assistant", text: "", model };
+  const show = () => change(id, (c) => ({ ...c, [side]: [...before, turn] }));
+  show();
+  let first = 0;
+  try {
+    const res = await ask("/v1/chat/completions", { method: "POST", signal: mine.signal, headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish(model, before)) });
+    let whole = false;
+    for await (const e of events(res)) {
+      if (e.data === "[DONE]") {
+        whole = true;
+        break;
+      }
+      const d = JSON.parse(e.data);
+      if (d.error) throw new Error(d.error.message);
+      first ||= performance.now();
+      turn = { ...turn, text: turn.text + (d.choices?.[0]?.delta?.content ?? ""), seconds: (performance.now() - first) / 1000, tokens: d.usage?.completion_tokens ?? turn.tokens };
+      show();
+    }
+    if (!whole) throw new Error(t("brokeOff"));
+  } catch (e) {
+    if (!mine.signal.aborted) {
+      turn = { ...turn, broken: (e as Error).message === t("offline") || !(e as Error).message || (e as Error).name === "TypeError" ? t("brokeOff") : (e as Error).message };
+    }
+  }
+  show();
+  running.delete(mine);
+  busy.value--;
+}
+
+function wish(model: string, turns: Turn[]) {
+  const p = parameters.value;
+  const messages = turns.map((m) => ({ role: m.role, content: m.text }));
+  const number = (s: string) => (s.trim() === "" ? undefined : Number(s));
+  return {
+    model, stream: true, stream_options: { include_usage: true },
+    messages: p.system.trim() ? [{ role: "system", content: p.system }, ...messages] : messages,
+    temperature: number(p.temperature), max_tokens: number(p.maxTokens), seed: number(p.seed),
+  };
+}

@@ -1,0 +1,53 @@
+// The console: keys, people, money, work.
+import { h } from "preact";
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { key } from "../net";
+import { link } from "../route";
+import { t } from "../say";
+import type { Word } from "../say";
+import { Loading, Note } from "../ui";
+import { Audit, Health } from "./audit";
+import { Jobs } from "./jobs";
+import { Keys } from "./keys";
+import { Limits } from "./limits";
+import { Overview } from "./overview";
+import { People, Projects } from "./people";
+import { enter, error, me, org, orgs, readProjects } from "./state";
+import { Usage } from "./usage";
+
+const views: Record<string, [Word, () => JSX.Element]> = {
+  overview: ["overview", Overview],
+  keys: ["keys", Keys],
+  people: ["people", People],
+  projects: ["projects", Projects],
+  limits: ["limits", Limits],
+  usage: ["usage", Usage],
+  jobs: ["jobs", Jobs],
+  audit: ["audit", Audit],
+  health: ["health", Health],
+};
+
+export function Console({ view }: { view: string }) {
+  useEffect(() => void enter(), [key.value]);
+  const [word, View] = views[view] ?? [];
+  return (
+    <div class="screen console">
+      <nav class="side" aria-label={t("console")}>
+        {orgs.value.length > 1 && (
+          <label class="pick"><span class="sr">{t("organisation")}</span>
+            <select value={org.value} onChange={(e) => { org.value = e.currentTarget.value; void readProjects(); }}>
+              {orgs.value.map((o) => <option key={o.id} value={o.id}>{o.name}</option>)}
+            </select>
+          </label>
+        )}
+        {Object.entries(views).map(([v, [word]]) => <a key={v} href={link("console", v)} aria-current={v === view ? "page" : undefined}>{t(word)}</a>)}
+      </nav>
+      <section class="panel" aria-label={word && t(word)}>
+        <h1>{word ? t(word) : t("nothingThere")}</h1>
+        <Note text={error.value} again={enter} />
+        {me.value && View ? <View key={org.value} /> : !error.value && word && <Loading />}
+      </section>
+    </div>
+  );
+}

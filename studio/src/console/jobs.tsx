@@ -1,0 +1,83 @@
+// Jobs, live: filtered, cancelled, tried again. Where the server keeps no
+// durable jobs, the clips stand for them.
+import { h, Fragment } from "preact";
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { send } from "../net";
+import { link } from "../route";
+import { moment, t } from "../say";
+import { Note } from "../ui";
+import { me, useRead } from "./state";
+import { Rows } from "./table";
+
+interface Job {
+  id: string;
+  kind: string;
+  model: string;
+  state: string;
+  attempt: number;
+  progress?: { Done?: number; fraction?: number };
+  request?: { prompt?: string };
+  error?: { message: string };
+  created_at: number;
+}
+
+interface Clip {
+  id: string;
+  status: string;
+  prompt: string;
+  created_at: number;
+  progress: number;
+  model: string;
+  error: { message: string } | null;
+}
+
+const states = ["", "queued", "running", "done", "failed", "cancelled"];
+const every = 2000; // milliseconds between looks
+
+export function Jobs() {
+  const state = useSignal(""), error = useSignal("");
+  const jobs = useRead<{ data: Job[] | null }>(`/api/v1/jobs?limit=100${state.value && `&state=${state.value}`}`);
+  const clips = useRead<{ data: Clip[] }>(jobs.missing ? "/v1/videos?limit=100" : "");
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (!document.hidden) void (jobs.missing ? clips.again() : jobs.again());
+    }, every);
+    return () => clearInterval(timer);
+  }, [jobs.missing, state.value]);
+  const act = async (path: string) => {
+    try {
+      error.value = "";
+      await send("POST", path);
+    } catch (e) {
+      error.value = (e as Error).message;
+    }
+    await (jobs.missing ? clips : jobs).again();
+  };
+  const heads = [t("made"), t("what"), t("state"), t("actions")];
+  return (
+    <Fragment>
+      <Note text={error.value} onClose={() => (error.value = "")} />
+      {jobs.missing ? (
+        <Rows of={clips} all={clips.value?.data} none={t("noJobs")} heads={heads} row={(c: Clip) => (
+          <tr key={c.id}><td>{moment(c.created_at * 1000)}</td><td><a href={link("create", c.id)}>{c.prompt}</a></td><td><State state={c.status} why={c.error?.message} /> {c.status === "in_progress" && `${c.progress} %`}</td>
+            <td>{(c.status === "queued" || c.status === "in_progress") && <button class="quiet" onClick={() => void act(`/api/v1/videos/${c.id}/cancel`)}>{t("cancel")}</button>}</td></tr>
+        )} />
+      ) : (
+        <Fragment>
+          <label class="pick">{t("filter")} <select value={state.value} onChange={(e) => (state.value = e.currentTarget.value)}>{states.map((s) => <option key={s} value={s}>{s || t("all")}</option>)}</select></label>
+          <Rows of={jobs} all={jobs.value?.data} none={t("noJobs")} heads={heads} row={(j: Job) => (
+            <tr key={j.id}><td>{moment(j.created_at * 1000)}</td><td>{j.kind} <span class="soft">{j.request?.prompt ?? j.id}</span></td><td><State state={j.state} why={j.error?.message} /> {j.attempt > 1 && t("attempt", { n: j.attempt })}</td>
+              <td>{["queued", "running", "finalizing"].includes(j.state) && <button class="quiet" onClick={() => void act(`/api/v1/jobs/${j.id}/cancel`)}>{t("cancel")}</button>}
+                {j.state === "failed" && me.value?.operator && <button class="quiet" onClick={() => void act(`/api/v1/jobs/${j.id}/revive`)}>{t("reviveJob")}</button>}</td></tr>
+          )} />
+          <h2>{t("workers")}</h2>
+          <p class="soft">{t("joinWorker")}</p>
+          <pre class="command" tabIndex={0}><code>kuai worker --join {location.origin}</code></pre>
+        </Fragment>
+      )}
+    </Fragment>
+  );
+}
+
+const State = ({ state, why }: { state: string; why?: string }) => <span class={`state ${state}`} title={why}>{state.replaceAll("_", " ")}</span>;

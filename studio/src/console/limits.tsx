@@ -1,0 +1,59 @@
+// Limits: how much an organisation, a project, a person or a key may use.
+import { h, Fragment } from "preact";
+import { useSignal } from "@preact/signals";
+import { send } from "../net";
+import { t } from "../say";
+import { Field, Note } from "../ui";
+import { inOrg, org, orgs, projects, useRead } from "./state";
+import type { Page } from "./state";
+import { Rows } from "./table";
+
+interface Rule {
+  level: string;
+  subject: string;
+  kind: string;
+  amount: number;
+}
+
+const kinds = ["requests_per_minute", "requests_per_day", "tokens_per_minute", "tokens_per_day", "concurrency", "characters_per_day", "images_per_day", "video_seconds_per_day", "money_micros_per_day", "money_micros_per_month"];
+
+export function Limits() {
+  const list = useRead<{ data: Rule[] | null }>(inOrg("limits"));
+  const keys = useRead<Page<{ id: string; name: string }>>(inOrg("keys?limit=200"));
+  const kind = useSignal(kinds[0]), whose = useSignal(`project/${projects.value[0]?.id ?? ""}`), amount = useSignal(""), error = useSignal("");
+  const subjects = [
+    ...projects.value.map((p) => [`project/${p.id}`, `${t("project")}: ${p.name}`]),
+    ...(keys.value?.data ?? []).map((k) => [`key/${k.id}`, `${t("key")}: ${k.name}`]),
+    ...orgs.value.filter((o) => o.id === org.value).map((o) => [`organisation/${o.id}`, `${t("organisation")}: ${o.name}`]),
+  ];
+  const act = async (f: () => Promise<unknown>) => {
+    try {
+      error.value = "";
+      await f();
+    } catch (e) {
+      error.value = (e as Error).message;
+    }
+    await list.again();
+  };
+  const set = (e: Event) => {
+    e.preventDefault();
+    const [level, subject] = whose.value.split("/");
+    void act(() => send("PUT", inOrg("limits"), { level, subject, kind: kind.value, amount: Number(amount.value) }));
+  };
+  return (
+    <Fragment>
+      <Rows of={list} all={list.value?.data} none={t("noLimits")} heads={[t("whose"), t("kindOf"), t("amount"), t("actions")]} row={(r: Rule) => (
+        <tr key={`${r.level}/${r.subject}/${r.kind}`}><td>{subjects.find(([id]) => id === `${r.level}/${r.subject}`)?.[1] ?? `${r.level} ${r.subject}`}</td><td>{r.kind.replaceAll("_", " ")}</td><td>{r.amount.toLocaleString()}</td>
+          <td><button class="quiet" aria-label={`${t("remove")}: ${r.kind}`} onClick={() => void act(() => send("DELETE", inOrg(`limits/${r.level}/${encodeURIComponent(r.subject)}/${r.kind}`)))}>{t("remove")}</button></td></tr>
+      )} />
+      <h2>{t("addLimit")}</h2>
+      <form class="row inline" onSubmit={set}>
+        <label class="field"><span>{t("whose")}</span><select value={whose.value} onChange={(e) => (whose.value = e.currentTarget.value)}>{subjects.map(([id, label]) => <option key={id} value={id}>{label}</option>)}</select></label>
+        <label class="field"><span>{t("kindOf")}</span><select value={kind.value} onChange={(e) => (kind.value = e.currentTarget.value)}>{kinds.map((k) => <option key={k} value={k}>{k.replaceAll("_", " ")}</option>)}</select></label>
+        <Field label={t("amount")} value={amount.value} set={(v) => (amount.value = v)} type="number" min="0" step="1" required />
+        <button class="primary">{t("save")}</button>
+      </form>
+      <Note text={error.value} onClose={() => (error.value = "")} />
+    </Fragment>
+  );
+}

@@ -1,0 +1,109 @@
+// What was used and what it cost, as charts and as a table.
+import { h, Fragment } from "preact";
+import { useSignal } from "@preact/signals";
+import { send } from "../net";
+import { t } from "../say";
+import { Choice, Field, Loading, Note, Save } from "../ui";
+import { useRead } from "./state";
+import { Rows } from "./table";
+
+interface Used {
+  day?: string;
+  model?: string;
+  key?: string;
+  amount: string;
+  requests: number;
+}
+
+interface Balance {
+  currency: string;
+  available: string;
+  cash: string;
+  promo: string;
+  held: string;
+  spent?: { day: string; month: string };
+}
+
+const spans = [7, 30, 90] as const;
+
+export function Usage() {
+  const span = useSignal<(typeof spans)[number]>(30);
+  const from = new Date(Date.now() - (span.value - 1) * 86_400_000).toISOString().slice(0, 10);
+  const balance = useRead<Balance>("/api/v1/balance");
+  const daily = useRead<{ data: Used[] | null }>(`/api/v1/usage?group=day&from=${from}`);
+  const models = useRead<{ data: Used[] | null }>(`/api/v1/usage?group=model&from=${from}`);
+  const keys = useRead<{ data: Used[] | null }>(`/api/v1/usage?group=key&from=${from}`);
+  if (balance.missing) return <p class="soft">{t("noEndpoint")}</p>;
+  const b = balance.value;
+  const money = b?.currency ?? "";
+  return (
+    <Fragment>
+      {b ? (
+        <dl class="cards">
+          <div><dt>{t("balance")}</dt><dd>{b.available} {money}</dd></div>
+          {b.spent && <div><dt>{t("spent")}</dt><dd>{b.spent.month} {money}</dd></div>}
+        </dl>
+      ) : balance.error ? <Note text={balance.error} again={balance.again} /> : <Loading />}
+      <Redeem done={balance.again} />
+      <div class="row bar"><h2>{t("perDay")}</h2><span class="grow" /><Choice label={t("perDay")} all={spans} now={span.value} set={(v) => (span.value = v)} show={(n) => t("days", { n })} />
+        <Save url={`/api/v1/usage/export?format=csv&from=${from}`} name={`usage-${from}.csv`}>{t("export")}</Save></div>
+      {daily.value && (daily.value.data?.length ? <Bars from={from} days={span.value} all={daily.value.data} /> : <p class="soft">{t("noUsage")}</p>)}
+      {!daily.value && (daily.error ? <Note text={daily.error} again={daily.again} /> : <Loading />)}
+      {[["byModel", models, "model"], ["byKey", keys, "key"]].map(([word, of, field]) => {
+        const read = of as typeof models;
+        return (
+          <Fragment key={word as string}>
+            <h2>{t(word as "byModel")}</h2>
+            <Rows of={read} all={read.value?.data} none={t("noUsage")} heads={[t(field as "model"), t("requests"), t("cost")]} row={(u: Used) => (
+              <tr key={u[field as "model"] ?? ""}><td>{u[field as "model"] || "–"}</td><td>{u.requests.toLocaleString()}</td><td>{u.amount} {money}</td></tr>
+            )} />
+          </Fragment>
+        );
+      })}
+    </Fragment>
+  );
+}
+
+const high = 120; // of the chart
+
+function Bars({ from, days, all }: { from: string; days: number; all: Used[] }) {
+  const cost = all.some((u) => Number(u.amount) > 0);
+  const by = new Map(all.map((u) => [u.day, u]));
+  const dates = Array.from({ length: days }, (_, i) => new Date(Date.parse(from) + i * 86_400_000).toISOString().slice(0, 10));
+  const of = (d: string) => (cost ? Number(by.get(d)?.amount ?? 0) : (by.get(d)?.requests ?? 0));
+  const top = Math.max(...dates.map(of), 1e-9);
+  const label = `${t("perDay")}: ${t(cost ? "cost" : "requests")}`;
+  return (
+    <figure class="chart">
+      <svg viewBox={`0 0 ${days * 10} ${high}`} role="img" aria-label={label} preserveAspectRatio="none">
+        {dates.map((d, i) => {
+          const tall = (of(d) / top) * (high - 4);
+          return <rect key={d} x={i * 10 + 1} y={high - Math.max(tall, 1)} width="8" height={Math.max(tall, 1)} rx="1"><title>{`${d}: ${of(d)}`}</title></rect>;
+        })}
+      </svg>
+      <figcaption class="row soft"><span>{from}</span><span class="grow" /><span>{label}, ≤ {top.toLocaleString()}</span><span class="grow" /><span>{dates.at(-1)}</span></figcaption>
+    </figure>
+  );
+}
+
+function Redeem({ done }: { done: () => Promise<void> }) {
+  const code = useSignal(""), error = useSignal(""), told = useSignal("");
+  const redeem = async (e: Event) => {
+    e.preventDefault();
+    error.value = told.value = "";
+    try {
+      await send("POST", "/api/v1/vouchers/redeem", { code: code.value.trim() });
+      told.value = t("redeemed");
+      code.value = "";
+      await done();
+    } catch (err) {
+      error.value = (err as Error).message;
+    }
+  };
+  return (
+    <form class="row inline" onSubmit={redeem}>
+      <Field label={t("voucher")} value={code.value} set={(v) => (code.value = v)} error={error.value} required maxLength={64} />
+      <button>{t("redeem")}</button>{told.value && <span role="status">{told}</span>}
+    </form>
+  );
+}

@@ -1,0 +1,166 @@
+// The clip that is shown, and the one that is being made.
+import { h, Fragment } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { go, link } from "../route";
+import { langOf, t } from "../say";
+import { Choice, Copy, Save, useMedia } from "../ui";
+import { cancel, content, current, favour, favourites, loop, made, options, prompt, remix, remove, seed, speed, speeds, waiting } from "./state";
+import type { Video } from "./state";
+
+const labels: Record<string, string> = { webm: "WebM", mp4: "MP4", gif: "GIF", webp: "WebP", png: "PNG", zip: "ZIP" };
+const stages = { text: "reading", sample: "drawing", decode: "unfolding" } as const;
+
+export function Stage() {
+  const v = current.value;
+  const [first, ...rest] = waiting.value;
+  return (
+    <section class="panel" aria-label={t("clip")}>
+      <div class="stage">
+        {v ? <Player key={v.id} v={v} /> : !first && <div class="empty"><div class="bounce" aria-hidden="true">▶</div><p>{t("appearsHere")}</p></div>}
+        {first && <Work v={first} over={!!v} />}
+      </div>
+      {v && <Controls />}
+      {rest.length > 0 && (
+        <ul class="queue" aria-label={t("waiting")}>
+          {rest.map((w, i) => (
+            <li key={w.id}>
+              <span>{w.prompt} <span class="soft">· {t("inQueue", { n: i + 2 })}</span></span>
+              <button class="quiet" onClick={() => cancel(w.id)} aria-label={`${t("cancel")}: ${w.prompt}`}>✕</button>
+            </li>
+          ))}
+        </ul>
+      )}
+      {v && <About v={v} />}
+    </section>
+  );
+}
+
+function Work({ v, over }: { v: Video; over: boolean }) {
+  const begun = useRef(0);
+  if (v.progress > 0 && !begun.current) begun.current = Date.now();
+  const took = (Date.now() - begun.current) / 1000;
+  const left = begun.current && took > 2 && v.progress > 10 ? Math.ceil((took * (100 - v.progress)) / v.progress) : 0;
+  const text = v.status === "queued" ? t("waiting") : t(stages[v.kuai_stage as keyof typeof stages] ?? "starting");
+  const count = v.status === "in_progress" && v.kuai_stage === "sample" ? t("step", { n: v.kuai_step, of: v.kuai_steps }) : "";
+  return (
+    <div class={over ? "work over" : "work"}>
+      <p class="doing" lang={langOf(v.prompt)}>{v.prompt}</p>
+      <progress max={100} value={v.progress} aria-label={t("progress")} />
+      <p><span role="status">{text}</span>{count && <span class="soft"> · {count}</span>}{left > 0 && <span class="soft"> · {t("left", { s: left })}</span>}</p>
+      <button onClick={() => cancel(v.id)}>{t("cancel")}</button>
+    </div>
+  );
+}
+
+const player = () => document.querySelector<HTMLVideoElement>(".stage video");
+
+export function toggle() {
+  const el = player();
+  if (el) void (el.paused ? el.play().catch(() => {}) : el.pause());
+}
+
+function step(by: number) {
+  const el = player();
+  if (!el) return;
+  el.pause();
+  const fps = options.value?.fps ?? 12;
+  el.currentTime = Math.max(0, Math.min(el.duration || 0, (Math.round(el.currentTime * fps) + by) / fps + 0.001));
+}
+
+function Player({ v }: { v: Video }) {
+  const ref = useRef<HTMLVideoElement>(null);
+  const src = useMedia(content(v.id));
+  const poster = useMedia(content(v.id, "variant=thumbnail"));
+  const rate = speed.value;
+  useEffect(() => {
+    const el = ref.current;
+    if (el) el.defaultPlaybackRate = el.playbackRate = rate;
+  }, [rate, src]);
+  return (
+    <video ref={ref} src={src || undefined} poster={poster || undefined} loop={loop.value} muted autoPlay playsInline
+      tabIndex={0} aria-label={t("clipOf", { text: v.prompt })}
+      onClick={toggle} onKeyDown={(e) => { if (e.key === " ") { e.preventDefault(); toggle(); } }} />
+  );
+}
+
+function Controls() {
+  return (
+    <div class="controls">
+      <Choice label={t("speed")} all={speeds} now={speed.value as 1} set={(s) => (speed.value = s)} show={(s) => `${s}×`} />
+      <div class="row tools">
+        <button class="quiet" title={`${t("play")} / ${t("pause")}`} aria-label={`${t("play")} / ${t("pause")}`} onClick={toggle}>⏯</button>
+        <button class="quiet" title={t("frameBack")} aria-label={t("frameBack")} onClick={() => step(-1)}>⏮</button>
+        <button class="quiet" title={t("frameOn")} aria-label={t("frameOn")} onClick={() => step(1)}>⏭</button>
+        <button class="quiet" aria-pressed={loop.value} title={t("loop")} aria-label={t("loop")} onClick={() => (loop.value = !loop.value)}>🔁</button>
+        <button class="quiet" title={t("fullScreen")} aria-label={t("fullScreen")} onClick={() => void player()?.requestFullscreen?.().catch(() => {})}>⛶</button>
+      </div>
+    </div>
+  );
+}
+
+function About({ v }: { v: Video }) {
+  const liked = favourites.value.includes(v.id);
+  const use = (s: string) => {
+    prompt.value = v.prompt;
+    seed.value = s;
+    document.getElementById("prompt")?.focus();
+  };
+  return (
+    <Fragment>
+      <blockquote lang={langOf(v.prompt)}>{v.prompt}</blockquote>
+      <Words v={v} />
+      <p class="soft facts">{t("about", { seed: v.kuai_seed, s: v.seconds, t: v.kuai_seconds_of_work?.toFixed(1) ?? "" })}</p>
+      <div class="row">
+        <button onClick={() => void remix(v)} title={t("sameAgain")}>{t("remix")}</button>
+        <button onClick={() => use(String(v.kuai_seed))} title={t("sameSeed")}>{t("usePrompt")}</button>
+        <Copy text={new URL(linkTo(v), location.href).href} label={t("share")} />
+        <span class="grow" />
+        <button class="quiet" aria-pressed={liked} aria-label={t(liked ? "unfavourite" : "favourite")} title={t(liked ? "unfavourite" : "favourite")} onClick={() => favour(v.id)}>{liked ? "★" : "☆"}</button>
+        <button class="quiet" title={t("remove")} aria-label={t("remove")}
+          onClick={() => { if (confirm(t("deleteSure", { text: v.prompt }))) void remove(v.id); }}>🗑</button>
+      </div>
+      <p class="save" role="group" aria-label={t("saveAs")}>
+        <span class="soft">{t("saveAs")}</span>
+        {(options.value?.formats ?? ["webm", "mp4", "gif", "webp", "png"]).map((f) => (
+          <Save key={f} url={content(v.id, `format=${f}&download=1`)} name={`${v.id}.${f}`}>{labels[f] ?? f}</Save>
+        ))}
+      </p>
+    </Fragment>
+  );
+}
+
+const linkTo = (v: Video) => link("create", v.id);
+
+// Words shows what the model understood, and what it did not.
+function Words({ v }: { v: Video }) {
+  return (
+    <div class="chips small" role="group" aria-label={t("understood")}>
+      {(v.kuai_understood ?? []).map((s) => (
+        <span key={s.kind} class="chip" title={t("sure", { n: Math.round(100 * s.confidence) })}>
+          <i>{s.kind}</i> {s.en} <span lang="zh">{s.zh}</span>
+        </span>
+      ))}
+      {(v.kuai_unknown_words ?? []).map((w) => (
+        <span key={`?${w}`} class="chip unknown" title={t("unknownTitle")}><i>{t("unknownWord")}</i> {w}</span>
+      ))}
+    </div>
+  );
+}
+
+// keys: < and > change the speed, the arrows walk through the clips.
+export function keys(e: KeyboardEvent) {
+  const on = e.target as HTMLElement;
+  if (e.ctrlKey || e.metaKey || e.altKey || on.matches?.("input, textarea, select, [role=radio]")) return;
+  const move = <T,>(all: readonly T[], now: T, by: number) => all[Math.min(all.length - 1, Math.max(0, all.indexOf(now) + by))];
+  const walk = (by: number) => {
+    const id = move(made.value.map((v) => v.id), current.value?.id ?? "", by);
+    if (id) go("create", id);
+  };
+  switch (e.key) {
+    case "<": speed.value = move(speeds, speed.value as 1, -1); break;
+    case ">": speed.value = move(speeds, speed.value as 1, 1); break;
+    case "ArrowLeft": walk(-1); break;
+    case "ArrowRight": walk(1); break;
+    case "/": e.preventDefault(); document.getElementById("prompt")?.focus(); break;
+  }
+}

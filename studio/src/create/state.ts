@@ -1,0 +1,239 @@
+// What the page knows of clips and pictures, and what changes it. The server
+// has the truth: the page can be opened anew at any time.
+import { computed, effect, signal } from "@preact/signals";
+import { ask, events, get, key, send, whenBack } from "../net";
+import { store, stored, t } from "../say";
+
+export type Status = "queued" | "in_progress" | "completed" | "failed" | "cancelled";
+
+export interface Slot {
+  kind: string;
+  en: string;
+  zh: string;
+  confidence: number;
+}
+
+export interface Video {
+  id: string;
+  status: Status;
+  progress: number; // per cent
+  prompt: string;
+  seconds: string;
+  created_at: number;
+  error: { message: string } | null;
+  remixed_from_video_id: string | null;
+  kuai_seed: number;
+  kuai_stage?: string;
+  kuai_step: number;
+  kuai_steps: number;
+  kuai_understood: Slot[] | null;
+  kuai_unknown_words?: string[];
+  kuai_seconds_of_work?: number;
+}
+
+export interface Options {
+  model: string;
+  size?: number;
+  frames?: number;
+  fps?: number;
+  formats: string[];
+  words: { kind: string; en: string[]; zh: string[] }[];
+}
+
+export interface Still {
+  id: number;
+  prompt: string;
+  seed: number;
+  data: string; // a PNG in base64; "" while it is made
+}
+
+export const speeds = [0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3] as const;
+
+export const videos = signal<Video[]>([]); // the newest first
+export const more = signal(false); // older ones that are not loaded yet
+export const loaded = signal(false);
+export const options = signal<Options | null>(null);
+export const stills = signal<Still[]>([]);
+export const shown = signal(""); // id of the clip in the player
+export const error = signal("");
+export const wrong = signal<Record<string, string>>({}); // by field
+export const sending = signal(false);
+
+export const prompt = signal(stored("prompt", "", (v) => typeof v === "string"));
+export const seed = signal("");
+export const steps = signal("");
+export const guidance = signal("");
+export const takes = signal(1);
+export const kind = signal<"clip" | "image">("clip");
+export const speed = signal<number>(stored("speed", 1, (v) => (speeds as readonly number[]).includes(v)));
+export const loop = signal<boolean>(stored("loop", true, (v) => typeof v === "boolean"));
+export const favourites = signal<string[]>(stored("favourites", [], Array.isArray));
+effect(() => store("speed", speed.value));
+effect(() => store("loop", loop.value));
+effect(() => store("prompt", prompt.value));
+effect(() => store("favourites", favourites.value));
+
+export const isFinal = (v: Video) => v.status === "completed" || v.status === "failed" || v.status === "cancelled";
+export const made = computed(() => videos.value.filter((v) => v.status === "completed"));
+export const waiting = computed(() => videos.value.filter((v) => !isFinal(v)).reverse());
+export const current = computed(() => made.value.find((v) => v.id === shown.value));
+
+export const content = (id: string, query = "") => `/v1/videos/${encodeURIComponent(id)}/content${query && `?${query}`}`;
+
+// attempt runs f and shows what went wrong, beside its field if there is one.
+async function attempt(f: () => Promise<void>) {
+  try {
+    error.value = "";
+    wrong.value = {};
+    await f();
+  } catch (e) {
+    const { message, param } = e as Error & { param?: string };
+    if (param && ["prompt", "seed", "steps", "guidance", "n"].includes(param)) wrong.value = { [param]: message };
+    else error.value = message;
+  }
+}
+
+function put(v: Video) {
+  const at = videos.value.findIndex((w) => w.id === v.id);
+  videos.value = at < 0 ? [v, ...videos.value] : videos.value.with(at, v);
+}
+
+// One clip is followed at a time, the one that the server works on or will
+// work on next: browsers allow few connections to one server.
+let followed = "";
+let stop: AbortController | undefined;
+
+async function follow() {
+  const next = waiting.value[0]?.id ?? "";
+  if (next === followed) return;
+  stop?.abort();
+  followed = next;
+  if (!next) return;
+  const mine = (stop = new AbortController());
+  try {
+    const res = await ask(`/api/v1/videos/${next}/events`, { signal: mine.signal });
+    for await (const e of events(res)) {
+      const v: Video = JSON.parse(e.data);
+      put(v);
+      if (isFinal(v)) ended(v);
+    }
+  } catch {
+    // the server went away, or the clip did
+  }
+  if (mine.signal.aborted) return;
+  followed = "";
+  const left = videos.value.find((v) => v.id === next);
+  if (left && !isFinal(left)) setTimeout(() => void refresh(), 700); // it may have been started anew
+  else void follow();
+}
+
+function ended(v: Video) {
+  if (v.status === "completed" && (!current.value || fresh.delete(v.id))) shown.value = v.id;
+  if (v.status === "failed") error.value = (v.error?.message ?? t("clipFailed")).replace(/^\w+: /, ""); // the room's name
+}
+
+const fresh = new Set<string>(); // clips that this page has asked for
+
+export const refresh = () =>
+  attempt(async () => {
+    const { data, has_more } = await get<{ data: Video[]; has_more: boolean }>("/v1/videos?limit=60");
+    for (const v of data) if (v.status === "completed" && fresh.delete(v.id)) shown.value = v.id;
+    videos.value = data;
+    more.value = has_more;
+    loaded.value = true;
+    void follow();
+    options.value ??= await get<Options>("/api/v1/videos/options").catch(() => null);
+  });
+
+whenBack(() => void refresh());
+
+export const older = () =>
+  attempt(async () => {
+    const { data, has_more } = await get<{ data: Video[]; has_more: boolean }>(`/v1/videos?limit=60&after=${videos.value.at(-1)?.id}`);
+    videos.value = [...videos.value, ...data];
+    more.value = has_more;
+  });
+
+// look finds a clip that a link names and the list has not.
+export const look = (id: string) =>
+  attempt(async () => {
+    if (videos.value.some((v) => v.id === id)) return;
+    const v = await get<Video>(`/v1/videos/${encodeURIComponent(id)}`).catch(() => null);
+    if (v) put(v);
+    else error.value = t("gone");
+  });
+
+// make asks for as many takes as are wanted, each with a seed of its own.
+export const make = (text: string) =>
+  attempt(async () => {
+    if (sending.value) return;
+    sending.value = true;
+    try {
+      if (kind.value === "image") await makeStills(text);
+      else for (let i = 0; i < takes.value; i++) await order(text, i);
+    } finally {
+      sending.value = false;
+    }
+    void follow();
+  });
+
+async function order(text: string, nth: number) {
+  const wish: Record<string, string> = { prompt: text };
+  if (seed.value) wish.seed = (BigInt(/^\d+$/.test(seed.value) ? seed.value : "0") + BigInt(nth)).toString();
+  if (seed.value && !/^\d+$/.test(seed.value)) wish.seed = seed.value; // the server says what is wrong
+  if (steps.value) wish.steps = steps.value;
+  if (guidance.value) wish.guidance = guidance.value;
+  const v = await send<Video>("POST", "/v1/videos", wish, { "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()) });
+  fresh.add(v.id);
+  put(v);
+}
+
+async function makeStills(text: string) {
+  const mark: Still = { id: Date.now(), prompt: text, seed: 0, data: "" };
+  stills.value = [mark, ...stills.value];
+  try {
+    const out = await send<{ data: { b64_json: string; kuai_seed: number }[] }>("POST", "/v1/images/generations", {
+      prompt: text, n: takes.value, response_format: "b64_json", ...(seed.value ? { seed: seed.value } : {}),
+    });
+    stills.value = [
+      ...out.data.map((d, i) => ({ id: mark.id + i + 1, prompt: text, seed: d.kuai_seed, data: d.b64_json })),
+      ...stills.value.filter((s) => s !== mark),
+    ].slice(0, 60);
+  } catch (e) {
+    stills.value = stills.value.filter((s) => s !== mark);
+    throw e;
+  }
+}
+
+export const remix = (v: Video) =>
+  attempt(async () => {
+    const w = await send<Video>("POST", "/v1/videos", { prompt: v.prompt });
+    fresh.add(w.id);
+    put(w);
+    void follow();
+  });
+
+export const cancel = (id: string) => attempt(async () => {
+  put(await send<Video>("POST", `/api/v1/videos/${id}/cancel`));
+  void follow();
+});
+
+export const remove = (id: string) =>
+  attempt(async () => {
+    await send("DELETE", `/v1/videos/${id}`);
+    const at = made.value.findIndex((v) => v.id === id);
+    const next = made.value[at + 1] ?? made.value[at - 1];
+    videos.value = videos.value.filter((v) => v.id !== id);
+    favourites.value = favourites.value.filter((f) => f !== id);
+    if (shown.value === id) shown.value = next?.id ?? "";
+  });
+
+export function favour(id: string) {
+  const all = favourites.value;
+  favourites.value = all.includes(id) ? all.filter((f) => f !== id) : [...all, id];
+}
+
+effect(() => {
+  key.value; // another visitor sees other clips
+  loaded.value = false;
+});

@@ -1,0 +1,87 @@
+// The characters: who there is, and the ways to talk to one, see its card and
+// bring in others.
+import { h, Fragment } from "preact";
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { Failed } from "../net";
+import { go, link } from "../route";
+import { t } from "../say";
+import { Loading, Note, Picture } from "../ui";
+import { Editor } from "./editor";
+import { dismiss, error, folk, keep, list, meet, portraitOf } from "./state";
+import type { Character } from "./state";
+import { Memory, Talk } from "./talk";
+import { Tree } from "./tree";
+
+const hue = (id: string) => [...id].reduce((n, c) => (n * 31 + c.charCodeAt(0)) % 360, 7);
+
+export function Face({ c }: { c: Character }) {
+  if (!c.built_in) return <Picture class="face" url={portraitOf(c.id)} alt="" />;
+  return <span class="face" aria-hidden="true" style={{ "--hue": hue(c.id) }}>{[...c.name][0]}</span>;
+}
+
+export function Characters({ id, view }: { id: string; view: string }) {
+  const over = useSignal(false), told = useSignal(""), twice = useSignal<Blob | null>(null);
+  useEffect(() => void list(), []);
+  useEffect(() => void meet(id === "new" ? "" : id), [id]);
+  const bring = async (file: Blob | null | undefined, replace = false) => {
+    if (!file) return;
+    told.value = error.value = "";
+    twice.value = null;
+    try {
+      const c = await keep(file, replace);
+      told.value = t("imported", { name: c.name });
+      go("characters", c.id);
+    } catch (e) {
+      if (e instanceof Failed && e.status === 409) twice.value = file;
+      error.value = (e as Error).message;
+    }
+  };
+  const c = folk.value?.find((c) => c.id === id);
+  return (
+    <div class={over.value ? "screen folk over" : "screen folk"}
+      onDragOver={(e) => { e.preventDefault(); over.value = true; }} onDragLeave={(e) => { if (e.target === e.currentTarget) over.value = false; }}
+      onDrop={(e) => { e.preventDefault(); over.value = false; void bring(e.dataTransfer?.files[0]); }}>
+      <nav aria-label={t("characters")} class={id ? "people chosen" : "people"}>
+        {folk.value === null && !error.value && <Loading />}
+        {folk.value?.map((c) => (
+          <a key={c.id} href={link("characters", c.id)} aria-current={c.id === id ? "page" : undefined}>
+            <Face c={c} />
+            <span><b>{c.name}</b><span class="soft">{c.tags}</span></span>
+          </a>
+        ))}
+        <div class="bring">
+          <label class="button">{t("importCard")}<input class="sr" id="import" type="file" accept=".png,.json,.charx,image/png,application/json" onChange={(e) => { void bring(e.currentTarget.files?.[0]); e.currentTarget.value = ""; }} /></label>
+          <a class="button" href={link("characters", "new")}>{t("newCharacter")}</a>
+          <p class="soft small">{t("dropCard")}</p>
+        </div>
+      </nav>
+      <div class="middle">
+        {c && (
+          <div class="row head">
+            <Face c={c} /><h1>{c.name}</h1><span class="grow" />
+            <nav class="tabs" aria-label={c.name}>
+              {([["", "talk"], ["branches", "branches"], ["card", "cardEditor"]] as const).map(([v, word]) => (
+                <a key={v} href={link("characters", id, ...(v ? [v] : []))} aria-current={view === v ? "page" : undefined}>{t(word)}</a>
+              ))}
+            </nav>
+          </div>
+        )}
+        {told.value && <p class="told" role="status">{told}</p>}
+        {error.value && <Note text={error.value} onClose={() => { error.value = ""; twice.value = null; }} />}
+        {twice.value && <p class="row"><span>{t("exists")}</span><button onClick={() => void bring(twice.value, true)}>{t("replace")}</button></p>}
+        {id === "new" || view === "card"
+          ? <Editor key={id} id={id === "new" ? "" : id} builtIn={!!c?.built_in} />
+          : view === "branches" ? <Tree /> : c ? <Talk key={id} name={c.name} /> : folk.value && <p class="soft pick">{id ? t("nothingThere") : t("choose")}</p>}
+      </div>
+      {c && view !== "card" && (
+        <Fragment>
+          <Memory />
+          {!c.built_in && view === "" && (
+            <button class="quiet dismiss" onClick={() => { if (confirm(t("deleteCharacter", { name: c.name }))) void dismiss(id).then(() => go("characters")); }}>{t("remove")}: {c.name}</button>
+          )}
+        </Fragment>
+      )}
+    </div>
+  );
+}

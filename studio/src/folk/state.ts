@@ -1,0 +1,221 @@
+// What the page knows of the characters. The server has the truth: what was
+// said on which branch, and what is remembered of it.
+import { computed, effect, signal } from "@preact/signals";
+import { ask, events, get, key, send, whenBack } from "../net";
+import { language, t } from "../say";
+
+export interface Character {
+  id: string;
+  name: string;
+  built_in: boolean;
+  tags?: string;
+}
+
+export interface Message {
+  id: number;
+  time: string;
+  speaker: string; // user or companion
+  text: string;
+}
+
+export interface Turn extends Message {
+  parent: number;
+  active: boolean; // on the branch that goes on
+  forgotten?: boolean;
+}
+
+export interface Fact {
+  id: number;
+  subject: string;
+  predicate: string;
+  object: string;
+  since: string;
+  until?: string;
+}
+
+export interface Recalled {
+  turn?: number;
+  fact?: number;
+  when: string;
+  text: string;
+  why: string;
+}
+
+interface Reply {
+  reply: string;
+  recalled: Recalled[];
+  recall_ms: number;
+}
+
+export const folk = signal<Character[] | null>(null);
+export const who = signal(""); // id of the one who is spoken to
+export const greeting = signal("");
+export const said = signal<Message[]>([]);
+export const facts = signal<Fact[]>([]);
+export const tree = signal<Turn[]>([]);
+export const writing = signal<string | null>(null); // the reply so far, null while nobody speaks
+export const recalled = signal<Recalled[]>([]); // for the last reply
+export const error = signal("");
+export const draft = signal("");
+
+const at = (rest: string) => `/api/v1/characters/${encodeURIComponent(who.value)}/${rest}?user=me&language=${language.value}`;
+export const cardOf = (id: string, query = "") => `/api/v1/characters/${encodeURIComponent(id)}/card?language=${language.value}${query && `&${query}`}`;
+export const portraitOf = (id: string) => `/api/v1/characters/${encodeURIComponent(id)}/portrait`;
+
+async function attempt(f: () => Promise<void>) {
+  try {
+    error.value = "";
+    await f();
+  } catch (e) {
+    error.value = (e as Error).message;
+  }
+}
+
+export const list = () =>
+  attempt(async () => {
+    folk.value = (await get<{ characters: Character[] }>(`/api/v1/characters?language=${language.value}`)).characters;
+  });
+
+export const meet = (id: string) =>
+  attempt(async () => {
+    if (id !== who.value) {
+      recalled.value = [];
+      said.value = [];
+      facts.value = [];
+      tree.value = [];
+      greeting.value = "";
+    }
+    who.value = id;
+    if (id) await look();
+  });
+
+// look reads what was said, on which branches, and what is known.
+async function look() {
+  const id = who.value;
+  const [messages, memory, turns] = await Promise.all([
+    get<{ greeting?: string; messages: Message[] }>(at("messages")),
+    get<{ facts: Fact[] }>(at("memory")),
+    readTree(),
+  ]);
+  if (id !== who.value) return; // somebody else by now
+  greeting.value = messages.greeting ?? "";
+  said.value = messages.messages;
+  facts.value = memory.facts;
+  tree.value = turns;
+}
+
+const pages = 5; // of a tree, each of a thousand turns
+
+async function readTree(): Promise<Turn[]> {
+  const all: Turn[] = [];
+  for (let from = 1, i = 0; from && i < pages; i++) {
+    const page = await get<{ turns: Turn[]; next?: number }>(`${at("tree")}&limit=1000&from=${from}`);
+    all.push(...page.turns);
+    from = page.next ?? 0;
+  }
+  return all;
+}
+
+// In another language, and after the server was away, everything is read again.
+effect(() => {
+  language.value;
+  key.value;
+  void again();
+});
+async function again() {
+  if (folk.peek() === null) return;
+  await list();
+  if (who.peek()) await attempt(look);
+}
+whenBack(() => {
+  if (writing.value === null) void again();
+});
+
+// swipes are the replies to the last thing that the user said.
+export const swipes = computed(() => {
+  const last = said.value.at(-1);
+  if (!last || last.speaker === "user") return [];
+  const parent = tree.value.find((n) => n.id === last.id)?.parent;
+  return parent ? tree.value.filter((n) => n.parent === parent && n.speaker === "companion") : [];
+});
+
+let running: AbortController | undefined;
+
+// say sends a text, asks for another reply to the last one (no text), or says
+// it in the place of a turn.
+export const say = (text: string, instead = 0) =>
+  attempt(async () => {
+    if (writing.value !== null) return;
+    running = new AbortController();
+    const before = said.value;
+    const mine = { id: 0, time: new Date().toISOString(), speaker: "user", text };
+    if (instead) said.value = [...before.slice(0, before.findIndex((m) => m.id === instead)), mine];
+    else said.value = text ? [...before, mine] : before.slice(0, -1);
+    writing.value = "";
+    let whole: Reply | undefined;
+    try {
+      const res = await ask(`/api/v1/characters/${encodeURIComponent(who.value)}/messages`, {
+        method: "POST", headers: { "Content-Type": "application/json" }, signal: running.signal,
+        body: JSON.stringify({ user: "me", language: language.value, ...(text ? { text } : { again: true }), ...(instead ? { edit: instead } : {}), stream: true }),
+      });
+      for await (const e of events(res)) {
+        const data = JSON.parse(e.data);
+        if (e.event === "done") whole = data;
+        else if (e.event === "error") throw new Error(data.message);
+        else writing.value += data.delta ?? "";
+      }
+      if (!whole) throw new Error(t("brokeOff"));
+      recalled.value = whole.recalled;
+    } catch (e) {
+      said.value = before;
+      if (text && !instead) draft.value = text; // nothing that was typed is lost
+      if (!running.signal.aborted) throw e;
+    } finally {
+      writing.value = null;
+    }
+    await look();
+  });
+
+export const stop = () => running?.abort();
+
+// walk goes on from another turn.
+export const walk = (turn: number) =>
+  attempt(async () => {
+    await send("POST", at("goto"), { turn });
+    recalled.value = [];
+    await look();
+  });
+
+export const swipe = (by: number) => {
+  const all = swipes.value;
+  const now = all.findIndex((n) => n.id === said.value.at(-1)?.id);
+  const to = all[now + by];
+  return to ? walk(to.id) : Promise.resolve();
+};
+
+const change = (f: () => Promise<unknown>) =>
+  attempt(async () => {
+    await f();
+    await look();
+  });
+
+export const correct = (fact: number, object: string) => change(() => send("PATCH", at(`memory/${fact}`), { object }));
+export const forget = (fact: number) => change(() => send("DELETE", at(`memory/${fact}`)));
+export const forgetAll = () => change(async () => {
+  await send("DELETE", at("memory"));
+  recalled.value = [];
+});
+
+// keep sends a card to the server; it says what is wrong with it.
+export async function keep(card: Blob | string, replace: boolean): Promise<Character> {
+  const res = await ask(`/api/v1/characters${replace ? "?replace=true" : ""}`, { method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: card });
+  const c: Character = await res.json();
+  await list();
+  return c;
+}
+
+export const dismiss = (id: string) =>
+  attempt(async () => {
+    await send("DELETE", `/api/v1/characters/${encodeURIComponent(id)}`);
+    await list();
+  });

@@ -1,0 +1,123 @@
+// The conversation with a character, and what is remembered of it.
+import { h, Fragment } from "preact";
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { day, langOf, moment, t } from "../say";
+import { Modal } from "../ui";
+import { correct, draft, facts, forget, forgetAll, greeting, recalled, said, say, stop, swipe, swipes, writing } from "./state";
+import type { Fact, Message } from "./state";
+
+export function Talk({ name }: { name: string }) {
+  const box = useRef<HTMLDivElement>(null);
+  const text = draft;
+  useEffect(() => {
+    if (box.current) box.current.scrollTop = box.current.scrollHeight;
+  }, [said.value, writing.value]);
+  const send = (e?: Event) => {
+    e?.preventDefault();
+    const what = text.value.trim();
+    if (!what || writing.value !== null) return;
+    text.value = "";
+    void say(what);
+  };
+  return (
+    <section class="panel talk" aria-label={name}>
+      <div ref={box} class="said" role="log" aria-live="polite" tabIndex={0} aria-label={name}>
+        {greeting.value && <p class="them" lang={langOf(greeting.value)}>{greeting}</p>}
+        {said.value.map((m, i) => <Said key={m.id || `new${i}`} m={m} name={name} last={i === said.value.length - 1} />)}
+        {writing.value !== null && <p class="them">{writing.value || <span class="dots" role="status" aria-label={t("loading")}>…</span>}</p>}
+      </div>
+      <form onSubmit={send}>
+        <label class="sr" for="say">{t("sayHere")}</label>
+        <textarea id="say" rows={1} maxLength={4000} placeholder={t("sayHere")} value={text}
+          onInput={(e) => (text.value = e.currentTarget.value)}
+          onKeyDown={(e) => { if (e.key === "Enter" && !e.shiftKey && !e.isComposing) send(e); }} />
+        {writing.value !== null
+          ? <button type="button" onClick={stop}>{t("stop")}</button>
+          : <button class="primary">{t("send")}</button>}
+      </form>
+    </section>
+  );
+}
+
+function Said({ m, name, last }: { m: Message; name: string; last: boolean }) {
+  const changing = useSignal(false), text = useSignal(m.text);
+  const all = swipes.value;
+  const now = all.findIndex((n) => n.id === m.id);
+  const mine = m.speaker === "user";
+  if (changing.value) {
+    return (
+      <form class="me changing" onSubmit={(e) => { e.preventDefault(); changing.value = false; if (text.value.trim()) void say(text.value.trim(), m.id); }}>
+        <textarea rows={2} value={text} maxLength={4000} aria-label={t("editSaid")} onInput={(e) => (text.value = e.currentTarget.value)} />
+        <span class="row"><button class="primary">{t("editSaid")}</button><button type="button" onClick={() => (changing.value = false)}>{t("cancel")}</button></span>
+      </form>
+    );
+  }
+  return (
+    <div class={mine ? "turn mine" : "turn"}>
+      <p class={mine ? "me" : "them"} lang={langOf(m.text)} title={moment(m.time)}><span class="sr">{mine ? t("you") : name}: </span>{m.text}</p>
+      <span class="row under">
+        {mine && m.id > 0 && writing.value === null && <button class="quiet" aria-label={`${t("edit")}: ${m.text}`} title={t("edit")} onClick={() => { text.value = m.text; changing.value = true; }}>✎</button>}
+        {!mine && last && writing.value === null && m.id > 0 && (
+          <Fragment>
+            {all.length > 1 && (
+              <span class="row swipes">
+                <button class="quiet" aria-label={t("previousReply")} title={t("previousReply")} disabled={now <= 0} onClick={() => void swipe(-1)}>‹</button>
+                <span class="soft">{t("replyOf", { n: now + 1, of: all.length })}</span>
+                <button class="quiet" aria-label={t("nextReply")} title={t("nextReply")} disabled={now < 0 || now >= all.length - 1} onClick={() => void swipe(1)}>›</button>
+              </span>
+            )}
+            <button class="quiet again" onClick={() => void say("")}>↻ {t("again")}</button>
+          </Fragment>
+        )}
+      </span>
+    </div>
+  );
+}
+
+export function Memory() {
+  return (
+    <section class="memory" aria-label={t("memory")}>
+      <h2>{t("memory")} <span class="soft">{facts.value.length || ""}</span></h2>
+      {facts.value.length === 0 && <p class="soft">{t("noMemory")}</p>}
+      <ul class="facts">{facts.value.map((f) => <Known key={f.id} f={f} />)}</ul>
+      {recalled.value.length > 0 && (
+        <details open>
+          <summary>{t("recalled")} ({recalled.value.length})</summary>
+          <ul>{recalled.value.map((r) => (
+            <li key={`${r.turn}/${r.fact}`}><span lang={langOf(r.text)}>{r.text}</span> <time class="soft" dateTime={r.when}>{day(r.when)}</time>{r.why && <span class="chip" title={t("why")}>{r.why}</span>}</li>
+          ))}</ul>
+        </details>
+      )}
+      {said.value.length > 0 && (
+        <button class="quiet" onClick={() => { if (confirm(t("forgetSure"))) void forgetAll(); }}>{t("forgetAll")}</button>
+      )}
+    </section>
+  );
+}
+
+function Known({ f }: { f: Fact }) {
+  const changing = useSignal(false), value = useSignal(f.object);
+  const save = (e: Event) => {
+    e.preventDefault();
+    changing.value = false;
+    const v = value.value.trim();
+    if (v && v !== f.object) void correct(f.id, v);
+  };
+  return (
+    <li>
+      <span>{f.subject} · {f.predicate.replaceAll("_", " ")} · <b>{f.object}</b></span> <time class="soft" dateTime={f.since}>{t("since", { day: day(f.since) })}</time>
+      <span class="grow" />
+      <button class="quiet" title={t("correct")} aria-label={`${t("correct")}: ${f.object}`} onClick={() => { value.value = f.object; changing.value = true; }}>✎</button>
+      <button class="quiet" title={t("forget")} aria-label={`${t("forget")}: ${f.object}`} onClick={() => void forget(f.id)}>✕</button>
+      {changing.value && (
+        <Modal title={t("correct")} onClose={() => (changing.value = false)}>
+          <form onSubmit={save}>
+            <label class="field"><span>{t("rightValue")}</span><input value={value} maxLength={400} autoFocus onInput={(e) => (value.value = e.currentTarget.value)} /></label>
+            <button class="primary">{t("save")}</button>
+          </form>
+        </Modal>
+      )}
+    </li>
+  );
+}
