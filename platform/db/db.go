@@ -175,7 +175,7 @@ func (t *Tx) OnCommit(f func()) { t.after = append(t.after, f) }
 
 // ExecContext runs a statement.
 func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if s := t.statement(ctx, query); s != nil {
+	if s := t.statement(ctx, query); s != nil { //nolint:sqlclosecheck // the transaction closes it
 		return s.ExecContext(ctx, args...)
 	}
 	return t.tx.ExecContext(ctx, t.rebind(query), args...)
@@ -184,7 +184,7 @@ func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Re
 // QueryContext runs a query. On SQLite and PostgreSQL alike its rows must be
 // closed before the next statement.
 func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if s := t.statement(ctx, query); s != nil {
+	if s := t.statement(ctx, query); s != nil { //nolint:sqlclosecheck // the transaction closes it
 		return s.QueryContext(ctx, args...)
 	}
 	return t.tx.QueryContext(ctx, t.rebind(query), args...)
@@ -192,7 +192,7 @@ func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.
 
 // QueryRowContext runs a query for one row.
 func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	if s := t.statement(ctx, query); s != nil {
+	if s := t.statement(ctx, query); s != nil { //nolint:sqlclosecheck // the transaction closes it
 		return s.QueryRowContext(ctx, args...)
 	}
 	return t.tx.QueryRowContext(ctx, t.rebind(query), args...)

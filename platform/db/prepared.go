@@ -54,7 +54,7 @@ func (p *prepared) prepare(ctx context.Context, pool *sql.DB) {
 	p.wanted = nil
 	p.mu.Unlock()
 	for _, query := range wanted {
-		s, err := pool.PrepareContext(ctx, query)
+		s, err := pool.PrepareContext(ctx, query) //nolint:sqlclosecheck // kept until the database is closed
 		if err != nil {
 			return
 		}

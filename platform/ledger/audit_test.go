@@ -131,6 +131,7 @@ func TestTampering(t *testing.T) {
 		"UPDATE prices SET price = price + 1 WHERE dimension = 'images'",
 	}
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d)
 		everything(t, f)
 		if r := f.audit(t); r.Events != 3 || r.Changes != 4 || r.Reservations != 5 {

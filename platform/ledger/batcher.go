@@ -37,9 +37,9 @@ var ErrClosed = errors.New("ledger: closed")
 //
 // It is for requests that have no rows of their own to write, such as chats.
 type Batcher struct {
-	l    *Ledger
-	wake chan struct{} // holds one
-	done chan struct{} // closed when the worker has ended
+	try  func(context.Context, []*operation) error // a transaction
+	wake chan struct{}                             // holds one
+	done chan struct{}                             // closed when the worker has ended
 
 	mu     sync.Mutex
 	queue  []*waiter
@@ -58,9 +58,23 @@ type waiter struct {
 
 // NewBatcher starts a batcher, which works until Close.
 func (l *Ledger) NewBatcher(ctx context.Context) *Batcher {
-	b := &Batcher{l: l, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	return newBatcher(ctx, l.transact)
+}
+
+func newBatcher(ctx context.Context, try func(context.Context, []*operation) error) *Batcher {
+	b := &Batcher{try: try, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go b.work(context.WithoutCancel(ctx))
 	return b
+}
+
+// transact does operations in a transaction of their own.
+func (l *Ledger) transact(ctx context.Context, all []*operation) error {
+	if l.db.Dialect() == db.Postgres { // SQLite cannot hang, and watching a context costs it a goroutine for each statement
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, hung)
+		defer cancel()
+	}
+	return l.db.Tx(ctx, func(tx *db.Tx) error { return l.operate(ctx, tx, all) })
 }
 
 // Close finishes what is queued, and ends.
@@ -241,12 +255,7 @@ func (b *Batcher) transact(ctx context.Context, batch []*waiter) (err error) {
 	for i, w := range batch {
 		all[i] = w.operation
 	}
-	if b.l.db.Dialect() == db.Postgres { // SQLite cannot hang, and watching a context costs it a goroutine for each statement
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, hung)
-		defer cancel()
-	}
-	return b.l.db.Tx(ctx, func(tx *db.Tx) error { return b.l.operate(ctx, tx, all) })
+	return b.try(ctx, all)
 }
 
 // deliver tells the callers. What was reserved for one who has left goes back.

@@ -6,13 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"kuai/fault"
 	"kuai/platform/db"
 	"kuai/platform/db/dbtest"
 	"kuai/platform/money"
+	"kuai/platform/price"
 )
 
 func scanOne(into any) func(*sql.Rows) error {
@@ -25,6 +29,7 @@ func scanOne(into any) func(*sql.Rows) error {
 func TestConcurrentSpending(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d)
 		other := newFixture(t, d)
 		const there, each = 1000, 7
@@ -107,6 +112,7 @@ func spendOne(ctx context.Context, f *fixture, nodes []*Batcher, g int, rng *ran
 func TestBatcherCancelled(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d)
 		f.topUp(t, "o", 1000)
 		b := f.NewBatcher(t.Context())
@@ -150,6 +156,7 @@ func TestBatcherCancelled(t *testing.T) {
 func TestBatcherOutcomes(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d)
 		f.topUp(t, "rich", 100_000)
 		b := f.NewBatcher(t.Context())
@@ -175,5 +182,78 @@ func TestBatcherOutcomes(t *testing.T) {
 		}
 		wg.Wait()
 		f.audit(t)
+	})
+}
+
+// TestBatcherAway lets the database go away, in time that costs none: what was
+// used waits for it, and is refused only after minutes; what is new is refused
+// at once.
+func TestBatcherAway(t *testing.T) {
+	t.Parallel()
+	for name, away := range map[string]time.Duration{"back after a while": time.Minute, "gone": time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			begun := time.Now()
+			tried := 0
+			b := newBatcher(t.Context(), func(_ context.Context, all []*operation) error {
+				tried++
+				if time.Since(begun) < away {
+					return fmt.Errorf("try %d: %w", tried, db.ErrBusy)
+				}
+				for _, o := range all {
+					o.result = Reservation{ID: o.id, Charged: money.Amount(o.usage[price.Images])}
+				}
+				return nil
+			})
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				r, err := b.Settle(t.Context(), "r", micro(7))
+				took := time.Since(begun)
+				switch {
+				case away > patience && (err == nil || took < patience || took > patience+2*lastPause):
+					t.Errorf("%s: %+v, %v after %v", name, r, err, took)
+				case away < patience && (err != nil || r.Charged != 7 || took > away+2*lastPause):
+					t.Errorf("%s: %+v, %v after %v", name, r, err, took)
+				}
+			})
+			synctest.Wait()
+			_, err := b.Reserve(t.Context(), Request{Org: "o"})
+			wantCode(t, name, err, fault.Overloaded)
+			if took := time.Since(begun); took > lastPause {
+				t.Errorf("%s: refused after %v", name, took)
+			}
+			wg.Wait()
+			b.Close()
+		})
+	}
+}
+
+// TestBatcherPoison has one operation break every transaction that it is in.
+func TestBatcherPoison(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first := make(chan struct{})
+		b := newBatcher(t.Context(), func(_ context.Context, all []*operation) error {
+			<-first // until all are there
+			for _, o := range all {
+				if o.id == "bad" {
+					panic("a bug")
+				}
+				o.result = Reservation{ID: o.id}
+			}
+			return nil
+		})
+		var wg sync.WaitGroup
+		for _, id := range []string{"a", "b", "bad", "c"} {
+			wg.Go(func() {
+				r, err := b.Settle(t.Context(), id, nil)
+				if id == "bad" && (err == nil || !strings.Contains(err.Error(), "a bug")) || id != "bad" && (err != nil || r.ID != id) {
+					t.Errorf("%s: %+v, %v", id, r, err)
+				}
+			})
+		}
+		synctest.Wait()
+		close(first)
+		wg.Wait()
+		b.Close()
 	})
 }

@@ -24,6 +24,7 @@ func BenchmarkChat(b *testing.B) {
 					continue // as with 16
 				}
 				b.Run(fmt.Sprintf("db=%s/callers=%d/batched=%v", database, callers, batched), func(b *testing.B) {
+					b.Helper()
 					url := dbtest.SQLite
 					if database == "postgres" {
 						url = dbtest.Postgres
@@ -36,6 +37,7 @@ func BenchmarkChat(b *testing.B) {
 }
 
 func benchmarkChat(b *testing.B, f *fixture, callers int, batched bool) {
+	b.Helper()
 	const orgs = 50
 	for i := range orgs {
 		f.topUp(b, fmt.Sprint("org_", i), 1_000_000*money.Unit)

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"kuai/fault"
@@ -300,10 +301,8 @@ func (s *state) end(r *Reservation, next Reservation, t tally) error {
 
 // change remembers what a reservation was before, once.
 func (s *state) change(r *Reservation) {
-	for _, m := range s.made {
-		if m == r {
-			return // it will be written as it is at the end
-		}
+	if slices.Contains(s.made, r) {
+		return // it will be written as it is at the end
 	}
 	if _, ok := s.ended[r.ID]; !ok {
 		s.ended[r.ID] = r.State

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -137,7 +138,7 @@ func (l *Ledger) events(ctx context.Context, q Query, emit func(Event) error) er
 				return err
 			}
 			currency = b.Currency
-			return query(ctx, tx, text, append(args[:len(args):len(args)], lastAt, lastID), func(rows *sql.Rows) error {
+			return query(ctx, tx, text, append(slices.Clip(args), lastAt, lastID), func(rows *sql.Rows) error {
 				e, err := scanEvent(rows)
 				page = append(page, e)
 				return err

@@ -40,79 +40,79 @@ func (f *fixture) pass(d time.Duration) {
 	f.now = f.now.Add(d)
 }
 
-func newFixture(t testing.TB, d *db.DB) *fixture {
-	t.Helper()
+func newFixture(tb testing.TB, d *db.DB) *fixture {
+	tb.Helper()
 	f := &fixture{db: d, now: time.Date(2026, 3, 31, 22, 0, 0, 0, time.UTC)}
-	l, err := New(t.Context(), d, Options{Now: func() time.Time {
+	l, err := New(tb.Context(), d, Options{Now: func() time.Time {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		return f.now
 	}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	f.Ledger = l
 	prices, err := price.ReadFile(strings.NewReader(testPrices))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	f.tx(t, func(tx *db.Tx) error { return l.ImportPrices(t.Context(), tx, prices, "test") })
+	f.tx(tb, func(tx *db.Tx) error { return l.ImportPrices(tb.Context(), tx, prices, "test") })
 	return f
 }
 
-func (f *fixture) tx(t testing.TB, do func(tx *db.Tx) error) {
-	t.Helper()
-	if err := f.db.Tx(t.Context(), do); err != nil {
-		t.Fatal(err)
+func (f *fixture) tx(tb testing.TB, do func(tx *db.Tx) error) {
+	tb.Helper()
+	if err := f.db.Tx(tb.Context(), do); err != nil {
+		tb.Fatal(err)
 	}
 }
 
-func (f *fixture) topUp(t testing.TB, org string, amount money.Amount) {
-	t.Helper()
-	f.tx(t, func(tx *db.Tx) error {
-		_, err := f.TopUp(t.Context(), tx, Change{Org: org, Amount: amount, Actor: "test"})
+func (f *fixture) topUp(tb testing.TB, org string, amount money.Amount) {
+	tb.Helper()
+	f.tx(tb, func(tx *db.Tx) error {
+		_, err := f.TopUp(tb.Context(), tx, Change{Org: org, Amount: amount, Actor: "test"})
 		return err
 	})
 }
 
-func (f *fixture) balance(t testing.TB, org string) Balance {
-	t.Helper()
+func (f *fixture) balance(tb testing.TB, org string) Balance {
+	tb.Helper()
 	var b Balance
-	if err := f.db.Read(t.Context(), func(tx *db.Tx) (err error) {
-		b, err = f.Balance(t.Context(), tx, org)
+	if err := f.db.Read(tb.Context(), func(tx *db.Tx) (err error) {
+		b, err = f.Balance(tb.Context(), tx, org)
 		return err
 	}); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
 
 // audit checks that nothing differs.
-func (f *fixture) audit(t testing.TB) *Report {
-	t.Helper()
-	r, err := Audit(t.Context(), f.db, f.Ledger.clock())
+func (f *fixture) audit(tb testing.TB) *Report {
+	tb.Helper()
+	r, err := Audit(tb.Context(), f.db, f.clock())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, d := range r.Differences {
-		t.Errorf("audit: %s", d)
+		tb.Errorf("audit: %s", d)
 	}
 	for _, s := range r.Totals {
 		if sum := s.Cash + s.Promo + s.Held + s.Revenue + s.TopUps + s.Vouchers + s.Adjustment; sum != 0 {
-			t.Errorf("all accounts sum to %v", sum)
+			tb.Errorf("all accounts sum to %v", sum)
 		}
 	}
 	return r
 }
 
 // do runs one operation in a transaction of its own.
-func do[T any](t testing.TB, f *fixture, op func(ctx context.Context, tx *db.Tx) (T, error)) (T, error) {
-	t.Helper()
+func do[T any](tb testing.TB, f *fixture, op func(ctx context.Context, tx *db.Tx) (T, error)) (T, error) {
+	tb.Helper()
 	var v T
 	var refused error
-	err := f.db.Tx(t.Context(), func(tx *db.Tx) error {
+	err := f.db.Tx(tb.Context(), func(tx *db.Tx) error {
 		var err error
-		v, err = op(t.Context(), tx)
+		v, err = op(tb.Context(), tx)
 		refused = nil
 		if e := new(fault.Error); errors.As(err, &e) || errors.Is(err, ErrNoReservation) {
 			refused = err
@@ -126,22 +126,22 @@ func do[T any](t testing.TB, f *fixture, op func(ctx context.Context, tx *db.Tx)
 	return v, err
 }
 
-func (f *fixture) reserve(t testing.TB, q Request) (Reservation, error) {
-	t.Helper()
+func (f *fixture) reserve(tb testing.TB, q Request) (Reservation, error) {
+	tb.Helper()
 	if q.Model == "" {
 		q.Model = "m"
 	}
-	return do(t, f, func(ctx context.Context, tx *db.Tx) (Reservation, error) { return f.Reserve(ctx, tx, q) })
+	return do(tb, f, func(ctx context.Context, tx *db.Tx) (Reservation, error) { return f.Reserve(ctx, tx, q) })
 }
 
-func (f *fixture) settle(t testing.TB, id string, u price.Usage) (Reservation, error) {
-	t.Helper()
-	return do(t, f, func(ctx context.Context, tx *db.Tx) (Reservation, error) { return f.Settle(ctx, tx, id, u) })
+func (f *fixture) settle(tb testing.TB, id string, u price.Usage) (Reservation, error) {
+	tb.Helper()
+	return do(tb, f, func(ctx context.Context, tx *db.Tx) (Reservation, error) { return f.Settle(ctx, tx, id, u) })
 }
 
-func (f *fixture) release(t testing.TB, id string) (Reservation, error) {
-	t.Helper()
-	return do(t, f, func(ctx context.Context, tx *db.Tx) (Reservation, error) { return f.Release(ctx, tx, id, "failed") })
+func (f *fixture) release(tb testing.TB, id string) (Reservation, error) {
+	tb.Helper()
+	return do(tb, f, func(ctx context.Context, tx *db.Tx) (Reservation, error) { return f.Release(ctx, tx, id, "failed") })
 }
 
 // micro are so many millionths.
@@ -158,6 +158,7 @@ func wantCode(t *testing.T, what string, err error, code fault.Code) {
 func TestLife(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d)
 		f.topUp(t, "o", 1000)
 		r, err := f.reserve(t, Request{Org: "o", Project: "p", Key: "k", Job: "j", Estimate: micro(400)})
@@ -215,6 +216,7 @@ func TestLife(t *testing.T) {
 func TestBeyond(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d)
 		for _, tt := range []struct {
 			org       string
@@ -254,6 +256,7 @@ func TestBeyond(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d)
 		f.topUp(t, "o", 1000)
 		var ids []string
@@ -314,6 +317,7 @@ func TestExpiry(t *testing.T) {
 func TestIdempotencyKey(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d)
 		f.topUp(t, "o", 1000)
 		f.topUp(t, "other", 1000)
@@ -344,6 +348,7 @@ func TestIdempotencyKey(t *testing.T) {
 func TestPriceSnapshot(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d)
 		f.topUp(t, "o", 10*money.Unit)
 		u := price.Usage{price.InputTokens: 1000, price.OutputTokens: 1000}
@@ -384,6 +389,7 @@ func TestPriceSnapshot(t *testing.T) {
 func TestCaps(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d) // two hours before April
 		f.topUp(t, "o", 100_000)
 		q := func(n int64, caps ...Cap) Request {

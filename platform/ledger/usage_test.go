@@ -45,6 +45,7 @@ func spendSome(t *testing.T, f *fixture) {
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d) // 22:00 on the last of March
 		from := f.now.Add(-time.Hour)
 		spendSome(t, f)
@@ -91,6 +92,7 @@ func TestUsage(t *testing.T) {
 func TestExport(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d)
 		q := Query{From: f.now, To: f.now.Add(24 * time.Hour)}
 		spendSome(t, f)
@@ -190,6 +192,7 @@ func TestExportPages(t *testing.T) {
 func TestVouchers(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d)
 		create := func(v Voucher) Voucher {
 			t.Helper()
@@ -252,6 +255,7 @@ func TestVouchers(t *testing.T) {
 func TestChanges(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d)
 		topUp := func(amount money.Amount, key string) (Change, error) {
 			return do(t, f, func(ctx context.Context, tx *db.Tx) (Change, error) {

@@ -47,6 +47,7 @@ func TestWalks(t *testing.T) {
 		walks, steps = 60, 300
 	}
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := newFixture(t, d)
 		total := money.Amount(0)
 		for seed := range walks {
@@ -102,7 +103,7 @@ func (w *walk) step() {
 			for i := range n + 1 {
 				if i == crashAt {
 					if panics {
-						panic(errCrash) //nolint:forbidigo // a bug of somebody who shares the transaction
+						panic(errCrash) // a bug of somebody who shares the transaction
 					}
 					return errCrash
 				}
