@@ -75,7 +75,7 @@ func Threads(ctx context.Context, cfg ThreadsConfig) (*report.Report, error) {
 	if err := b.turns(ctx); err != nil {
 		return nil, err
 	}
-	b.rep.Note(report.Protocol{Figures: "turn_*, cost_*", Judge: "the clock: recall, reply and what is kept of both, median over turns", Budget: packBudget(), Reader: "the built-in one; what was told before, by the generator's truth"})
+	b.rep.Note(report.Protocol{Figures: "turn_*, cost_*", Judge: "the clock: recall, reply and what is kept of both, medians over turns; replies are as long as the model makes them, so that few turns compare badly", Budget: packBudget(), Reader: "the built-in one; what was told before, by the generator's truth"})
 	b.rep.Note(report.Protocol{Figures: "idle_mb, active_mb*", Judge: residentKind() + ", after a garbage collection; of an active thread what closing it gives back", Budget: packBudget()})
 	return b.rep, nil
 }
@@ -196,7 +196,8 @@ func (b *bench) tell(ctx context.Context, dir string, l fact.Language, character
 
 // turns measures turns in threads of every size.
 func (b *bench) turns(ctx context.Context) error {
-	var base, base95 float64
+	var base, base95, keep float64 // keep: recall and keeping at 8k
+	var replies []time.Duration    // of all sizes
 	b.cfg.View("warming up")
 	if _, err := b.long(ctx, fact.English, perThread, warmTurns); err != nil {
 		return err
@@ -209,7 +210,7 @@ func (b *bench) turns(ctx context.Context) error {
 			}
 			continue
 		}
-		var took, recall []time.Duration
+		var took, recall, kept []time.Duration
 		var active float64
 		for _, l := range []fact.Language{fact.English, fact.Chinese} {
 			b.cfg.View(fmt.Sprintf("%s characters, language %d", name, l))
@@ -217,22 +218,28 @@ func (b *bench) turns(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			took, recall, active = append(took, r.turn...), append(recall, r.recall...), max(active, r.active)
+			took, recall, kept = append(took, r.turn...), append(recall, r.recall...), append(kept, r.kept...)
+			active = max(active, r.active)
 			if disk := "disk_mb_" + name + "_" + languageNames[l]; size.Characters == Sizes[len(Sizes)-1].Characters {
 				b.rep.AtMost(disk, r.disk, barDiskMB, "MB")
 			} else {
 				b.rep.Add(disk, r.disk, "MB")
 			}
 		}
-		median, p95 := middle(took, 0.5), middle(took, 0.95)
+		for i, d := range took {
+			replies = append(replies, max(0, d-recall[i]-kept[i]))
+		}
+		median, p95, own := middle(took, 0.5), middle(took, 0.95), middle(recall, 0.5)+middle(kept, 0.5)
 		if base == 0 {
-			base, base95 = median, p95
+			base, base95, keep = median, p95, own
 		}
 		b.rep.AtMost("cost_"+name, median/base, size.Cost, "of a turn after 8k")
 		b.rep.Add("cost_p95_"+name, p95/base95, "of the slowest in 20 after 8k")
+		b.rep.Add("cost_same_reply_"+name, (own+middle(replies, 0.5))/(keep+middle(replies, 0.5)), "of a turn after 8k, had the replies taken alike")
 		b.rep.Add("turn_ms_"+name, median, "ms")
 		b.rep.Add("turn_p95_ms_"+name, p95, "ms")
 		b.rep.Add("recall_ms_"+name, middle(recall, 0.5), "ms")
+		b.rep.Add("keep_ms_"+name, middle(kept, 0.5), "ms")
 		b.rep.AtMost("active_mb_"+name, active, barActiveMB, "MB")
 	}
 	return nil
@@ -242,8 +249,8 @@ var languageNames = [...]string{fact.English: "en", fact.Chinese: "zh"}
 
 // longRun is what a long thread takes.
 type longRun struct {
-	turn, recall []time.Duration
-	active, disk float64 // MB
+	turn, recall, kept []time.Duration
+	active, disk       float64 // MB
 }
 
 // long tells a life and then speaks in it: questions about it.
@@ -265,9 +272,14 @@ func (b *bench) long(ctx context.Context, l fact.Language, characters, turns int
 			now = now.Add(time.Minute)
 			c.Now = func() time.Time { return now }
 			reply, err := c.Say(ctx, questions[i].Text, nil)
-			if i > 0 { // the first maps what the others find there
-				r.turn, r.recall = append(r.turn, reply.Total), append(r.recall, reply.Recall)
+			if err != nil || i == 0 { // the first maps what the others find there
+				return err
 			}
+			begin := time.Now() // what Say did with both at its end
+			_, err = c.Memory().Append(
+				memory.Turn{Time: now, Speaker: fact.User, Text: questions[i].Text},
+				memory.Turn{Time: now, Speaker: fact.Companion, Text: reply.Text})
+			r.turn, r.recall, r.kept = append(r.turn, reply.Total), append(r.recall, reply.Recall), append(r.kept, time.Since(begin))
 			return err
 		})
 		if err != nil {
