@@ -47,6 +47,42 @@ func TestWhole(t *testing.T) {
 	}
 }
 
+// TestRecall checks that texts to recall from keep to their length and can be
+// answered, and how far back their pairs stand.
+func TestRecall(t *testing.T) {
+	t.Parallel()
+	for _, bytes := range []int{400, 3000, 6000, 12000} {
+		far, questions, over := 0, 0, 0
+		for seed := range uint64(60) {
+			s := DrawRecall(rand.New(rand.NewPCG(seed, 1)), Train, bytes)
+			size := 0
+			for _, p := range s {
+				size += len(p.Text)
+			}
+			if size > bytes {
+				over++
+			}
+			text := s[0].Text
+			for i := 1; i < len(s); i += 2 {
+				at := strings.Index("\n"+text+"\n", "\n"+s[i].Text+" -> "+s[i+1].Text+"\n")
+				if at < 0 {
+					t.Fatalf("%q -> %q is not in the text", s[i].Text, s[i+1].Text)
+				}
+				questions++
+				if len(text)-at > 1800 { // a window of 512 tokens
+					far++
+				}
+			}
+		}
+		if over > 3 {
+			t.Errorf("%d of 60 texts are longer than %d bytes", over, bytes)
+		}
+		if bytes >= 6000 && far < questions/3 {
+			t.Errorf("%d bytes: %d of %d pairs stand behind every window", bytes, far, questions)
+		}
+	}
+}
+
 // TestHeldOutValues checks that training samples have no held-out town, country
 // or instrument in them.
 func TestHeldOutValues(t *testing.T) {

@@ -1,6 +1,7 @@
 package companion
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -92,4 +93,43 @@ func DrawCopying(r *rand.Rand, split Split) Sample {
 	}
 	n := 2 + w.r.IntN(9)
 	return w.asked(w.ladder(n, 0), n)
+}
+
+const (
+	// pairBytes and questionBytes are what a pair and a question with its answer
+	// take of a text, made-up words counted double: they have more tokens.
+	pairBytes     = 32
+	questionBytes = 40
+	// scriptBytes is what the chatter's last exchange may be longer by.
+	scriptBytes = 500
+	// bytesOfPair is what there is of a text for each pair at least: a quarter of it
+	// is chatter then.
+	bytesOfPair = 100
+	// recallWeight is what a recalled word counts in the loss: there are few beside
+	// a conversation's, and they are what such a text is for.
+	recallWeight = 4
+	// mostPairs is more than what is ever asked of a model.
+	mostPairs = 160
+)
+
+// DrawRecall draws a text of at most about so many bytes from which to recall:
+// pairs at uniform distances among chatter, few or many, and a question about
+// each at its end. In a row of some thousand tokens most of them stand
+// farther back than any window sees, which hardly happens in conversations.
+func DrawRecall(r *rand.Rand, split Split, bytes int) Sample {
+	w := &writer{r: r, split: split, lang: fact.English}
+	if w.chance(Usual().Chinese) {
+		w.lang = fact.Chinese
+	}
+	most := float64(max(4, min(mostPairs, bytes/bytesOfPair)))
+	n := int(3 * math.Pow(most/3, w.r.Float64())) // as many times a few as many
+	chatter := bytes - n*(pairBytes+questionBytes) - scriptBytes
+	if w.chance(0.5) {
+		chatter = int(float64(chatter) * w.r.Float64())
+	}
+	s := w.asked(w.ladder(n, max(0, chatter)), n)
+	for i := range s {
+		s[i].Weight *= recallWeight
+	}
+	return s
 }

@@ -72,6 +72,7 @@ that each question scans.`,
 	f.StringArrayVar(&texts, "text", nil, "text whose held-out part is measured, .gz or plain; may be given again")
 	f.IntVar(&c.Questions, "questions", c.Questions, "questions of each kind and language")
 	f.IntVar(&l.Most, "ladder", 0, "instead: made-up facts recalled from a window of up to so many tokens, without a memory")
+	f.IntVar(&l.Least, "from", 0, "ladder: leave shorter windows out")
 	f.BoolVar(&l.Exact, "exact", l.Exact, "ladder: with the window in memory")
 	f.IntSliceVar(&l.Bits, "room", l.Bits, "ladder: with the window in rooms whose keys have so many bits, 4 or 8")
 	f.IntVar(&top, "top", 0, "ladder: positions of a room that a token attends to, the best (0: 64, -1: all)")

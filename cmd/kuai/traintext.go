@@ -20,6 +20,10 @@ import (
 // there are texts beside them.
 const companionShare = 0.7
 
+// recallBytes is the length of a text to recall from where it has no row to
+// fill: it fits one of 1,024 tokens.
+const recallBytes = 2800
+
 func (a *app) trainTextCommand() *cobra.Command {
 	var t trainFlags
 	var texts []string
@@ -46,6 +50,9 @@ What is finished is exported as a directory that kuai chat and transformers' use
 				to = talk.ModelDir(t.dir)
 			}
 			o.Dir, o.Seed, o.Every, o.View, o.Pool = t.dir, t.seed, t.every, a.Err, par.New(t.workers)
+			if o.Recall < 0 || o.Recall > 1 {
+				return usage(fmt.Errorf("--recall is %g, want 0 to 1", o.Recall))
+			}
 			if export {
 				return talk.Export(cmd.Context(), o, to)
 			}
@@ -63,7 +70,8 @@ What is finished is exported as a directory that kuai chat and transformers' use
 	f.IntVar(&o.Tokens, "tokens", o.Tokens, "tokens of a step")
 	f.Float64Var(&o.Rate, "rate", o.Rate, "peak learning rate")
 	f.StringVar(&o.Init, "init", "", "directory of a model that a new training begins from")
-	f.StringVar(&o.Only, "only", "", "learn from one source alone: copying (made-up pairs)")
+	f.StringVar(&o.Only, "only", "", "learn from one source alone: copying (made-up pairs), recall (the same among chatter)")
+	f.Float64Var(&o.Recall, "recall", 0, "share of the long rows that are filled with chatter and made-up pairs to recall, 0 to 1")
 	f.StringVar(&to, "to", "", "directory that the export writes (default: model in --dir)")
 	f.BoolVar(&o.Int8, "int8", false, "write the export's matrices as int8: a quarter of the size")
 	f.BoolVar(&export, "export", false, "only export the newest checkpoint")
@@ -73,7 +81,13 @@ What is finished is exported as a directory that kuai chat and transformers' use
 func (a *app) trainText(ctx context.Context, o talk.Options, texts []string, to string) error {
 	sources := []talk.Source{{Name: "companion", Share: companionShare, Draw: func(r *rand.Rand) companion.Sample {
 		return companion.Draw(r, companion.Train, companion.Mix{})
-	}}, {Name: talk.Copying, Draw: func(r *rand.Rand) companion.Sample { return companion.DrawCopying(r, companion.Train) }}}
+	}}, {Name: talk.Copying, Draw: func(r *rand.Rand) companion.Sample { return companion.DrawCopying(r, companion.Train) }}, {
+		Name: talk.Recall,
+		Draw: func(r *rand.Rand) companion.Sample { return companion.DrawRecall(r, companion.Train, recallBytes) },
+		Fit: func(r *rand.Rand, bytes int) companion.Sample {
+			return companion.DrawRecall(r, companion.Train, bytes)
+		},
+	}}
 	for _, path := range texts {
 		c, err := talk.OpenCorpus(path)
 		if err != nil {

@@ -32,7 +32,8 @@ const tokenRuns = 12
 type LadderConfig struct {
 	Facts     int // among the chatter
 	Questions int // at most Facts
-	Most      int // tokens
+	Least     int // tokens
+	Most      int
 	Exact     bool
 	Bits      []int // of the keys of rooms: 4, 8
 	Dir       string
@@ -56,8 +57,8 @@ func Ladder(ctx context.Context, m *text.Model, cfg LadderConfig) (*report.Repor
 	e := &evaluation{m: m, codec: codec, rep: &report.Report{Machine: report.Machine()}}
 	for _, step := range ladderBars {
 		l := e.ladder(cfg, step.tokens, step.bar)
-		if step.tokens > cfg.Most {
-			l.missing(fmt.Sprintf("only up to %d tokens were asked for", cfg.Most))
+		if step.tokens < cfg.Least || step.tokens > cfg.Most {
+			l.missing(fmt.Sprintf("only %d to %d tokens were asked for", cfg.Least, cfg.Most))
 			continue
 		}
 		l.make()

@@ -20,6 +20,7 @@ func before(pos int) int { return max(0, pos+1-100) / room.BlockLen }
 // for does, so that the best positions are nearly all there is.
 func TestFar(t *testing.T) {
 	isa.ForEach(t, func(t *testing.T) {
+		t.Helper()
 		pool := par.New(2)
 		defer pool.Close()
 		const n, rows, layer = 5_000, 3, 1

@@ -213,7 +213,7 @@ func putValue(values []int8, position int, value []float32) uint16 {
 	if scale[0] > 0 {
 		inv = 1 / scale[0]
 	}
-	for i := range len(value) {
+	for i := range value {
 		v := value[i] * inv
 		if v != v {
 			v = 0

@@ -36,8 +36,9 @@ type Options struct {
 	Every      time.Duration // between checkpoints
 	Init       string        // a model's directory that a new training begins from
 	View       io.Writer
-	Only       string // the one source to learn from, "" for all by their shares
-	Int8       bool   // the export's matrices, a scale for each 32 values
+	Only       string  // the one source to learn from, "" for all by their shares
+	Recall     float64 // share of the longer rows that are texts to recall from, see Recall
+	Int8       bool    // the export's matrices, a scale for each 32 values
 	// Change, unless nil, changes the shape: for ablations.
 	Change func(c *Config)
 }
@@ -58,7 +59,13 @@ func (o Options) Tokenizer(ctx context.Context) (*token.Tokenizer, error) {
 	path := filepath.Join(o.Dir, tokenizerFile)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		if data, err = o.learn(ctx); err == nil {
+		if o.Init != "" { // its weights are for its own vocabulary
+			data, err = os.ReadFile(filepath.Join(o.Init, tokenizerFile))
+		}
+		if errors.Is(err, os.ErrNotExist) {
+			data, err = o.learn(ctx)
+		}
+		if err == nil {
 			if err = os.MkdirAll(o.Dir, 0o755); err == nil {
 				err = atomicfile.WriteBytes(path, data)
 			}
@@ -157,13 +164,23 @@ func (o Options) config(t *token.Tokenizer) (Config, error) {
 // conversations, where it makes up too little of the loss.
 const Copying = "copying"
 
+// Recall names the source of texts that fill a row with chatter and made-up
+// pairs, and ask for some at its end: what teaches the layer that sees everything
+// to find what stands behind every window, among many, at any length.
+const Recall = "recall"
+
 // stages of the rows' length: short ones first, since local structure comes
-// first and they cost less.
+// first and they cost less. A training that begins from a model has that behind
+// it: where it is to recall better, it has long rows from the start, of several
+// lengths, so that the scores' log n is learned and not one n.
 func (o *Options) stages() []Stage {
-	if o.Only != "" {
-		return []Stage{{1, 1024, o.Only}}
+	switch {
+	case o.Only != "":
+		return []Stage{{1, 1024, o.Only, 0}}
+	case o.Recall > 0 && o.Init != "":
+		return []Stage{{0.3, 1024, "", o.Recall}, {0.8, 2048, "", o.Recall}, {1, 4096, "", o.Recall}}
 	}
-	return []Stage{{0.12, 256, Copying}, {0.2, 256, ""}, {0.85, 1024, ""}, {1, 2048, ""}}
+	return []Stage{{0.12, 256, Copying, 0}, {0.2, 256, "", 0}, {0.85, 1024, "", o.Recall}, {1, 2048, "", o.Recall}}
 }
 
 // averaging is the decay of the averaged weights, which are the ones used.

@@ -107,7 +107,7 @@ func TestTrain(t *testing.T) {
 	if _, err := Train(t.Context(), Options{Dir: t.TempDir(), Size: "nano", Vocabulary: 290, Only: "nothing", Sources: []Source{{Name: "recall", Share: 1, Draw: recall}}}); err == nil || !strings.Contains(err.Error(), "no source") {
 		t.Errorf("a source that there is not: %v", err)
 	}
-	task, err := NewTask(m, tok, []Source{{Name: "recall", Share: 1, Draw: recall}}, 512, 120, []Stage{{1, 64, ""}}, 1)
+	task, err := NewTask(m, tok, []Source{{Name: "recall", Share: 1, Draw: recall}}, 512, 120, []Stage{{Until: 1, Length: 64}}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,6 +125,59 @@ func TestTrain(t *testing.T) {
 	loss, _, err := task.Loss(tape, 1000, b)
 	if err != nil || loss.X[0] > 0.2 {
 		t.Errorf("loss %v after %d steps: %v", loss.X, res.Steps, err)
+	}
+}
+
+// TestRecall checks that rows of recall are filled, that their questions stand in
+// them, and that a training without them draws the same rows as ever.
+func TestRecall(t *testing.T) {
+	t.Parallel()
+	tok := vocabulary(t)
+	sources := []Source{
+		{Name: "recall of one", Share: 1, Draw: recall},
+		{Name: Recall, Draw: recall, Fit: func(r *rand.Rand, bytes int) companion.Sample {
+			return companion.Sample{{Role: companion.Text, Text: strings.Repeat("the cat ", bytes/8)}, {Role: companion.User, Text: "cat"}, {Role: companion.Assistant, Text: "log", Weight: 1}}
+		}},
+	}
+	c, err := Size("nano", tok.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := New(c, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := func(share float64, sources []Source) Batch {
+		k, err := NewTask(m, tok, sources, 4096, 10, []Stage{{Until: 1, Length: 128, Recall: share}}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := k.Batch(3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	if diff := cmp.Diff(batch(0, sources[:1]), batch(0, sources)); diff != "" {
+		t.Errorf("a source that is not drawn changes the rows: %s", diff)
+	}
+	b, long := batch(0.5, sources), 0
+	for row := range b.Rows {
+		if b.Roles[row*b.Length+20] == companion.Text {
+			long++
+		}
+	}
+	if long < b.Rows/4 || long > b.Rows*3/4 {
+		t.Errorf("%d of %d rows are texts to recall from", long, b.Rows)
+	}
+	for _, c := range []struct {
+		o    Options
+		want float64
+	}{{Options{Recall: 0.3}, 0.3}, {Options{Recall: 0.3, Init: "model"}, 0.3}, {Options{}, 0}, {Options{Recall: 0.3, Only: Recall}, 0}} {
+		all := c.o.stages()
+		if last := all[len(all)-1]; last.Recall != c.want || last.Until != 1 {
+			t.Errorf("%+v ends with %+v", c.o, last)
+		}
 	}
 }
 

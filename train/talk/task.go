@@ -20,6 +20,8 @@ type Source struct {
 	Share float64 // of the text, in bytes
 	// Draw returns documents from the generator's state.
 	Draw func(r *rand.Rand) companion.Sample
+	// Fit, which only Recall has, draws a document of at most about so many bytes.
+	Fit func(r *rand.Rand, bytes int) companion.Sample
 }
 
 // Stage is a part of a training whose rows have one length.
@@ -27,6 +29,7 @@ type Stage struct {
 	Until  float64 // share of the steps
 	Length int     // tokens of a row
 	Only   string  // the one source that is drawn from, or "" for all by their shares
+	Recall float64 // share of the rows that begin with a text of Recall that fills them
 }
 
 // Task trains a model on sources.
@@ -88,7 +91,11 @@ func (k *Task) Batch(step int) (Batch, error) {
 	var pieces []piece
 	for row := range rows {
 		r := rand.New(rand.NewPCG(k.Seed, uint64(step)<<20|uint64(row)))
-		pieces = k.row(pieces[:0], r, stage.Only, length+1)
+		pieces = pieces[:0]
+		if stage.Recall > 0 && r.Float64() < stage.Recall {
+			pieces = k.recall(pieces, r, length)
+		}
+		pieces = k.row(pieces, r, stage.Only, length+1)
 		for i := range length {
 			at, next := row*length+i, pieces[i+1]
 			b.IDs[at], b.Labels[at] = pieces[i].id, next.id
@@ -104,6 +111,20 @@ func (k *Task) row(pieces []piece, r *rand.Rand, only string, n int) []piece {
 		pieces = k.codec.document(pieces, k.draw(r, only))
 	}
 	return pieces[:n]
+}
+
+// rowBytes is what a token takes of a text to recall from, less than most do:
+// a text that is cut off loses its questions.
+const rowBytes = 3.5
+
+// recall begins a row with a text of the source Recall.
+func (k *Task) recall(pieces []piece, r *rand.Rand, length int) []piece {
+	for _, s := range k.Sources {
+		if s.Fit != nil {
+			return k.codec.document(pieces, s.Fit(r, int(rowBytes*float64(length))))
+		}
+	}
+	return pieces
 }
 
 // draw takes a document of the source of a name, or of any.
