@@ -115,7 +115,7 @@ func (k *Task) row(pieces []piece, r *rand.Rand, only string, n int) []piece {
 
 // rowBytes is what a token takes of a text to recall from, less than most do:
 // a text that is cut off loses its questions.
-const rowBytes = 3.5
+const rowBytes = 3.1
 
 // recall begins a row with a text of the source Recall.
 func (k *Task) recall(pieces []piece, r *rand.Rand, length int) []piece {
