@@ -36,7 +36,7 @@ func roomAtDepth(b *testing.B, x *Room, n int) *Session {
 		}
 		return v
 	}
-	var some [room.BlockLen][2][]float32
+	var some [1 << 14][2][]float32
 	for i := range some {
 		some[i] = [2][]float32{vector(), vector()}
 	}
@@ -45,7 +45,7 @@ func roomAtDepth(b *testing.B, x *Room, n int) *Session {
 		for pos := range room.BlockLen {
 			for head := range shape.Heads {
 				for layer := range shape.Layers {
-					kv := some[(pos*7+i)%len(some)]
+					kv := some[r.IntN(len(some))]
 					block.Put(layer, head, pos, kv[0], kv[1])
 				}
 			}
