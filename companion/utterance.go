@@ -25,6 +25,7 @@ const (
 	quietShare  = 0.08 // say nothing, though they look as if
 	talkAround  = 0.15
 	otherAround = 0.25
+	leadBefore  = 0.15 // begin with words that say nothing
 )
 
 // DrawUtterance draws one, a share of them Chinese.
@@ -68,7 +69,10 @@ func (w *writer) around(text string) string {
 	switch at := w.r.Float64(); {
 	case at < otherAround:
 		return w.mention(text)
-	case at < otherAround+talkAround:
+	case at < otherAround+leadBefore:
+		all := files().mentions[languageKeys[w.lang]+".lead"]
+		return all[w.r.IntN(len(all))] + text
+	case at < otherAround+leadBefore+talkAround:
 		script := w.script()
 		other := script[2*w.r.IntN((len(script)+1)/2)]
 		if w.chance(0.5) {

@@ -66,6 +66,7 @@ uses it.`,
 	f.IntVar(&o.Steps, "steps", o.Steps, "steps of the training")
 	f.IntVar(&o.Turns, "turns", o.Turns, "turns of a step")
 	f.Float64Var(&o.Rate, "rate", o.Rate, "peak learning rate")
+	f.StringVar(&o.Init, "init", "", "directory of a training that a new one begins from")
 	f.StringVar(&to, "to", "", "directory that the export writes (default: model in --dir)")
 	f.BoolVar(&export, "export", false, "only export the newest checkpoint")
 	return cmd

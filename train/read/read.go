@@ -28,6 +28,7 @@ type Options struct {
 	Pool    *par.Pool
 	Seed    uint64
 	Every   time.Duration
+	Init    string // directory of a training whose newest checkpoint a new one begins from
 	View    io.Writer
 }
 
@@ -48,9 +49,17 @@ func Train(ctx context.Context, o Options) (train.Result, error) {
 	if err != nil {
 		return train.Result{}, err
 	}
+	from := ""
+	if o.Init != "" {
+		all := train.Checkpoints(o.Init)
+		if len(all) == 0 {
+			return train.Result{}, fmt.Errorf("read: no checkpoint in %s", o.Init)
+		}
+		from = filepath.Join(all[0], train.EMAFile)
+	}
 	return train.Run(ctx, train.Config{
 		Dir: o.Dir, Steps: o.Steps, Rate: o.Rate, Warmup: min(200, o.Steps/10), Decay: o.Steps / 2,
-		Weight: 0.05, Clip: 1, EMA: averaging, Muon: true, Except: []string{"guess.weight"}, BF16: true, Every: o.Every, Pool: o.Pool, View: o.View,
+		Weight: 0.05, Clip: 1, EMA: averaging, Muon: true, Except: []string{"guess.weight"}, BF16: true, Every: o.Every, Init: from, Pool: o.Pool, View: o.View,
 	}, &Task{Net: m, Corpora: o.Corpora, Turns: o.Turns, Lines: o.Turns / 4, Seed: o.Seed})
 }
 

@@ -128,8 +128,18 @@ func (k *Task) turn(r *rand.Rand, split companion.Split) (example, bool) {
 	e := example{text: u.Text, units: reader.Units(u.Text)}
 	var ok bool
 	e.labels, ok = k.Net.Reader.Config.Label(u.Text, e.units, u.Facts, u.Asked)
+	drop := dropRates[r.IntN(len(dropRates))]
+	for i := range e.units {
+		if r.Float64() < drop {
+			e.units[i].Word = reader.Hidden
+		}
+	}
 	return e, ok && len(e.units) > 0
 }
+
+// dropRates are how many of a made turn's words are hidden: what is meant must
+// not hang on one of them.
+var dropRates = [...]float64{0, 0.1, 0.25}
 
 // line draws a line of a text and hides words of it.
 func (k *Task) line(r *rand.Rand) (example, bool) {
