@@ -24,9 +24,10 @@ import (
 )
 
 func (a *app) serveCommand() *cobra.Command {
-	var addr, model, talkers, cert, key, database, blobs, nats string
+	var addr, model, talkers, cert, key, blobs, nats string
 	var needKey, idle bool
 	var texts []string
+	var database *string
 	o := textOptions{}
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -64,7 +65,7 @@ from balances (kuai audit).`,
 				return err
 			}
 			defer done()
-			town, err := a.openPlatform(cmd.Context(), database)
+			town, err := a.openPlatform(cmd.Context(), *database)
 			if err != nil {
 				return err
 			}
@@ -102,9 +103,9 @@ from balances (kuai audit).`,
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "address to listen on")
 	f := cmd.Flags()
+	database = databaseFlag(f)
 	f.StringVar(&cert, "tls-cert", "", "certificate for https, a PEM file (default: one of Kuai's own, made at first use in the data directory)")
 	f.StringVar(&key, "tls-key", "", "its private key, a PEM file")
-	f.StringVar(&database, "database", "", "of accounts, money and jobs: a path, or postgres://... (default: kuai.db in the data directory)")
 	f.StringVar(&blobs, "blobs", os.Getenv("KUAI_BLOBS"), "where files lie: a directory, or s3://BUCKET/PREFIX?endpoint=HOST:PORT (default: in the data directory; environment: KUAI_BLOBS)")
 	f.StringVar(&nats, "nats", os.Getenv("KUAI_NATS"), "messages between servers of one database: nats://HOST:PORT (default: within this process; environment: KUAI_NATS)")
 	f.BoolVar(&idle, "no-render", false, "make no clips here: kuai worker on other machines does")
@@ -122,10 +123,7 @@ from balances (kuai audit).`,
 
 // openPlatform opens accounts, limits and money, and shows the first key once.
 func (a *app) openPlatform(ctx context.Context, database string) (*platform.Platform, error) {
-	if database == "" {
-		database = filepath.Join(a.data, "kuai.db")
-	}
-	p, err := platform.Open(ctx, platform.Options{Database: database})
+	p, err := platform.Open(ctx, platform.Options{Database: a.databaseURL(database)})
 	if err != nil {
 		return nil, err
 	}
