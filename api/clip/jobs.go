@@ -241,8 +241,7 @@ func (v *Jobs) owned(ctx context.Context, owner, id string) (job.Job, error) {
 
 // Get returns a job of the owner, and what tells its next change.
 func (v *Jobs) Get(ctx context.Context, owner, id string) (serve.Job, <-chan struct{}, error) {
-	j, err := v.owned(ctx, owner, id)
-	if err != nil {
+	if _, err := v.owned(ctx, owner, id); err != nil {
 		return serve.Job{}, nil, err
 	}
 	v.mu.Lock()
@@ -252,7 +251,8 @@ func (v *Jobs) Get(ctx context.Context, owner, id string) (serve.Job, <-chan str
 		v.waiting[id] = c
 	}
 	v.mu.Unlock()
-	if j, err = v.owned(ctx, owner, id); err != nil { // what changed before there was a channel
+	j, err := v.owned(ctx, owner, id) // again: it may have changed before there was a channel
+	if err != nil {
 		return serve.Job{}, nil, err
 	}
 	out, err := jobOf(j)
