@@ -30,19 +30,23 @@ func gated(g gate.Gate) func(http.Handler) http.Handler {
 				openai.Failed(w, r, err)
 				return
 			}
-			ctx := context.WithValue(r.Context(), ownerKey{}, p.Owner())
+			owner := p.Owner()
+			if p.Admin {
+				owner = "" // whose machine it is: the users of the command line
+			}
+			ctx := context.WithValue(r.Context(), ownerKey{}, owner)
 			next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, adminKey{}, p.Admin)))
 		})
 	}
 }
 
 // userOf is the user whom a project means by a name, "me" for none: no project
-// reaches the users of another. Where there are no accounts, names are as they
-// are given.
+// reaches the users of another. For the operator, and where there are no
+// accounts, names are as they are given: the users of the command line.
 func userOf(r *http.Request, name string) string {
 	name = cmp.Or(name, "me")
 	owner, _ := r.Context().Value(ownerKey{}).(string)
-	if owner == gate.Local.Owner() || owner == "" {
+	if owner == "" {
 		return name
 	}
 	sum := sha256.Sum256([]byte(owner))

@@ -120,7 +120,11 @@ func (a *app) groupThread(user, id string, f func(groups.Group, *memory.Thread) 
 	if err != nil {
 		return err
 	}
-	t, err := memory.Open(dir, memory.Options{})
+	r, err := converse.DailyReader()
+	if err != nil {
+		return err
+	}
+	t, err := memory.Open(dir, memory.Options{Reader: r})
 	if err != nil {
 		return err
 	}
