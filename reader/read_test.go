@@ -16,13 +16,13 @@ import (
 )
 
 // small is a reader with random weights.
-func small(t testing.TB) *Model {
-	t.Helper()
+func small(tb testing.TB) *Model {
+	tb.Helper()
 	c := Default()
 	c.Width, c.Layers, c.Heads = 32, 1, 2
 	m, err := New(c, 3)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return m
 }
@@ -154,11 +154,11 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-func readFile(t testing.TB, dir, name string) []byte {
-	t.Helper()
+func readFile(tb testing.TB, dir, name string) []byte {
+	tb.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return data
 }

@@ -152,19 +152,19 @@ func (k *Task) line(r *rand.Rand) (example, bool) {
 	if len(e.units) < 3 || len(e.units) > 48 {
 		return e, false
 	}
-	any := false
+	some := false
 	e.hidden = make([]int32, len(e.units))
 	for i := range e.units {
 		e.hidden[i] = -1
 		if r.Float64() < hiddenShare {
-			any = true
+			some = true
 			e.hidden[i] = int32(reader.WordRow(e.units[i].Word) % guesses)
 			if r.Float64() < 0.85 {
 				e.units[i].Word = reader.Hidden
 			}
 		}
 	}
-	return e, any
+	return e, some
 }
 
 // Work counts the turns and units of a step.

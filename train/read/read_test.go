@@ -1,0 +1,103 @@
+package read
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"kuai/format/safetensors"
+	"kuai/nn"
+	"kuai/reader"
+	"kuai/train"
+)
+
+// TestTrain checks that a training learns, that a stopped one goes on to the
+// last bit as if it had not been, and that what it exports opens.
+func TestTrain(t *testing.T) {
+	t.Parallel()
+	run := func(dir string, steps ...int) *Module {
+		t.Helper()
+		var last *Module
+		for _, n := range steps {
+			m := tiny(t)
+			res, err := train.Run(t.Context(), train.Config{Dir: dir, Steps: n, Rate: 3e-3, Warmup: 1, Clip: 1, EMA: 0.9}, &Task{Net: m, Turns: 32, Seed: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.Steps != n {
+				t.Errorf("%d steps, want %d", res.Steps, n)
+			}
+			last = m
+		}
+		return last
+	}
+	whole, parts := run(t.TempDir(), 6), run(t.TempDir(), 3, 6)
+	a, b := nn.Params(whole), nn.Params(parts)
+	for i := range a {
+		for j, v := range a[i].P.X {
+			if math.Float32bits(v) != math.Float32bits(b[i].P.X[j]) {
+				t.Fatalf("%s %d: %v whole, %v in two parts", a[i].Name, j, v, b[i].P.X[j])
+			}
+		}
+	}
+}
+
+func tiny(t *testing.T) *Module {
+	t.Helper()
+	c := reader.Default()
+	c.Width, c.Layers, c.Heads = 16, 1, 2
+	m, err := reader.New(c, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Module{Reader: m, Guess: nn.NewLinear(rand.New(rand.NewPCG(1, 1)), 16, guesses, false)}
+}
+
+// TestBatch checks that batches depend on the step alone and hold what they
+// should.
+func TestBatch(t *testing.T) {
+	t.Parallel()
+	k := &Task{Net: tiny(t), Turns: 100, Seed: 3}
+	first, err := k.Batch(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := k.Batch(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	turns := 0
+	for i, g := range first.groups {
+		turns += g.B
+		if g.N != again.groups[i].N || len(g.labels) != g.B {
+			t.Errorf("group %d: %d units, then %d; %d labels of %d turns", i, g.N, again.groups[i].N, len(g.labels), g.B)
+		}
+	}
+	if turns != 100 || first.units != again.units {
+		t.Errorf("%d turns, %d and %d units", turns, first.units, again.units)
+	}
+}
+
+// TestExport checks that a checkpoint becomes a reader that opens, and that
+// there must be one.
+func TestExport(t *testing.T) {
+	t.Parallel()
+	if err := Export(t.TempDir(), t.TempDir()); err == nil {
+		t.Error("no checkpoint: no error")
+	}
+	dir := t.TempDir()
+	if _, err := Train(t.Context(), Options{Dir: dir, Steps: 1, Turns: 4, Rate: 1e-3, Seed: 1}); err != nil {
+		t.Fatal(err)
+	}
+	to := t.TempDir()
+	if err := Export(dir, to); err != nil {
+		t.Fatal(err)
+	}
+	f, err := safetensors.Read(to + "/model.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := f.Tensor("guess.weight"); ok {
+		t.Error("what guesses words was exported")
+	}
+}
