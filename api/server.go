@@ -51,6 +51,7 @@ type Rooms struct {
 
 	Platform *platform.Platform // nil: no accounts
 	Jobs     *platform.Jobs     // nil: no durable jobs
+	Login    accounts.Rooms     // how people log in; the rest of it comes from the fields here
 	Keyless  *account.Principal // who manages accounts without a key, on loopback; nil: nobody
 }
 
@@ -72,7 +73,9 @@ func Handler(rooms Rooms) http.Handler {
 		folk.Register(m, rooms.House, rooms.Gate)
 	}
 	if p := rooms.Platform; p != nil {
-		accounts.Register(m, accounts.Rooms{Accounts: p.Accounts, Limits: p.Limits, DB: p.DB, Keyless: rooms.Keyless})
+		login := rooms.Login
+		login.Accounts, login.Limits, login.DB, login.Keyless = p.Accounts, p.Limits, p.DB, rooms.Keyless
+		accounts.Register(m, login)
 		kuai.RegisterMoney(m, p.Ledger, rooms.Gate)
 	}
 	m.Get("/v1/openapi.yaml", openapi.Handler)

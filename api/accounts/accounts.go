@@ -151,7 +151,7 @@ func (h *handler) who(r *http.Request, ip netip.Addr) (account.Principal, error)
 // rebinding), or a proxy that serves others, asks by another name.
 func Local(r *http.Request) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !peer.Addr().Unmap().IsLoopback() || r.Header.Get("X-Forwarded-For") != "" {
+	if err != nil || !peer.Addr().Unmap().IsLoopback() || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
 		return false
 	}
 	host := r.Host

@@ -26,6 +26,7 @@ import (
 func (a *app) serveCommand() *cobra.Command {
 	var addr, model, talkers, cert, key, blobs, nats string
 	var needKey, idle bool
+	people := login{}
 	var texts []string
 	var database *string
 	o := textOptions{}
@@ -90,11 +91,15 @@ from balances (kuai audit).`,
 				return errors.Join(usage(err), l.Close())
 			}
 			a.note("Kuai is at http://%s and https://%s (Ctrl-C ends it)\n", l.Addr(), l.Addr())
-			home := &admit.Gate{Rooms: town}
+			logins, err := people.rooms(town.Accounts)
+			if err != nil {
+				return errors.Join(usage(err), l.Close())
+			}
+			home := &admit.Gate{Rooms: town, Proxies: logins.Proxies}
 			if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() && !needKey {
 				home.Keyless = &town.Home
 			}
-			rooms := api.Rooms{Gate: home, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town, Jobs: made, Keyless: home.Keyless}
+			rooms := api.Rooms{Gate: home, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town, Jobs: made, Keyless: home.Keyless, Login: logins}
 			if err := api.Serve(cmd.Context(), api.Both(l, secure), api.Handler(rooms)); err != nil {
 				return err
 			}
@@ -109,6 +114,7 @@ from balances (kuai audit).`,
 	f.StringVar(&blobs, "blobs", os.Getenv("KUAI_BLOBS"), "where files lie: a directory, or s3://BUCKET/PREFIX?endpoint=HOST:PORT (default: in the data directory; environment: KUAI_BLOBS)")
 	f.StringVar(&nats, "nats", os.Getenv("KUAI_NATS"), "messages between servers of one database: nats://HOST:PORT (default: within this process; environment: KUAI_NATS)")
 	f.BoolVar(&idle, "no-render", false, "make no clips here: kuai worker on other machines does")
+	people.flags(f)
 	f.BoolVar(&needKey, "require-key", false, "ask for a key on this machine too")
 	f.StringVar(&model, "model", "", "directory of a video model (default: the built-in one)")
 	f.StringArrayVar(&texts, "chat", []string{builtinText}, "language model to serve: a GGUF file, a Hugging Face directory, or a name that kuai models lists; may be given again")

@@ -98,15 +98,15 @@ func (n *NewKey) normal(now time.Time) ([]netip.Prefix, error) {
 	}
 	networks := make([]netip.Prefix, len(n.Networks))
 	for i, text := range n.Networks {
-		if networks[i], err = parseNetwork(text); err != nil {
+		if networks[i], err = ParseNetwork(text); err != nil {
 			return nil, fault.Param("networks", "%q is no address and no CIDR such as 192.0.2.0/24", text)
 		}
 	}
 	return networks, nil
 }
 
-// parseNetwork reads CIDR or a single address.
-func parseNetwork(text string) (netip.Prefix, error) {
+// ParseNetwork reads CIDR or a single address.
+func ParseNetwork(text string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(text); err == nil {
 		a = a.Unmap().WithZone("")
 		return netip.PrefixFrom(a, a.BitLen()), nil
