@@ -31,11 +31,18 @@ func TestOthersObjects(t *testing.T) {
 		method, path string
 		body         any
 	}{
-		{"GET", "", nil}, {"PATCH", "", object{"name": "x"}}, {"DELETE", "", nil},
-		{"GET", "/projects/" + w.otherIn.ID, nil}, {"PATCH", "/projects/" + w.otherIn.ID, object{"name": "x"}}, {"DELETE", "/projects/" + w.otherIn.ID, nil},
-		{"GET", "/keys/" + k.ID, nil}, {"DELETE", "/keys/" + k.ID, nil}, {"POST", "/keys/" + k.ID + "/rotate", object{}},
+		{"GET", "", nil},
+		{"PATCH", "", object{"name": "x"}},
+		{"DELETE", "", nil},
+		{"GET", "/projects/" + w.otherIn.ID, nil},
+		{"PATCH", "/projects/" + w.otherIn.ID, object{"name": "x"}},
+		{"DELETE", "/projects/" + w.otherIn.ID, nil},
+		{"GET", "/keys/" + k.ID, nil},
+		{"DELETE", "/keys/" + k.ID, nil},
+		{"POST", "/keys/" + k.ID + "/rotate", object{}},
 		{"POST", "/keys", object{"name": "x", "project": w.otherIn.ID}},
-		{"PUT", "/members/" + w.users["outsider"], object{"role": "viewer"}}, {"DELETE", "/members/" + w.users["outsider"], nil},
+		{"PUT", "/members/" + w.users["outsider"], object{"role": "viewer"}},
+		{"DELETE", "/members/" + w.users["outsider"], nil},
 		{"DELETE", "/invitations/" + i.ID, nil},
 		{"PUT", "/limits", object{"level": "key", "subject": k.ID, "kind": "images_per_day", "amount": 9}},
 		{"DELETE", "/limits/key/" + k.ID + "/images_per_day", nil},
@@ -46,7 +53,8 @@ func TestOthersObjects(t *testing.T) {
 					continue
 				}
 				a := w.do(t, role, tt.method, org+tt.path, tt.body)
-				if a.status != http.StatusNotFound && !(role == "writing key" && a.status == http.StatusForbidden && strings.HasSuffix(tt.path, "/keys")) {
+				narrower := role == "writing key" && strings.HasSuffix(tt.path, "/keys") // refused before anybody looks
+				if a.status != http.StatusNotFound && (!narrower || a.status != http.StatusForbidden) {
 					t.Errorf("%s %s%s as %s: got %d %s", tt.method, org, tt.path, role, a.status, a.body)
 				}
 			}

@@ -120,13 +120,13 @@ const (
 )
 
 // checkName trims a name and refuses what could not be shown in a line.
-func checkName(param, name string) (string, error) {
+func checkName(name string) (string, error) {
 	name = strings.TrimSpace(name)
 	if name == "" || utf8.RuneCountInString(name) > maxName || !utf8.ValidString(name) {
-		return "", fault.Param(param, "%s must have 1 to %d characters", param, maxName)
+		return "", fault.Param("name", "name must have 1 to %d characters", maxName)
 	}
 	if strings.ContainsFunc(name, unicode.IsControl) {
-		return "", fault.Param(param, "%s must be one line of text", param)
+		return "", fault.Param("name", "name must be one line of text")
 	}
 	return name, nil
 }

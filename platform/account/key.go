@@ -74,7 +74,7 @@ func scanKey(row db.Scanner) (Key, error) {
 
 // normal checks what a key is to be and brings it into one form.
 func (n *NewKey) normal(now time.Time) ([]netip.Prefix, error) {
-	name, err := checkName("name", n.Name)
+	name, err := checkName(n.Name)
 	if err != nil {
 		return nil, err
 	}

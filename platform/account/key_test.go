@@ -95,7 +95,7 @@ func checkNoSecrets(t *testing.T, d *db.DB, secrets ...string) {
 			if err != nil {
 				return err
 			}
-			defer rows.Close()
+			defer func() { _ = rows.Close() }() // Err tells
 			names, err := rows.Columns()
 			if err != nil {
 				return err

@@ -256,7 +256,7 @@ func (o *OIDC) link(ctx context.Context, tx *db.Tx, from From, c claims, email, 
 			slog.Info("a login of somebody without an account", "issuer", c.Issuer)
 			return "", "", errNoAccount()
 		}
-		name, nameErr := checkName("name", c.Name)
+		name, nameErr := checkName(c.Name)
 		if nameErr != nil {
 			name = "user"
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -64,9 +65,7 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"iss": i.url, "sub": "s1", "aud": begun.Get("client_id"), "exp": at.Add(time.Hour).Unix(), "iat": at.Unix(),
 		"nonce": begun.Get("nonce"), "email": "Person@Example.org", "email_verified": true, "name": "Person 快",
 	}
-	for k, v := range i.claims {
-		claims[k] = v
-	}
+	maps.Copy(claims, i.claims)
 	b, err := json.Marshal(claims)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -54,7 +54,7 @@ func scanProject(row db.Scanner) (Project, error) {
 
 // CreateOrganisation makes an organisation with a project named default.
 func (s *Store) CreateOrganisation(ctx context.Context, by Caller, name string) (Organisation, error) {
-	name, err := checkName("name", name)
+	name, err := checkName(name)
 	if err != nil {
 		return Organisation{}, err
 	}
@@ -122,7 +122,7 @@ func (s *Store) Organisations(ctx context.Context, p Principal, page Page) (List
 
 // RenameOrganisation gives it another name.
 func (s *Store) RenameOrganisation(ctx context.Context, by Caller, org, name string) (Organisation, error) {
-	name, err := checkName("name", name)
+	name, err := checkName(name)
 	if err != nil {
 		return Organisation{}, err
 	}
@@ -204,7 +204,7 @@ const maxProjects = 1000
 
 // CreateProject makes a project.
 func (s *Store) CreateProject(ctx context.Context, by Caller, org, name string) (Project, error) {
-	name, err := checkName("name", name)
+	name, err := checkName(name)
 	if err != nil {
 		return Project{}, err
 	}
@@ -287,7 +287,7 @@ func (s *Store) Projects(ctx context.Context, org string, page Page) (Listed[Pro
 
 // RenameProject gives it another name.
 func (s *Store) RenameProject(ctx context.Context, by Caller, org, id, name string) (Project, error) {
-	name, err := checkName("name", name)
+	name, err := checkName(name)
 	if err != nil {
 		return Project{}, err
 	}

@@ -95,7 +95,7 @@ func (s *Store) prepare(ctx context.Context, n *NewUser) (hash string, err error
 	if n.Email, err = normalEmail(n.Email); err != nil {
 		return "", err
 	}
-	if n.Name, err = checkName("name", n.Name); err != nil {
+	if n.Name, err = checkName(n.Name); err != nil {
 		return "", err
 	}
 	if n.Password == "" {

@@ -184,7 +184,7 @@ func TestRollback(t *testing.T) {
 			defer func() { _ = recover() }() // the point of the test
 			_ = d.Tx(t.Context(), func(tx *db.Tx) error {
 				_ = insert(tx, "b")
-				panic("a bug") //nolint:forbidigo // the point of the test
+				panic("a bug")
 			})
 		}()
 		ctx, leave := context.WithCancel(t.Context())

@@ -13,6 +13,7 @@ import (
 func Run(t *testing.T, contract func(t *testing.T, d *db.DB)) {
 	t.Helper()
 	RunURL(t, func(t *testing.T, url string) {
+		t.Helper()
 		contract(t, Open(t, url))
 	})
 }
@@ -31,21 +32,21 @@ func RunURL(t *testing.T, contract func(t *testing.T, url string)) {
 }
 
 // SQLite returns the URL of a new SQLite database.
-func SQLite(t testing.TB) string {
-	t.Helper()
-	return "sqlite://" + filepath.Join(t.TempDir(), "test.db")
+func SQLite(tb testing.TB) string {
+	tb.Helper()
+	return "sqlite://" + filepath.Join(tb.TempDir(), "test.db")
 }
 
 // Open opens a database until the test ends.
-func Open(t testing.TB, url string) *db.DB {
-	t.Helper()
-	d, err := db.Open(t.Context(), url)
+func Open(tb testing.TB, url string) *db.DB {
+	tb.Helper()
+	d, err := db.Open(tb.Context(), url)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := d.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return d

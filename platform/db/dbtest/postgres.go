@@ -31,18 +31,18 @@ var server = sync.OnceValues(start)
 
 // Postgres returns the URL of a new database of a real PostgreSQL, or skips
 // the test where none can be started.
-func Postgres(t testing.TB) string {
-	t.Helper()
+func Postgres(tb testing.TB) string {
+	tb.Helper()
 	dir, err := server()
 	if errors.Is(err, errNone) {
-		t.Skip(err)
+		tb.Skip(err)
 	}
 	if err != nil {
-		t.Fatalf("dbtest: %v", err)
+		tb.Fatalf("dbtest: %v", err)
 	}
 	name := strings.ToLower(db.NewID("test"))
-	if err := create(t.Context(), dir, name); err != nil {
-		t.Fatalf("dbtest: %v", err)
+	if err := create(tb.Context(), dir, name); err != nil {
+		tb.Fatalf("dbtest: %v", err)
 	}
 	return address(dir, name)
 }
@@ -94,7 +94,7 @@ func start() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout) //nolint:forbidigo // the server outlives the test that starts it
 	defer cancel()
 	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"), "-U", "kuai", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
 	initdb.SysProcAttr, initdb.Dir = who, dir
@@ -155,7 +155,7 @@ p=$!; cat >/dev/null; kill -INT $p; wait $p; rm -rf "$1"`
 
 // held is the shell's input. It stays referenced, or it would be collected and
 // closed.
-var held io.Closer
+var held io.Closer //nolint:unused // open until the process ends
 
 // ready waits until the server answers.
 func ready(ctx context.Context, dir string) error {
