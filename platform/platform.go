@@ -74,16 +74,6 @@ func (p *Platform) open(ctx context.Context) (err error) {
 	}
 	if made {
 		p.First = &first
-		// The owner's own work is counted and never refused.
-		err = p.DB.Tx(ctx, func(tx *db.Tx) error {
-			_, err := p.Ledger.SetTerms(ctx, tx, ledger.Change{
-				Org: first.Org.ID, IdempotencyKey: "first", Reason: "the owner's organisation", Actor: account.Operator.Principal.Actor(),
-			}, ledger.Terms{CreditLimit: ledger.Unlimited, Overdraft: true})
-			return err
-		})
-		if err != nil {
-			return err
-		}
 	}
 	if err := p.Limits.Load(ctx); err != nil {
 		return err
@@ -91,7 +81,8 @@ func (p *Platform) open(ctx context.Context) (err error) {
 	return p.home(ctx)
 }
 
-// home finds the first organisation and its first project.
+// home finds the first organisation and its first project. The owner's own
+// work is counted and never refused, unless an operator has other terms.
 func (p *Platform) home(ctx context.Context) error {
 	orgs, err := p.Accounts.Organisations(ctx, account.Operator.Principal, account.Page{Limit: 1})
 	if err != nil || len(orgs.Data) == 0 {
@@ -103,7 +94,12 @@ func (p *Platform) home(ctx context.Context) error {
 		return err
 	}
 	p.Home = account.Principal{Org: org, Project: projects.Data[0].ID, User: account.Operator.Principal.User, Admin: true, Accounts: account.Write}
-	return nil
+	return p.DB.Tx(ctx, func(tx *db.Tx) error {
+		_, err := p.Ledger.SetTerms(ctx, tx, ledger.Change{
+			Org: org, IdempotencyKey: "first", Reason: "the owner's organisation", Actor: account.Operator.Principal.Actor(),
+		}, ledger.Terms{CreditLimit: ledger.Unlimited, Overdraft: true})
+		return err
+	})
 }
 
 // Close ends the background work, writes what waits and closes the database.
