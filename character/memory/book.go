@@ -149,6 +149,19 @@ const readAtOnce = 256
 // catchUpFacts learns from turns that the book has not seen, and indexes facts
 // that the index lacks.
 func (t *Thread) catchUpFacts() error {
+	if err := t.learnUnseen(); err != nil {
+		return err
+	}
+	for _, id := range t.book.order {
+		if f := t.book.facts[id]; f != nil {
+			t.addFact(f)
+		}
+	}
+	return nil
+}
+
+// learnUnseen keeps the facts of all turns that the book has not seen.
+func (t *Thread) learnUnseen() error {
 	var turns []Turn
 	for r, err := range t.log.From(t.book.seen + 1) {
 		if err != nil {
@@ -164,15 +177,7 @@ func (t *Thread) catchUpFacts() error {
 			turns = turns[:0]
 		}
 	}
-	if err := t.learn(turns); err != nil {
-		return err
-	}
-	for _, id := range t.book.order {
-		if f := t.book.facts[id]; f != nil {
-			t.addFact(f)
-		}
-	}
-	return nil
+	return t.learn(turns)
 }
 
 // addFact makes the document of a fact: what it says, and how one would ask

@@ -122,3 +122,34 @@ func TestLook(t *testing.T) {
 		})
 	}
 }
+
+// TestBehind checks that a turn counts whose facts could not be written, and
+// that they are read when the thread is opened again.
+func TestBehind(t *testing.T) {
+	t.Parallel()
+	r := &lines{says: map[string]string{"My sister moved to Oslo.": "sister | lives_in | Oslo"}, read: map[string]int{}}
+	dir := t.TempDir()
+	th, err := Open(dir, Options{NoSync: true, Reader: r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := th.book.log.Close(); err != nil { // as a disk that is full
+		t.Fatal(err)
+	}
+	if _, err := th.Append(Turn{Speaker: fact.User, Text: "My sister moved to Oslo."}); err != nil {
+		t.Errorf("a turn that is on the disk: %v", err)
+	}
+	if got := th.Facts(false); len(got) != 0 || !th.behind {
+		t.Errorf("%v, behind %v", got, th.behind)
+	}
+	_ = th.Close() // the book is closed already
+	if th, err = Open(dir, Options{NoSync: true, Reader: r}); err != nil {
+		t.Fatal(err)
+	}
+	if got := th.Facts(false); len(got) != 1 || got[0].Object != "Oslo" {
+		t.Errorf("opened again: %v", got)
+	}
+	if err := th.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -80,6 +80,7 @@ type Thread struct {
 	turns, windows, sessions, facts *index.Index
 	flush                           sync.WaitGroup
 	busy                            bool
+	behind                          bool // some turns' facts could not be written
 	flushErr                        error
 	warnings                        []string
 }
@@ -200,10 +201,21 @@ func (t *Thread) Append(turns ...Turn) (uint64, error) {
 		}
 		t.add(turn)
 	}
-	if err := t.learn(turns); err != nil {
-		return id, err
-	}
+	t.note(turns)
 	return id, t.tend()
+}
+
+// note learns from turns that are on the disk. Where their facts cannot be
+// written, as on a full disk, the turns count all the same: they are read again
+// at the next turn, or when the thread is opened.
+func (t *Thread) note(turns []Turn) {
+	var err error
+	if t.behind {
+		err = t.learnUnseen()
+	} else {
+		err = t.learn(turns)
+	}
+	t.behind = err != nil
 }
 
 // tend writes the index in the background when enough waits in memory.
