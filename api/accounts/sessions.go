@@ -159,6 +159,9 @@ func (h *handler) me(ctx context.Context, c call, _ *struct{}) (*me, error) {
 	b := &out.Body
 	b.User, b.Key, b.Session, b.Organisation, b.Project = p.User, p.Key, p.Session, p.Org, p.Project
 	b.Operator, b.Roles, b.Scopes, b.Models = p.Admin, p.Roles, p.Scopes, p.Models
+	if b.Roles == nil {
+		b.Roles = map[string]account.Role{} // an object, as it is described
+	}
 	if p.User != "" && p.User != account.Operator.Principal.User { // who owns the machine has no account
 		u, err := h.rooms.Accounts.User(ctx, p.User)
 		if err != nil {
