@@ -211,7 +211,7 @@ func (h platform) events(w http.ResponseWriter, r *http.Request, p gate.Principa
 	for u, err := range h.Jobs.Watch(r.Context(), j.ID, after) {
 		switch {
 		case err != nil:
-			return nil //nolint:nilerr // deleted or gone away: the stream ends
+			return nil // deleted or gone away: the stream ends
 		case u.Preview != nil:
 			err = s.Send("preview", u.Preview)
 		case u.Progress != nil:
@@ -220,7 +220,7 @@ func (h platform) events(w http.ResponseWriter, r *http.Request, p gate.Principa
 			err = h.state(r, s, j.ID, u)
 		}
 		if err != nil {
-			return nil //nolint:nilerr // the client has gone
+			return nil // the client has gone
 		}
 	}
 	return nil

@@ -107,7 +107,7 @@ func newHouse(t *testing.T, d *db.DB) *house {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { job.NewSweeper(h.jobs, 0, nil).Run(ctx) })
-	t.Cleanup(func() { h.Server.CloseClientConnections(); h.Close(); cancel(); wg.Wait(); _ = bus.Close() })
+	t.Cleanup(func() { h.CloseClientConnections(); h.Close(); cancel(); wg.Wait(); _ = bus.Close() })
 	return h
 }
 

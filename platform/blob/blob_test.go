@@ -43,7 +43,7 @@ func TestFullDisk(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size=1m", "kuai-test", root).CombinedOutput(); err != nil {
 		t.Skipf("no small disk can be mounted here, which takes root: %v: %s", err, out)
 	}
-	t.Cleanup(func() { _ = exec.Command("umount", root).Run() }) //nolint:noctx // the test's context is done by then
+	t.Cleanup(func() { _ = exec.Command("umount", root).Run() }) // the test's context is done by then
 	d := dir(t, root)
 	if _, err := d.Put(t.Context(), io.LimitReader(zeros{}, 8<<20), 1<<30); !errors.Is(err, blob.ErrFull) {
 		t.Errorf("got %v, want ErrFull", err)

@@ -206,7 +206,7 @@ func TestS3Direct(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.Get(u) //nolint:noctx // a test
+	res, err := http.Get(u)
 	if err != nil {
 		t.Fatal(err)
 	}

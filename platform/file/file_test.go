@@ -66,6 +66,7 @@ func (f *fixture) sweep(t *testing.T) {
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := open(t, d)
 		ctx := t.Context()
 		a, b := f.create(t, "a.txt", "same", 0), f.create(t, "b.txt", "same", time.Hour)
@@ -123,6 +124,7 @@ func wantCode(t *testing.T, err error, code fault.Code) {
 func TestList(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := open(t, d)
 		var want []file.ID
 		for i := range 5 {
@@ -184,6 +186,7 @@ func TestRefusals(t *testing.T) {
 func TestOutputs(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		f := open(t, d)
 		ctx := t.Context()
 		put := func(data string) job.Output {

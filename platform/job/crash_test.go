@@ -137,6 +137,7 @@ func left(ctx context.Context, d *db.DB) (n int, err error) {
 func TestKills(t *testing.T) {
 	t.Parallel()
 	dbtest.RunURL(t, func(t *testing.T, url string) {
+		t.Helper()
 		if strings.HasPrefix(url, "postgres") && os.Getenv("KUAI_LONG") == "" {
 			t.Skip("many processes on PostgreSQL take long; set KUAI_LONG=1")
 		}

@@ -149,6 +149,7 @@ func wantCode(t *testing.T, what string, err error, code fault.Code) {
 func TestLife(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		b := newBench(t, d, nil, Options{})
 		ctx := t.Context()
 		reserved := ""
@@ -211,6 +212,7 @@ func TestLife(t *testing.T) {
 func TestFencing(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		b := newBench(t, d, nil, Options{})
 		ctx := t.Context()
 		j := b.submit(t, Request{})
@@ -245,6 +247,7 @@ func TestFencing(t *testing.T) {
 func TestIdempotency(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		b := newBench(t, d, nil, Options{})
 		r := Request{Org: "o", Kind: "video", Body: json.RawMessage(`{"a":1}`), IdempotencyKey: "k"}
 		var mu sync.Mutex
@@ -316,6 +319,7 @@ func TestSubmitRefuses(t *testing.T) {
 func TestFairShare(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		b := newBench(t, d, nil, Options{})
 		names := map[string]string{}
 		add := func(org string, n, priority int) {
@@ -357,6 +361,7 @@ func TestFairShare(t *testing.T) {
 func TestClaimOnce(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		b := newBench(t, d, nil, Options{})
 		for i := range 40 {
 			b.submit(t, Request{Org: fmt.Sprint(i % 3)})
@@ -419,6 +424,7 @@ func TestClaimFilter(t *testing.T) {
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		b := newBench(t, d, nil, Options{})
 		ctx := t.Context()
 		j := b.submit(t, Request{Attempts: 3})
@@ -481,6 +487,7 @@ func TestHookTakesBack(t *testing.T) {
 func TestList(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		b := newBench(t, d, nil, Options{})
 		var all []string
 		for range 5 {

@@ -13,6 +13,7 @@ import (
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		b := newBench(t, d, nil, Options{})
 		ctx := t.Context()
 		elapsed := time.Duration(0)
@@ -52,6 +53,7 @@ func TestSweep(t *testing.T) {
 func TestExpire(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		b := newBench(t, d, nil, Options{})
 		s := NewSweeper(b.Queue, time.Hour, func() time.Duration { return 0 })
 		running := b.submit(t, Request{Expires: time.Minute})

@@ -19,6 +19,7 @@ import (
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		bus := eventtest.Lossy(event.Memory(), 1, 0.5)
 		t.Cleanup(func() { _ = bus.Close() })
 		b := newBench(t, d, bus, Options{})
@@ -105,7 +106,8 @@ func TestWatchEnds(t *testing.T) {
 		wantCode(t, "no such job", err, fault.NotFound)
 	}
 	j := b.submit(t, Request{})
-	for range b.Watch(t.Context(), j.ID, 0) {
+	for _, err := range b.Watch(t.Context(), j.ID, 0) {
+		must(t, err)
 		break // the caller has seen enough
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())

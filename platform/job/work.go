@@ -61,21 +61,17 @@ func (q *Queue) Heartbeat(ctx context.Context, l Lease, p Progress) error {
 		if n, err := res.RowsAffected(); err != nil || n == 1 {
 			return wrap(err)
 		}
-		_, err = fenced(ctx, tx, l)
-		return err
+		return fenced(ctx, tx, l)
 	})
 }
 
-// fenced returns the job of a lease that is good, locked, or why it is not.
-func fenced(ctx context.Context, tx *db.Tx, l Lease) (Job, error) {
+// fenced says why a lease is no longer good, and locks its job.
+func fenced(ctx context.Context, tx *db.Tx, l Lease) error {
 	j, err := load(ctx, tx, l.Job, true)
-	if err != nil {
-		return j, err
+	if err == nil && (!j.State.Held() || j.Attempt != l.Attempt) {
+		err = &LostError{j.State, j.Attempt}
 	}
-	if !j.State.Held() || j.Attempt != l.Attempt {
-		return j, &LostError{j.State, j.Attempt}
-	}
-	return j, nil
+	return err
 }
 
 // telling is a message about a job at work.
@@ -108,7 +104,7 @@ func (q *Queue) Preview(ctx context.Context, l Lease, p Preview) error {
 		return fault.Param("preview", "a preview is an image of at most %d bytes", maxPreview)
 	}
 	err := q.db.Tx(ctx, func(tx *db.Tx) error {
-		if _, err := fenced(ctx, tx, l); err != nil {
+		if err := fenced(ctx, tx, l); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO job_previews (job, attempt, type, data) VALUES (?, ?, ?, ?)
@@ -159,7 +155,7 @@ func (q *Queue) Store(ctx context.Context, l Lease, name, kind, checksum string,
 	}
 	q.point("stored")
 	return out, q.db.Tx(ctx, func(tx *db.Tx) error {
-		if _, err := fenced(ctx, tx, l); err != nil {
+		if err := fenced(ctx, tx, l); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO job_outputs (job, attempt, name, type, bytes, sha256) VALUES (?, ?, ?, ?, ?, ?)

@@ -171,14 +171,20 @@ func (p *Pool) Check(ctx context.Context) {
 			if err != nil {
 				return
 			}
-			res, err := p.send(r)
-			if err == nil {
-				drain(res.Body)
-			}
-			p.judge(s, err == nil && res.StatusCode < http.StatusMultipleChoices)
+			p.judge(s, p.well(r))
 		})
 	}
 	wg.Wait()
+}
+
+// well asks whether a server is.
+func (p *Pool) well(r *http.Request) bool {
+	res, err := p.send(r)
+	if err != nil {
+		return false
+	}
+	defer drain(res.Body)
+	return res.StatusCode < http.StatusMultipleChoices
 }
 
 func (p *Pool) send(r *http.Request) (*http.Response, error) {

@@ -62,7 +62,7 @@ func TestPool(t *testing.T) {
 	client := &http.Client{Transport: p}
 	ask := func() (int, string) {
 		t.Helper()
-		res, err := client.Post("http://pool/v1/chat/completions", "application/json", strings.NewReader(`{"hello":1}`)) //nolint:noctx // a test
+		res, err := client.Post("http://pool/v1/chat/completions", "application/json", strings.NewReader(`{"hello":1}`))
 		if errors.Is(err, ErrNone) {
 			return 0, ""
 		}

@@ -82,8 +82,7 @@ func Video(gen serve.Generator) job.Run {
 
 // refused is what a client is told of a request that the model cannot do.
 func refused(err error) error {
-	var limit *video.LimitError
-	if errors.As(err, &limit) {
+	if limit, ok := errors.AsType[*video.LimitError](err); ok {
 		return fault.Param(limit.Field, "%s", strings.TrimPrefix(err.Error(), "video: "))
 	}
 	return fault.Param("prompt", "%s", strings.TrimPrefix(err.Error(), "video: "))

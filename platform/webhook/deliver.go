@@ -103,14 +103,12 @@ func (s *Service) one(ctx context.Context, d Delivery) error {
 		}
 	}
 	began := s.now()
-	status, err := 0, error(nil)
+	status, err := 0, errGone
 	if ok && e.Disabled.IsZero() {
 		status, err = s.post(ctx, d, e.Secret)
 		if err != nil && ctx.Err() != nil {
 			return nil //nolint:nilerr // shutting down; the claim runs out
 		}
-	} else {
-		err = errGone
 	}
 	return s.record(context.WithoutCancel(ctx), d, began, status, err)
 }

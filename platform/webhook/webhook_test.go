@@ -75,6 +75,7 @@ func place(t *testing.T, s *Service, d *db.DB, address string, events string) En
 func TestDeliver(t *testing.T) {
 	t.Parallel()
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
 		now := time.Unix(1_800_000_000, 0)
 		clock := func() time.Time { return now }
 		r := newReceiver(t)

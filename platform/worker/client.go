@@ -126,13 +126,13 @@ func (c *Client) do(r *http.Request, out any) (err error) {
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
-	switch {
-	case res.StatusCode == http.StatusNoContent:
+	switch res.StatusCode {
+	case http.StatusNoContent:
 		if out != nil {
 			return errNothing
 		}
 		return nil
-	case res.StatusCode == http.StatusOK:
+	case http.StatusOK:
 		if out == nil {
 			return nil
 		}

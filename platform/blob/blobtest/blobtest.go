@@ -122,7 +122,10 @@ func list(t *testing.T, s blob.Store) {
 			t.Errorf("after %q: %q, want %q", after, got, want[n:])
 		}
 	}
-	for range s.List(t.Context(), "") {
+	for _, err := range s.List(t.Context(), "") {
+		if err != nil {
+			t.Error(err)
+		}
 		break
 	}
 }
