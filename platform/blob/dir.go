@@ -151,7 +151,7 @@ func (d *Dir) List(ctx context.Context, after string) iter.Seq2[Info, error] {
 			case ctx.Err() != nil:
 				return context.Cause(ctx)
 			case errors.Is(err, fs.ErrNotExist):
-				return nil //nolint:nilerr // removed meanwhile
+				return nil // removed meanwhile
 			case err != nil:
 				return err
 			case e.IsDir() && d.before(path, after):

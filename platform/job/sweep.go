@@ -10,6 +10,12 @@ import (
 	"kuai/platform/db"
 )
 
+// Workers that were not seen for a day are forgotten, every hour.
+const (
+	tidyEvery  = time.Hour
+	workerLife = 24 * time.Hour
+)
+
 // maxSwept bounds what one sweep looks at.
 const maxSwept = 10_000
 
@@ -20,6 +26,7 @@ type Sweeper struct {
 	retain time.Duration
 	elapse func() time.Duration // monotonic
 	seen   map[string]sighting
+	tidied time.Duration // when workers of old were forgotten last
 }
 
 // sighting is the latest sign of life of an attempt.
@@ -57,7 +64,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 
 // Sweep does it once.
 func (s *Sweeper) Sweep(ctx context.Context) error {
-	return errors.Join(s.lapse(ctx), s.expire(ctx), s.forget(ctx))
+	return errors.Join(s.lapse(ctx), s.expire(ctx), s.forget(ctx), s.tidy(ctx))
 }
 
 // errAlive ends the taking back of a job whose worker was heard of meanwhile.
@@ -145,6 +152,19 @@ func (s *Sweeper) expire(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// tidy forgets workers of old.
+func (s *Sweeper) tidy(ctx context.Context) error {
+	now := s.elapse()
+	if s.tidied != 0 && now-s.tidied < tidyEvery {
+		return nil
+	}
+	s.tidied = max(now, 1)
+	return s.q.db.Tx(ctx, func(tx *db.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM job_workers WHERE seen < ?", db.Micros(s.q.now().Add(-workerLife)))
+		return wrap(err)
+	})
 }
 
 // forget removes jobs that ended long ago.

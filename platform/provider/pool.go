@@ -183,7 +183,8 @@ func (p *Pool) well(r *http.Request) bool {
 	if err != nil {
 		return false
 	}
-	defer drain(res.Body)
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxDrain)) // so that the connection can be used again
+	_ = res.Body.Close()
 	return res.StatusCode < http.StatusMultipleChoices
 }
 

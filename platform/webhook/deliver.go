@@ -20,6 +20,8 @@ const (
 	claimTime  = 2 * time.Minute // after which another may try: more than a request takes
 	maxAnswer  = 64 << 10        // bytes of an answer that are read, so that the connection ends well
 	maxMessage = 500             // bytes of an error
+	sweepEvery = time.Hour
+	logLife    = 30 * 24 * time.Hour // of what was told: as long as customers ask
 )
 
 // pauses between attempts; after the last one the delivery has failed.
@@ -36,11 +38,30 @@ func pause(attempts int, jitter float64) (d time.Duration, ok bool) {
 	return time.Duration(float64(pauses[max(attempts, 1)-1]) * (0.75 + jitter/2)), true
 }
 
-// Run delivers until ctx is done.
+// Sweep removes from the log what ended long ago.
+func (s *Service) Sweep(ctx context.Context) error {
+	return s.db.Tx(ctx, func(tx *db.Tx) error {
+		old := db.Micros(s.now().Add(-logLife))
+		if _, err := tx.ExecContext(ctx, "DELETE FROM webhook_attempts WHERE at < ?", old); err != nil {
+			return wrap(err)
+		}
+		_, err := tx.ExecContext(ctx, "DELETE FROM webhook_deliveries WHERE ended > 0 AND ended < ?", old)
+		return wrap(err)
+	})
+}
+
+// Run delivers until ctx is done, and sweeps the log now and then.
 func (s *Service) Run(ctx context.Context) {
 	t := time.NewTicker(pollEvery)
 	defer t.Stop()
+	var swept time.Time
 	for {
+		if time.Since(swept) > sweepEvery {
+			swept = time.Now()
+			if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+				slog.Warn("the log of call-backs cannot be swept", "error", err)
+			}
+		}
 		for {
 			n, err := s.Deliver(ctx)
 			if err != nil && ctx.Err() == nil {

@@ -144,6 +144,11 @@ func TestDeliver(t *testing.T) {
 		if len(log) != 4 {
 			t.Errorf("%d deliveries in the log, want 4", len(log))
 		}
+		now = now.Add(logLife + time.Hour)
+		must(t, s.Sweep(ctx))
+		if log, err := s.Deliveries(ctx, "o", ""); err != nil || len(log) != 0 {
+			t.Errorf("%d deliveries after a month, %v", len(log), err)
+		}
 	})
 }
 
