@@ -30,6 +30,7 @@ import (
 	"kuai/fault"
 	"kuai/platform"
 	"kuai/platform/account"
+	"kuai/platform/webhook"
 	"kuai/studio"
 )
 
@@ -80,6 +81,7 @@ func Handler(rooms Rooms) http.Handler {
 	}
 	m.Get("/v1/openapi.yaml", openapi.Handler)
 	if j := rooms.Jobs; j != nil {
+		clips.Challenge = func(ctx context.Context, address string) error { return webhook.Challenge(ctx, j.Fetch, address) }
 		kuai.RegisterPlatform(m, kuai.Platform{Jobs: j.Queue, Files: j.Files, Hooks: j.Hooks, Gate: rooms.Gate})
 	}
 	m.Get(file.LinkPath+"{kind}/{id}/{name}", download(rooms, clips))

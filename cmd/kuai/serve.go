@@ -141,7 +141,7 @@ func (a *app) openPlatform(ctx context.Context, database string) (*platform.Plat
 
 // jobsOptions are those of jobs that this machine makes, unless it is idle.
 func jobsOptions(dir, blobs, nats string, m *video.Model, idle bool) platform.JobsOptions {
-	o := platform.JobsOptions{Dir: dir, Blobs: blobs, NATS: nats, Name: "server"}
+	o := platform.JobsOptions{Dir: dir, Blobs: blobs, NATS: nats, Name: "server", Callback: clip.Callback}
 	if name, err := os.Hostname(); err == nil {
 		o.Name = name
 	}

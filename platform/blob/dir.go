@@ -157,7 +157,7 @@ func (d *Dir) List(ctx context.Context, after string) iter.Seq2[Info, error] {
 			case e.IsDir() && d.before(path, after):
 				return fs.SkipDir
 			case e.IsDir() || checkHash(e.Name()) != nil || e.Name() <= after:
-				return nil
+				return nil //nolint:nilerr // no file of ours, or not wanted
 			}
 			i, err := e.Info()
 			if err != nil {

@@ -183,8 +183,8 @@ func (p *Pool) well(r *http.Request) bool {
 	if err != nil {
 		return false
 	}
+	defer res.Body.Close()                                         //nolint:errcheck // was only read
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxDrain)) // so that the connection can be used again
-	_ = res.Body.Close()
 	return res.StatusCode < http.StatusMultipleChoices
 }
 
