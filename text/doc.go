@@ -4,8 +4,9 @@
 //
 // A [Session] is the state of one text: its tokens, the constant-size state of
 // its linear layers and the pages of its KV cache. It is a value that can be
-// forked, rewound, saved and loaded. A [Room] keeps the past of long ones in files. [Model.Step] runs one pass over parts of
-// several sessions, long prompts in chunks beside single tokens of others.
+// forked, rewound, saved and loaded. A [Room] keeps the past of long ones in
+// files. [Model.Step] runs one pass over parts of several sessions, long prompts
+// in chunks beside single tokens of others.
 //
 // A model is a table of layers. Each layer has a mixer, which says how many
 // values of state and of cache it needs and gets exactly them, so that an
