@@ -1,0 +1,308 @@
+// Package e2e walks the studio in a real browser against a real server with
+// the built-in models: make e2e. It needs bin/kuai (make build) and Chromium;
+// without either it skips and says so.
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// evil would run in every field that becomes HTML.
+const evil = `<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>`
+
+// TestStudio is one visit: its parts follow each other in one browser.
+func TestStudio(t *testing.T) {
+	s := newServer(t)
+	b := newBrowser(t, s)
+	for _, part := range []struct {
+		name string
+		do   func(*testing.T, *browser)
+	}{
+		{"first run", firstRun},
+		{"clip", clip},
+		{"cancelled", cancelled},
+		{"killed in mid-clip", killed},
+		{"character from a PNG", character},
+		{"branches", branches},
+		{"chat", chat},
+		{"key", key},
+		{"console", console},
+		{"door", door},
+		{"screens", screens},
+	} {
+		if !t.Run(part.name, func(t *testing.T) { part.do(t, b) }) {
+			b.shot(filepath.Join(os.TempDir(), "kuai-e2e-failed.png"))
+			t.Fatalf("the page is in %s/kuai-e2e-failed.png", os.TempDir())
+		}
+	}
+	if b.value(t, `window.pwned === undefined`) != true {
+		t.Error("a script of a visitor's text ran")
+	}
+}
+
+func firstRun(t *testing.T, b *browser) {
+	b.open(t, "#/console/overview")
+	b.until(t, `document.querySelector(".hint a")`)
+	b.click(t, "#language")
+	b.until(t, `document.documentElement.lang === "zh-CN" && document.body.textContent.includes("控制台")`)
+	b.click(t, "#language")
+}
+
+// make asks for a clip of few steps, so that it takes little.
+func (b *browser) make(t *testing.T, prompt, steps string) {
+	t.Helper()
+	b.open(t, "#/create")
+	b.until(t, `document.querySelector("#prompt")`)
+	b.fill(t, "#prompt", prompt)
+	b.js(t, `document.querySelector("details.more").open = true`)
+	b.fill(t, `.options label:nth-child(2) input`, steps)
+	b.click(t, "#make")
+}
+
+func clip(t *testing.T, b *browser) {
+	b.make(t, "a fox jumps over the grass at night", "3")
+	b.until(t, `document.querySelector(".stage video")?.readyState > 1`)
+	b.js(t, `[...document.querySelectorAll(".controls [role=radio]")].find(x => x.textContent === "2×").click()`)
+	b.until(t, `document.querySelector(".stage video").playbackRate === 2`)
+	b.until(t, `document.querySelector(".stage video").currentTime > 0`)
+	for _, format := range []string{"webm", "mp4", "gif", "webp", "png"} {
+		n := b.value(t, fmt.Sprintf(`fetch([...document.querySelectorAll(".save a")].find(a => a.href.includes("format=%s&")).href).then(r => r.arrayBuffer()).then(b => b.byteLength)`, format))
+		if n, _ := n.(float64); n < 1000 {
+			t.Errorf("%s: %v bytes", format, n)
+		}
+	}
+	b.js(t, `document.querySelector('.panel [aria-label="Favourite"]').click()`)
+	b.fill(t, ".find input", "nothing like it")
+	b.until(t, `document.querySelectorAll(".clips .card").length === 0`)
+	b.fill(t, ".find input", "FOX")
+	b.until(t, `document.querySelectorAll(".clips .card .star").length === 1`)
+	id := b.value(t, `document.querySelector(".save a").href.split("/")[5]`)
+	b.open(t, fmt.Sprintf("#/create/%s", id))
+	b.until(t, `document.querySelector(".stage video") && document.querySelector("blockquote").textContent.includes("fox")`)
+	b.fill(t, "#prompt", evil)
+	b.click(t, "#make")
+	b.until(t, `document.querySelector(".why, .error") || document.querySelector(".work")`)
+}
+
+func cancelled(t *testing.T, b *browser) {
+	b.make(t, "a whale jumps on the sea", "90")
+	b.until(t, `[...document.querySelectorAll(".work .doing")].some(p => p.textContent.includes("whale"))`)
+	b.js(t, `document.querySelector(".work button").click()`)
+	b.until(t, `!document.querySelector(".work")`)
+}
+
+// killed ends the server while it draws, and starts it again: the page goes on
+// and shows the clip.
+func killed(t *testing.T, b *browser) {
+	b.make(t, "a rocket flies up in space", "8")
+	b.until(t, `document.querySelector(".work progress")?.value > 0`)
+	b.server.kill(t)
+	b.until(t, `document.querySelector(".offline")`)
+	b.server.start(t)
+	b.until(t, `!document.querySelector(".offline")`)
+	b.until(t, `document.querySelector(".stage video") && document.querySelector("blockquote").textContent.includes("rocket")`)
+}
+
+func character(t *testing.T, b *browser) {
+	card := cardPNG(t, "Mira", "Keeps a lighthouse. "+evil, "Ahoy, {{user}}! "+evil)
+	b.open(t, "#/characters")
+	b.until(t, `document.querySelectorAll(".people > a").length >= 6`)
+	b.run(t, chromedp.SetUploadFiles(chromedp.CSS("#import"), []string{card}))
+	b.until(t, `location.hash === "#/characters/mira" && document.querySelector(".them")?.textContent.includes("Ahoy")`)
+	b.say(t, "I live in Oslo.")
+	b.until(t, `document.querySelector(".facts").textContent.includes("Oslo")`)
+	b.reload(t)
+	b.until(t, `document.querySelector(".facts")?.textContent.includes("Oslo")`)
+	b.say(t, "Where do I live?")
+	b.until(t, `document.querySelector(".said .turn:last-child .them").textContent.includes("Oslo")`)
+	b.until(t, `document.querySelector(".memory details")?.textContent.includes("Oslo")`)
+	b.say(t, evil)
+	b.open(t, "#/characters/mira/card")
+	b.until(t, `/[1-9]\d* tokens/.test(document.querySelector("#tokens")?.textContent)`)
+	if n := b.value(t, `fetch([...document.querySelectorAll(".editor .save a")][0].href).then(r => r.arrayBuffer()).then(b => b.byteLength)`); n.(float64) < 500 {
+		t.Errorf("the card has %v bytes", n)
+	}
+}
+
+func (b *browser) say(t *testing.T, text string) {
+	t.Helper()
+	before := b.value(t, `document.querySelectorAll(".said .turn").length`).(float64)
+	b.fill(t, "#say", text)
+	b.click(t, ".talk .primary")
+	b.until(t, fmt.Sprintf(`document.querySelectorAll(".said .turn").length >= %v && document.querySelector(".said .again")`, before+2))
+}
+
+// branches asks for another reply, goes back to the first, and to the beginning.
+func branches(t *testing.T, b *browser) {
+	b.open(t, "#/characters/mira")
+	b.until(t, `document.querySelector(".again")`)
+	b.click(t, ".again")
+	b.until(t, `document.querySelector(".swipes")?.textContent.includes("2 of 2")`)
+	b.click(t, ".swipes button:first-child")
+	b.until(t, `document.querySelector(".swipes")?.textContent.includes("1 of 2")`)
+	b.open(t, "#/characters/mira/branches")
+	b.until(t, `document.querySelectorAll(".tree .node").length >= 8`)
+	b.click(t, ".tree .node")
+	b.until(t, `!document.querySelector(".tree .node.present")`)
+}
+
+func chat(t *testing.T, b *browser) {
+	b.open(t, "#/chat")
+	b.until(t, `document.querySelector("#ask")`)
+	b.fill(t, "#ask", "Hello. "+evil)
+	b.click(t, ".start .primary")
+	b.until(t, `document.querySelector(".answer .rate")`)
+	b.js(t, `(() => { const s = document.querySelectorAll(".settings select")[1]; s.value = "companion"; s.dispatchEvent(new Event("change", {bubbles: true})); })()`)
+	b.fill(t, "#ask", "And again.")
+	b.click(t, ".thread .primary")
+	b.until(t, `document.querySelectorAll(".pair .answer .rate").length >= 2`)
+	b.fill(t, "#ask", "Tell me a long story.")
+	b.click(t, ".thread .primary")
+	b.server.kill(t)
+	b.until(t, `!document.querySelector(".thread [aria-busy=true]")`)
+	b.server.start(t)
+	b.until(t, `!document.querySelector(".offline")`)
+	b.run(t, chromedp.Sleep(400*time.Millisecond)) // what was said is written within a moment
+	b.reload(t)
+	b.until(t, `document.body.textContent.includes("Tell me a long story.") && document.querySelector("#ask")`)
+	b.until(t, `document.querySelectorAll(".settings select option").length > 2`)
+	b.js(t, `document.querySelector(".thread form button.quiet").click()`)
+	b.until(t, `document.querySelector(".alone:last-child .rate, .pair:last-child .rate")`)
+}
+
+func key(t *testing.T, b *browser) {
+	b.open(t, "#/console/keys")
+	b.until(t, `document.querySelector("table")`)
+	b.click(t, "#new-key")
+	b.until(t, `document.querySelector("dialog[open] #key-name")`)
+	b.fill(t, "#key-name", evil)
+	b.fill(t, `dialog input[type=number]`, "1000")
+	b.click(t, "#make-key")
+	b.until(t, `document.querySelector(".secret code")`)
+	b.secret = b.value(t, `document.querySelector(".secret code").textContent`).(string)
+	asks := func(want int) {
+		t.Helper()
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, b.server.url+"/v1/models", nil)
+		r.Header.Set("Authorization", "Bearer "+b.secret)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("with the key: %s, want %d", res.Status, want)
+		}
+	}
+	asks(http.StatusOK)
+	b.open(t, "#/console/limits")
+	b.until(t, `document.querySelector("table")?.textContent.includes("1,000")`)
+	b.open(t, "#/console/keys")
+	b.until(t, `[...document.querySelectorAll("tr")].some(r => r.textContent.includes("onerror"))`)
+	b.js(t, `[...[...document.querySelectorAll("tr")].find(r => r.textContent.includes("onerror")).querySelectorAll("button")].at(-1).click()`)
+	b.until(t, `[...document.querySelectorAll("tr.off")].some(r => r.textContent.includes("onerror"))`)
+	asks(http.StatusUnauthorized)
+}
+
+func console(t *testing.T, b *browser) {
+	b.open(t, "#/console/projects")
+	b.until(t, `document.querySelector(".inline input")`)
+	b.fill(t, ".inline input", evil)
+	b.click(t, ".inline .primary")
+	b.until(t, `[...document.querySelectorAll(".plain li")].some(r => r.textContent.includes("onerror"))`)
+	b.open(t, "#/console/audit")
+	b.until(t, `document.querySelector("table")?.textContent.includes("key")`)
+	b.js(t, `document.querySelector(".panel button").click()`)
+	b.until(t, `/chain is whole: [1-9]/.test(document.body.textContent)`)
+	b.open(t, "#/console/usage")
+	b.until(t, `document.querySelector(".chart rect") && document.querySelector("table")`)
+	b.open(t, "#/console/jobs")
+	b.until(t, `document.querySelector("table")`)
+	b.open(t, "#/console/health")
+	b.until(t, `document.querySelector(".state.completed")`)
+}
+
+// door is what somebody with a bad key sees, and that the page waits for a good one.
+func door(t *testing.T, b *browser) {
+	b.js(t, `sessionStorage.setItem("kuai.key", "sk-kuai-bad")`)
+	b.reload(t)
+	b.until(t, `document.querySelector(".door input[type=password]")`)
+	b.js(t, `sessionStorage.removeItem("kuai.key")`)
+	b.reload(t)
+	b.until(t, `!document.querySelector(".door") && document.querySelector(".state.completed")`)
+}
+
+// pages are all screens, with what says that one is there.
+var pages = []struct{ at, there string }{
+	{"#/create", ".clips .card"},
+	{"#/characters/lin", "#say"},
+	{"#/characters/mira/branches", ".tree .node"},
+	{"#/characters/mira/card", ".editor .save"},
+	{"#/chat", "#ask"},
+	{"#/console/overview", ".cards"},
+	{"#/console/keys", "table"},
+	{"#/console/people", ".inline"},
+	{"#/console/limits", ".inline"},
+	{"#/console/usage", ".chart"},
+	{"#/console/jobs", "table"},
+	{"#/console/audit", "table"},
+}
+
+// screens looks at every screen in both themes, on a phone and on a desk: axe
+// finds nothing serious, and nothing stands out to the side. With KUAI_SHOTS,
+// a folder, it keeps pictures of them in both languages.
+func screens(t *testing.T, b *browser) {
+	axe := axeSource(t)
+	shots := os.Getenv("KUAI_SHOTS")
+	for _, look := range []struct {
+		theme, language string
+		width, height   int64
+	}{
+		{"light", "en", 1280, 800}, {"dark", "zh", 360, 740}, {"dark", "en", 1280, 800}, {"light", "zh", 360, 740},
+	} {
+		b.run(t, chromedp.EmulateViewport(look.width, look.height))
+		b.js(t, fmt.Sprintf(`localStorage.setItem("kuai.theme", '"%s"'); localStorage.setItem("kuai.language", '"%s"')`, look.theme, look.language))
+		b.reload(t)
+		for _, p := range pages {
+			b.open(t, p.at)
+			b.until(t, fmt.Sprintf(`document.documentElement.dataset.theme === %q && document.querySelector(%q)`, look.theme, p.there))
+			name := fmt.Sprintf("%s %s %s %d", p.at, look.theme, look.language, look.width)
+			if over := b.value(t, `document.documentElement.scrollWidth - innerWidth`); over != 0.0 {
+				t.Errorf("%s: %v pixels stand out to the side", name, over)
+			}
+			if axe != "" && (look.language == "en" || look.theme == "light") {
+				b.check(t, name, axe)
+			}
+			if shots != "" {
+				b.run(t, chromedp.Sleep(600*time.Millisecond))
+				b.shot(filepath.Join(shots, strings.NewReplacer("#/", "", "/", "-", " ", "-").Replace(name)+".png"))
+			}
+		}
+	}
+}
+
+// check lets axe look at the page.
+func (b *browser) check(t *testing.T, name, axe string) {
+	t.Helper()
+	b.js(t, `window.axe || (0, eval)(`+axe+`)`)
+	found, _ := b.value(t, `axe.run({resultTypes: ["violations"]}).then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v => v.id + ": " + v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + (n.any[0]?.message ?? "")).join("; ")))`).([]any)
+	for _, f := range found {
+		t.Errorf("%s: %s", name, f)
+	}
+}
+
+func (b *browser) shot(path string) {
+	ctx, stop := context.WithTimeout(b.ctx, 10*time.Second)
+	defer stop()
+	if png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot()); err == nil {
+		_ = os.WriteFile(path, png, 0o644)
+	}
+}
