@@ -83,6 +83,12 @@ vuln:
 studio: ## bundle the studio's pages again
 	go generate ./studio
 
+# Needs Chromium; axe-core comes by npm where there is npm. KUAI_SHOTS=DIR keeps
+# pictures of every screen.
+.PHONY: e2e
+e2e: build ## walk the studio in headless Chromium, with a real server
+	go test -C tools -count=1 -v ./e2e
+
 .PHONY: gen
 gen: ## regenerate assembly and tables
 	go generate $(PKG)

@@ -6,6 +6,7 @@ import { Console } from "./console/console";
 import { Create } from "./create/create";
 import { Door } from "./door";
 import { Characters } from "./folk/people";
+import { Icon } from "./icon";
 import { key, locked, offline, useKey } from "./net";
 import { link, path } from "./route";
 import { language, t, theme } from "./say";
@@ -16,7 +17,7 @@ const themes: Record<string, [next: "light" | "dark" | "auto", sign: string]> = 
   dark: ["auto", "☾"],
 };
 
-const rooms = [["create", "▶"], ["characters", "☺"], ["chat", "✎"], ["console", "⚙"]] as const;
+const rooms = ["create", "characters", "chat", "console"] as const;
 
 function Room() {
   const [room = "create", ...rest] = path.value;
@@ -34,7 +35,7 @@ function App() {
   const here = path.value[0] ?? "create";
   const colours = t("colourNow", { now: t(theme.value as "auto"), next: t(next) });
   useEffect(() => {
-    document.title = `${rooms.some(([r]) => r === here) ? t(here as "create") : ""} · Kuai 快`;
+    document.title = `${rooms.some((r) => r === here) ? t(here as "create") : ""} · Kuai 快`;
   }, [here, language.value]);
   return (
     <Fragment>
@@ -42,7 +43,7 @@ function App() {
       <header class="top">
         <a class="brand" href={link("create")} aria-label="Kuai 快"><span class="logo" aria-hidden="true">▶</span> Kuai <span class="han" lang="zh">快</span></a>
         <nav aria-label={t("rooms")} class="rooms">
-          {rooms.map(([r, icon]) => <a key={r} href={link(r)} aria-current={here === r ? "page" : undefined}><span class="icon" aria-hidden="true">{icon}</span><span>{t(r)}</span></a>)}
+          {rooms.map((r) => <a key={r} href={link(r)} aria-current={here === r ? "page" : undefined}><span class="icon"><Icon name={r} /></span><span>{t(r)}</span></a>)}
         </nav>
         <span class="grow" />
         <button class="quiet" lang={language.value === "en" ? "zh" : "en"} id="language" onClick={() => (language.value = language.value === "en" ? "zh" : "en")}>{language.value === "en" ? "中文" : "English"}</button>

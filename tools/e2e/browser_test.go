@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	patience = 90 * time.Second // that a page may take to show something, on a busy machine
+	patience = 60 * time.Second // that a page may take to show something, on a busy machine
 	between  = 50 * time.Millisecond
 )
 
@@ -117,7 +117,9 @@ func newBrowser(t *testing.T, s *server) *browser {
 	ctx, stop := chromedp.NewContext(alloc)
 	t.Cleanup(stop)
 	b := &browser{ctx: ctx, server: s}
-	b.run(t, chromedp.Navigate(s.url+"/"))
+	if err := chromedp.Do(ctx, chromedp.Navigate(s.url+"/")); err != nil { // the tab lives as long as this context
+		t.Fatal(err)
+	}
 	b.arm(t)
 	return b
 }

@@ -292,7 +292,7 @@ func screens(t *testing.T, b *browser) {
 // check lets axe look at the page.
 func (b *browser) check(t *testing.T, name, axe string) {
 	t.Helper()
-	b.js(t, `window.axe || (0, eval)(`+axe+`)`)
+	b.js(t, `window.axe || (0, eval)(`+axe+`); 0`)
 	found, _ := b.value(t, `axe.run({resultTypes: ["violations"]}).then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v => v.id + ": " + v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + (n.any[0]?.message ?? "")).join("; ")))`).([]any)
 	for _, f := range found {
 		t.Errorf("%s: %s", name, f)

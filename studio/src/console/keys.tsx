@@ -82,7 +82,7 @@ function New({ onClose, made }: { onClose: () => void; made: (secret: string) =>
     error.value = "";
     try {
       const out = await send<{ key: Key; secret: string }>("POST", inOrg("keys"), {
-        name: name.value.trim(), project: project.value, scopes: allowed.value, service: !me.value?.user || undefined,
+        name: name.value.trim(), project: project.value, scopes: allowed.value, service: !me.value?.email || undefined,
         ...(ends.value ? { expires_at: new Date(`${ends.value}T00:00:00`).toISOString() } : {}),
       }, same.value);
       if (rate.value) await send("PUT", inOrg("limits"), { level: "key", subject: out.key.id, kind: "requests_per_minute", amount: Number(rate.value) });

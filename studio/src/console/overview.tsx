@@ -3,7 +3,7 @@ import { h } from "preact";
 import { link } from "../route";
 import { t } from "../say";
 import { Loading } from "../ui";
-import { inOrg, me, org, orgs, projects, useRead } from "./state";
+import { inOrg, me, money, org, orgs, projects, useRead } from "./state";
 import type { Page } from "./state";
 
 export function Overview() {
@@ -23,7 +23,7 @@ export function Overview() {
         <div><dt>{t("organisation")}</dt><dd>{orgs.value.find((o) => o.id === org.value)?.name ?? "–"}</dd></div>
         <div><dt>{t("projects")}</dt><dd>{projects.value.length}</dd></div>
         <div><dt>{t("keys")}</dt><dd>{keys.value ? own : "–"}</dd></div>
-        {balance.value && <div><dt>{t("balance")}</dt><dd>{balance.value.available} {balance.value.currency}</dd></div>}
+        {balance.value && <div><dt>{t("balance")}</dt><dd>{money(balance.value.available, balance.value.currency)}</dd></div>}
         {models.value && <div class="wide"><dt>{t("modelsServed")}</dt><dd>{models.value.data.map((m) => m.id).join(", ")}</dd></div>}
       </dl>
     </div>

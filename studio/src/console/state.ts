@@ -1,9 +1,9 @@
 // What the console knows: who asks, in which organisation, and small helpers to
 // read lists. A list that the server does not offer is null.
-import { signal } from "@preact/signals";
-import { useSignal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Failed, get, key, whenBack } from "../net";
+import { language } from "../say";
 
 export interface Me {
   user?: string;
@@ -86,3 +86,12 @@ export function useRead<T>(path: string): Read<T> {
 
 // once gives a change a key, so that a repeated click changes nothing twice.
 export const once = () => ({ "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` });
+
+const boundless = 1e11; // units: what nobody has is no limit
+
+// money shows an amount: two decimals, more for what costs less than a cent.
+export function money(amount: string, currency: string): string {
+  const n = Number(amount);
+  if (n > boundless) return "∞";
+  return `${n.toLocaleString(language.value, { minimumFractionDigits: 2, maximumFractionDigits: Math.abs(n) < 1 ? 6 : 2 })} ${currency}`;
+}

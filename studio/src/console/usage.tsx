@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { send } from "../net";
 import { t } from "../say";
 import { Choice, Field, Loading, Note, Save } from "../ui";
-import { useRead } from "./state";
+import { money, useRead } from "./state";
 import { Rows } from "./table";
 
 interface Used {
@@ -35,13 +35,12 @@ export function Usage() {
   const keys = useRead<{ data: Used[] | null }>(`/api/v1/usage?group=key&from=${from}`);
   if (balance.missing) return <p class="soft">{t("noEndpoint")}</p>;
   const b = balance.value;
-  const money = b?.currency ?? "";
   return (
     <Fragment>
       {b ? (
         <dl class="cards">
-          <div><dt>{t("balance")}</dt><dd>{b.available} {money}</dd></div>
-          {b.spent && <div><dt>{t("spent")}</dt><dd>{b.spent.month} {money}</dd></div>}
+          <div><dt>{t("balance")}</dt><dd>{money(b.available, b.currency)}</dd></div>
+          {b.spent && <div><dt>{t("spent")}</dt><dd>{money(b.spent.month, b.currency)}</dd></div>}
         </dl>
       ) : balance.error ? <Note text={balance.error} again={balance.again} /> : <Loading />}
       <Redeem done={balance.again} />
@@ -55,7 +54,7 @@ export function Usage() {
           <Fragment key={word as string}>
             <h2>{t(word as "byModel")}</h2>
             <Rows of={read} all={read.value?.data} none={t("noUsage")} heads={[t(field as "model"), t("requests"), t("cost")]} row={(u: Used) => (
-              <tr key={u[field as "model"] ?? ""}><td>{u[field as "model"] || "–"}</td><td>{u.requests.toLocaleString()}</td><td>{u.amount} {money}</td></tr>
+              <tr key={u[field as "model"] ?? ""}><td>{u[field as "model"] || "–"}</td><td>{u.requests.toLocaleString()}</td><td>{money(u.amount, b?.currency ?? "")}</td></tr>
             )} />
           </Fragment>
         );

@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { Signal } from "@preact/signals";
 import { language, langOf, t } from "../say";
 import { Choice, Note } from "../ui";
-import { error, guidance, kind, make, options, prompt, seed, sending, steps, takes, wrong } from "./state";
+import { error, guidance, kind, make, options, price, prompt, seed, sending, steps, takes, wrong } from "./state";
 
 const examples = [
   "a fox jumps over the grass at night",
@@ -48,6 +48,7 @@ export function Maker() {
             {[1, 2, 3, 4].map((n) => <option key={n} value={n}>{n}</option>)}
           </select>
         </label>
+        <span class="soft price">{price.value && t("costs", { price: price.value })}</span>
         <button class="primary" id="make" disabled={sending.value}>{t(kind.value === "clip" ? "makeClip" : "makeImage")}</button>
       </div>
       <details class="more">

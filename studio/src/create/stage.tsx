@@ -1,6 +1,7 @@
 // The clip that is shown, and the one that is being made.
 import { h, Fragment } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { Icon } from "../icon";
 import { go, link } from "../route";
 import { langOf, t } from "../say";
 import { Choice, Copy, Save, useMedia } from "../ui";
@@ -88,11 +89,11 @@ function Controls() {
     <div class="controls">
       <Choice label={t("speed")} all={speeds} now={speed.value as 1} set={(s) => (speed.value = s)} show={(s) => `${s}×`} />
       <div class="row tools">
-        <button class="quiet" title={`${t("play")} / ${t("pause")}`} aria-label={`${t("play")} / ${t("pause")}`} onClick={toggle}>⏯</button>
-        <button class="quiet" title={t("frameBack")} aria-label={t("frameBack")} onClick={() => step(-1)}>⏮</button>
-        <button class="quiet" title={t("frameOn")} aria-label={t("frameOn")} onClick={() => step(1)}>⏭</button>
-        <button class="quiet" aria-pressed={loop.value} title={t("loop")} aria-label={t("loop")} onClick={() => (loop.value = !loop.value)}>🔁</button>
-        <button class="quiet" title={t("fullScreen")} aria-label={t("fullScreen")} onClick={() => void player()?.requestFullscreen?.().catch(() => {})}>⛶</button>
+        <button class="quiet" title={`${t("play")} / ${t("pause")}`} aria-label={`${t("play")} / ${t("pause")}`} onClick={toggle}><Icon name="pause" /></button>
+        <button class="quiet" title={t("frameBack")} aria-label={t("frameBack")} onClick={() => step(-1)}><Icon name="back" /></button>
+        <button class="quiet" title={t("frameOn")} aria-label={t("frameOn")} onClick={() => step(1)}><Icon name="on" /></button>
+        <button class="quiet" aria-pressed={loop.value} title={t("loop")} aria-label={t("loop")} onClick={() => (loop.value = !loop.value)}><Icon name="loop" /></button>
+        <button class="quiet" title={t("fullScreen")} aria-label={t("fullScreen")} onClick={() => void player()?.requestFullscreen?.().catch(() => {})}><Icon name="full" /></button>
       </div>
     </div>
   );
@@ -117,7 +118,7 @@ function About({ v }: { v: Video }) {
         <span class="grow" />
         <button class="quiet" aria-pressed={liked} aria-label={t(liked ? "unfavourite" : "favourite")} title={t(liked ? "unfavourite" : "favourite")} onClick={() => favour(v.id)}>{liked ? "★" : "☆"}</button>
         <button class="quiet" title={t("remove")} aria-label={t("remove")}
-          onClick={() => { if (confirm(t("deleteSure", { text: v.prompt }))) void remove(v.id); }}>🗑</button>
+          onClick={() => { if (confirm(t("deleteSure", { text: v.prompt }))) void remove(v.id); }}><Icon name="bin" /></button>
       </div>
       <p class="save" role="group" aria-label={t("saveAs")}>
         <span class="soft">{t("saveAs")}</span>

@@ -49,6 +49,13 @@ export interface Still {
 
 export const speeds = [0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3] as const;
 
+// Rates are what the model's work costs: so much a number of units.
+export interface Rates {
+  currency: string;
+  rates: Record<string, { per: number; price: string } | undefined>;
+}
+
+export const rates = signal<Rates | null>(null);
 export const videos = signal<Video[]>([]); // the newest first
 export const more = signal(false); // older ones that are not loaded yet
 export const loaded = signal(false);
@@ -142,6 +149,7 @@ export const refresh = () =>
     more.value = has_more;
     loaded.value = true;
     void follow();
+    rates.value ??= await get<Rates>("/api/v1/prices?model=kuai-video").catch(() => null);
     options.value ??= await get<Options>("/api/v1/videos/options").catch(() => null);
   });
 
@@ -236,4 +244,16 @@ export function favour(id: string) {
 effect(() => {
   key.value; // another visitor sees other clips
   loaded.value = false;
+});
+
+// price is what the order will cost, "" where nobody says.
+export const price = computed(() => {
+  const r = rates.value, o = options.value;
+  if (!r || !o?.frames || !o.fps) return "";
+  const of = (dimension: string, n: number) => {
+    const rate = r.rates[dimension];
+    return rate ? (Number(rate.price) * n) / rate.per : 0;
+  };
+  const one = (kind.value === "image" ? of("images", 1) : of("video_milliseconds", (o.frames * 1000) / o.fps)) + of("requests", 1);
+  return one > 0 ? `${(one * takes.value).toLocaleString(undefined, { maximumSignificantDigits: 3 })} ${r.currency}` : "";
 });
