@@ -28,6 +28,10 @@ build: ## build bin/kuai, one static binary
 test: ## all fast tests, as CI runs them
 	go test $(PKG)
 
+.PHONY: chaos
+chaos: ## kill a server and its workers 200 times under load, then count jobs, cents and bytes
+	KUAI_LONG=1 go test -count=1 -timeout 60m -v -run '^TestChaos$$' ./cmd/kuai
+
 .PHONY: bench-peers
 bench-peers: ## f32 products beside OpenBLAS, language models beside llama.cpp, in the same minutes
 	@tools/peers/gemm.sh
