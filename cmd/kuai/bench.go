@@ -68,10 +68,11 @@ func (a *app) benchCommand() *cobra.Command {
 	vid.Flags().StringVar(&model, "model", "", "directory of a video model (default: the built-in one)")
 	txt := a.benchTextCommand(&quick)
 	mem := a.benchMemoryCommand(&quick)
-	for _, c := range []*cobra.Command{kern, vid, txt, mem} {
+	plat := a.benchPlatformCommand(&quick)
+	for _, c := range []*cobra.Command{kern, vid, txt, mem, plat} {
 		c.Flags().BoolVar(&quick, "quick", false, "a sample in under 40 seconds")
 	}
-	cmd.AddCommand(kern, vid, txt, mem)
+	cmd.AddCommand(kern, vid, txt, mem, plat)
 	return cmd
 }
 
