@@ -19,6 +19,7 @@ import (
 	"kuai/api/file"
 	"kuai/api/folk"
 	"kuai/api/gate"
+	"kuai/api/health"
 	"kuai/api/kuai"
 	"kuai/api/minimax"
 	"kuai/api/ollama"
@@ -36,7 +37,8 @@ import (
 
 const (
 	headerTimeout = 10 * time.Second
-	drainTimeout  = 10 * time.Second
+	drainTimeout  = 10 * time.Second // for requests to end of themselves
+	cancelTimeout = 2 * time.Second  // and after they were cancelled
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 64 << 10
 )
@@ -54,6 +56,8 @@ type Rooms struct {
 	Jobs     *platform.Jobs     // nil: no durable jobs
 	Login    accounts.Rooms     // how people log in; the rest of it comes from the fields here
 	Keyless  *account.Principal // who manages accounts without a key, on loopback; nil: nobody
+
+	Health *health.Board // nil: always ready
 }
 
 // Handler returns all routes. Pages of other origins cannot change anything
@@ -64,7 +68,11 @@ func Handler(rooms Rooms) http.Handler {
 	}
 	talks := &talk.Room{Models: rooms.Chats, Gate: rooms.Gate}
 	clips := &clip.Room{Videos: rooms.Videos, Gate: rooms.Gate}
+	if rooms.Health == nil {
+		rooms.Health = &health.Board{}
+	}
 	m := chi.NewRouter()
+	health.Register(m, rooms.Health)
 	openai.Register(m, openai.Rooms{Room: talks, MiniMax: openai.Additions{Fields: minimax.ChatFields}, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
 	anthropic.Register(m, talks, rooms.Gate)
 	minimax.Register(m, minimax.Rooms{Talks: talks, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
@@ -139,12 +147,17 @@ func recovered(next http.Handler) http.Handler {
 }
 
 // Serve answers on a listener until ctx is done, then lets running requests
-// end for some seconds.
+// end for some seconds and cancels what is left. Requests that only look, such
+// as streams of events, end at once.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	return drained(ctx, l, h, drainTimeout)
+}
+
+func drained(ctx context.Context, l net.Listener, h http.Handler, patience time.Duration) error {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	s := &http.Server{
-		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: watching(ctx, h), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		BaseContext: func(net.Listener) context.Context { return base },
 	}
 	failed := make(chan error, 1)
@@ -154,11 +167,31 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 		return fmt.Errorf("api: %w", err)
 	case <-ctx.Done():
 	}
-	cancel() // ends event streams
-	drain, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	after := context.WithoutCancel(ctx)
+	drain, stop := context.WithTimeout(after, patience)
 	defer stop()
-	if err := s.Shutdown(drain); err != nil {
-		return fmt.Errorf("api: %w", err)
+	if s.Shutdown(drain) == nil {
+		return nil
+	}
+	cancel()
+	last, stop := context.WithTimeout(after, cancelTimeout)
+	defer stop()
+	if err := s.Shutdown(last); err != nil {
+		return fmt.Errorf("api: requests that would not end: %w", errors.Join(err, s.Close()))
 	}
 	return nil
+}
+
+// watching ends GET requests with ctx: they compute nothing, so that nothing is
+// lost, and a stream of events would go on for as long as its job.
+func watching(ctx context.Context, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			own, cancel := context.WithCancel(r.Context())
+			defer cancel()
+			defer context.AfterFunc(ctx, cancel)()
+			r = r.WithContext(own)
+		}
+		next.ServeHTTP(w, r)
+	})
 }

@@ -15,6 +15,7 @@ import (
 	"kuai/api/admit"
 	"kuai/api/clip"
 	"kuai/api/file"
+	"kuai/api/health"
 	"kuai/character/converse"
 	"kuai/par"
 	"kuai/platform"
@@ -99,7 +100,9 @@ from balances (kuai audit).`,
 			if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() && !needKey {
 				home.Keyless = &town.Home
 			}
-			rooms := api.Rooms{Gate: home, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town, Jobs: made, Keyless: home.Keyless, Login: logins}
+			board := &health.Board{Checks: []health.Check{{Name: "database", Run: town.DB.Ping}, health.Writable(a.data)}}
+			defer context.AfterFunc(cmd.Context(), board.Drain)()
+			rooms := api.Rooms{Health: board, Gate: home, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town, Jobs: made, Keyless: home.Keyless, Login: logins}
 			if err := api.Serve(cmd.Context(), api.Both(l, secure), api.Handler(rooms)); err != nil {
 				return err
 			}
