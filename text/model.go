@@ -19,7 +19,8 @@ const (
 	// run at the speed of the multipliers, few enough that others do not wait.
 	defaultChunk = 512
 	// defaultTop is how many positions of a Room a query attends to; 32 were
-	// enough for 96 facts among 131,072 positions, and more cost nothing.
+	// enough for 96 facts among 131,072 positions, and more cost nothing. All of
+	// them recall less among 800,000: docs/research/native.md.
 	defaultTop = 64
 	maxTop     = 1 << 12
 	// maxSingles is how many sessions decode in one pass beside a chunk.
