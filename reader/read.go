@@ -24,6 +24,11 @@ type Reading struct {
 // maxFacts is how many facts a turn tells at most.
 const maxFacts = 8
 
+// sure is how likely it must be that a turn tells, and what, to be kept: among
+// much small talk what is doubtful does more harm than good. (Lives of the Train
+// split at 80 thousand characters: 0.944 right without, 0.965 with.)
+const sure = 0.6
+
 // turnsAtOnce bounds the turns of a batch, and so its memory.
 const turnsAtOnce = 64
 
@@ -72,7 +77,7 @@ func (r *Reader) some(turns []string) []Reading {
 	var found []place
 	for i := range turns {
 		k := Kind(best(kind.X[i*int(kinds):][:kinds]))
-		if k == Nothing || len(units[i]) == 0 {
+		if k == Nothing || len(units[i]) == 0 || k == Tells && chance(kind.X[i*int(kinds):][:kinds], int(k)) < sure {
 			continue
 		}
 		values := valueSpans(tag.X[(i*b.N+1)*int(tags):], len(units[i]))
@@ -95,7 +100,10 @@ func (r *Reader) some(turns []string) []Reading {
 	np := len(r.model.Config.Predicates)
 	for j, p := range found {
 		n := len(units[p.turn])
-		names := r.model.Config.likely(predicate.X[j*np:][:np])
+		names, p0 := r.model.Config.likely(predicate.X[j*np:][:np])
+		if p.kind == Tells && p0 < sure {
+			continue
+		}
 		whom := pointed(first.X[j*b.N:][:n+1], last.X[j*b.N:][:n+1])
 		p.add(&out[p.turn], turns[p.turn], units[p.turn], names, whom)
 	}
@@ -110,10 +118,10 @@ const (
 )
 
 // likely returns the likeliest predicate and those that may be meant instead.
-func (c Config) likely(scores []float32) []string {
+func (c Config) likely(scores []float32) (out []string, first float32) {
 	p := make([]float32, len(scores))
 	vec.LogSoftmax(p, scores, 1, len(scores))
-	var out []string
+	first = float32(math.Exp(float64(p[best(p)])))
 	for len(out) <= mostAlso {
 		i := best(p)
 		if len(out) > 0 && p[i] < float32(math.Log(atLeast)) {
@@ -122,7 +130,14 @@ func (c Config) likely(scores []float32) []string {
 		out = append(out, c.Predicates[i])
 		p[i] = float32(math.Inf(-1))
 	}
-	return out
+	return out, first
+}
+
+// chance is the probability of one of the classes with scores.
+func chance(scores []float32, class int) float32 {
+	p := make([]float32, len(scores))
+	vec.LogSoftmax(p, scores, 1, len(scores))
+	return float32(math.Exp(float64(p[class])))
 }
 
 // place is where something was found.
