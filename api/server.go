@@ -21,6 +21,7 @@ import (
 	"kuai/api/gate"
 	"kuai/api/health"
 	"kuai/api/kuai"
+	"kuai/api/metric"
 	"kuai/api/minimax"
 	"kuai/api/ollama"
 	"kuai/api/openai"
@@ -58,6 +59,7 @@ type Rooms struct {
 	Keyless  *account.Principal // who manages accounts without a key, on loopback; nil: nobody
 
 	Health *health.Board // nil: always ready
+	Meter  *metric.Meter // nil: nothing is counted
 }
 
 // Handler returns all routes. Pages of other origins cannot change anything
@@ -72,25 +74,29 @@ func Handler(rooms Rooms) http.Handler {
 		rooms.Health = &health.Board{}
 	}
 	m := chi.NewRouter()
+	if rooms.Meter != nil {
+		m.Use(rooms.Meter.Requests)
+		rooms.Meter.Register(m, openai.Failed)
+	}
 	health.Register(m, rooms.Health)
-	openai.Register(m, openai.Rooms{Room: talks, MiniMax: openai.Additions{Fields: minimax.ChatFields}, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
-	anthropic.Register(m, talks, rooms.Gate)
-	minimax.Register(m, minimax.Rooms{Talks: talks, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
-	ollama.Register(m, talks, rooms.Gate)
-	kuai.Register(m, clips, rooms.Gate)
+	openai.Register(m.With(metric.Dialect("openai")), openai.Rooms{Room: talks, MiniMax: openai.Additions{Fields: minimax.ChatFields}, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
+	anthropic.Register(m.With(metric.Dialect("anthropic")), talks, rooms.Gate)
+	minimax.Register(m.With(metric.Dialect("minimax")), minimax.Rooms{Talks: talks, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
+	ollama.Register(m.With(metric.Dialect("ollama")), talks, rooms.Gate)
+	kuai.Register(m.With(metric.Dialect("kuai")), clips, rooms.Gate)
 	if rooms.House != nil {
-		folk.Register(m, rooms.House, rooms.Gate)
+		folk.Register(m.With(metric.Dialect("kuai")), rooms.House, rooms.Gate)
 	}
 	if p := rooms.Platform; p != nil {
 		login := rooms.Login
 		login.Accounts, login.Limits, login.DB, login.Keyless = p.Accounts, p.Limits, p.DB, rooms.Keyless
-		accounts.Register(m, login)
-		kuai.RegisterMoney(m, p.Ledger, rooms.Gate)
+		accounts.Register(m.With(metric.Dialect("kuai")), login)
+		kuai.RegisterMoney(m.With(metric.Dialect("kuai")), p.Ledger, rooms.Gate)
 	}
 	m.Get("/v1/openapi.yaml", openapi.Handler)
 	if j := rooms.Jobs; j != nil {
 		clips.Challenge = func(ctx context.Context, address string) error { return webhook.Challenge(ctx, j.Fetch, address) }
-		kuai.RegisterPlatform(m, kuai.Platform{Jobs: j.Queue, Files: j.Files, Hooks: j.Hooks, Gate: rooms.Gate})
+		kuai.RegisterPlatform(m.With(metric.Dialect("kuai")), kuai.Platform{Jobs: j.Queue, Files: j.Files, Hooks: j.Hooks, Gate: rooms.Gate})
 	}
 	m.Get(file.LinkPath+"{kind}/{id}/{name}", download(rooms, clips))
 	m.HandleFunc("/anthropic/*", anthropic.Unknown)

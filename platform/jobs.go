@@ -48,6 +48,8 @@ type JobsOptions struct {
 	// Callback is the address and body that a job's requester wants to be told
 	// its changes at; "" is none. nil: nobody.
 	Callback func(j job.Job) (url string, body []byte)
+	// Hook runs after the platform's own; nil is none.
+	Hook job.Hook
 }
 
 // Jobs are the rooms of durable jobs. Close ends them.
@@ -88,7 +90,11 @@ func (p *Platform) OpenJobs(ctx context.Context, o JobsOptions) (*Jobs, error) {
 	}
 	j.Files = file.New(file.Options{DB: p.DB, Blobs: blobs, Signer: signer, OutputTTL: o.OutputTTL})
 	j.Hooks = webhook.New(webhook.Options{DB: p.DB, Client: j.Fetch})
-	j.Queue = job.New(job.Options{DB: p.DB, Bus: j.Bus, Keep: j.Files, Hooks: []job.Hook{Settlement(p.Ledger), j.Hooks.Hook(o.Callback)}})
+	hooks := []job.Hook{Settlement(p.Ledger), j.Hooks.Hook(o.Callback)}
+	if o.Hook != nil {
+		hooks = append(hooks, o.Hook)
+	}
+	j.Queue = job.New(job.Options{DB: p.DB, Bus: j.Bus, Keep: j.Files, Hooks: hooks})
 	j.run(ctx, o)
 	return j, nil
 }

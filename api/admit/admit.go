@@ -30,6 +30,9 @@ type Gate struct {
 	// its own machine alone. nil refuses.
 	Keyless *account.Principal
 	Now     func() time.Time // nil is time.Now
+	// Used is told what each request has used; nil: nobody. What a durable job
+	// uses, its own hook knows.
+	Used func(w gate.Work, used gate.Usage)
 }
 
 // reservationLife is how long money stays set aside for a request that nobody
@@ -73,6 +76,15 @@ func (g *Gate) Caller(ctx context.Context, r *http.Request) (account.Principal, 
 		return g.atHome(ctx, p)
 	}
 	return p, nil
+}
+
+// Operator refuses everyone but who runs the installation.
+func (g *Gate) Operator(r *http.Request) error {
+	p, err := g.Caller(r.Context(), r)
+	if err == nil && !p.Admin {
+		err = fault.New(fault.Forbidden, "this needs an operator's key")
+	}
+	return err
 }
 
 // ours says whether a secret looks as if it had been made here.
@@ -119,7 +131,7 @@ func (g *Gate) Admit(ctx context.Context, r *http.Request, w gate.Work) (gate.Ti
 	if refused != nil {
 		return nil, refused
 	}
-	t := &ticket{gate: g, p: p, grant: grant}
+	t := &ticket{gate: g, p: p, work: w, grant: grant}
 	if w.Model == "" {
 		return t, nil
 	}
@@ -150,6 +162,7 @@ func usage(u gate.Usage) price.Usage {
 type ticket struct {
 	gate  *Gate
 	p     account.Principal
+	work  gate.Work
 	grant limit.Grant // of everything but money
 	money limit.Grant
 	held  string // the reservation; "" for what costs nothing
@@ -223,6 +236,9 @@ func (t *ticket) Settle(ctx context.Context, used gate.Usage) error {
 	t.once.Do(func() {
 		now := t.gate.now()
 		t.gate.Rooms.Limits.Commit(t.grant, need(used, 0), now)
+		if t.gate.Used != nil && !t.detached {
+			t.gate.Used(t.work, used)
+		}
 		switch {
 		case t.held == "":
 			return

@@ -224,3 +224,20 @@ func TestIdempotencyKey(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestOperator(t *testing.T) {
+	t.Parallel()
+	g, _, key := town(t)
+	for secret, want := range map[string]fault.Code{"": fault.Unauthenticated, key: fault.Forbidden, g.Rooms.First.Secret: ""} {
+		r := httptest.NewRequest(http.MethodGet, "http://kuai.example/metrics", nil)
+		r.RemoteAddr = "192.0.2.1:50000"
+		if secret != "" {
+			r.Header.Set("Authorization", "Bearer "+secret)
+		}
+		gate.WithKey(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if err := g.Operator(r); (err == nil) != (want == "") || err != nil && fault.From(err).Code != want {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		})).ServeHTTP(httptest.NewRecorder(), r)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"kuai/api/clip"
 	"kuai/api/file"
 	"kuai/api/health"
+	"kuai/api/metric"
 	"kuai/character/converse"
 	"kuai/par"
 	"kuai/platform"
@@ -72,7 +73,10 @@ from balances (kuai audit).`,
 				return err
 			}
 			defer func() { _ = town.Close() }()
-			made, err := town.OpenJobs(cmd.Context(), jobsOptions(filepath.Join(a.data, "jobs"), blobs, nats, m, idle))
+			meter := metric.New()
+			jobs := jobsOptions(filepath.Join(a.data, "jobs"), blobs, nats, m, idle)
+			jobs.Hook = meter.Job
+			made, err := town.OpenJobs(cmd.Context(), jobs)
 			if err != nil {
 				return err
 			}
@@ -96,13 +100,14 @@ from balances (kuai audit).`,
 			if err != nil {
 				return errors.Join(usage(err), l.Close())
 			}
-			home := &admit.Gate{Rooms: town, Proxies: logins.Proxies}
+			home := &admit.Gate{Rooms: town, Proxies: logins.Proxies, Used: meter.Used}
+			meter.Database, meter.May = town.DB, home.Operator
 			if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() && !needKey {
 				home.Keyless = &town.Home
 			}
 			board := &health.Board{Checks: []health.Check{{Name: "database", Run: town.DB.Ping}, health.Writable(a.data)}}
 			defer context.AfterFunc(cmd.Context(), board.Drain)()
-			rooms := api.Rooms{Health: board, Gate: home, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town, Jobs: made, Keyless: home.Keyless, Login: logins}
+			rooms := api.Rooms{Health: board, Meter: meter, Gate: home, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town, Jobs: made, Keyless: home.Keyless, Login: logins}
 			if err := api.Serve(cmd.Context(), api.Both(l, secure), api.Handler(rooms)); err != nil {
 				return err
 			}
