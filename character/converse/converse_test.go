@@ -232,6 +232,34 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestByRole checks that a name beside a role is the name of whom the role
+// means.
+func TestByRole(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"sister Mira | lives_in | Bergen\nsister Mira | works_as | vet": "sister | lives_in | Bergen\nsister | works_as | vet\nsister | name | Mira",
+		"Mira | lives_in | Bergen":                                      "Mira | lives_in | Bergen",
+		"mother-in-law | lives_in | Oslo":                               "mother-in-law | lives_in | Oslo",
+		"best friend Jo Lee | age | 40":                                 "best friend | age | 40\nbest friend | name | Jo Lee",
+		"姐姐 | lives_in | 上海":                                            "姐姐 | lives_in | 上海",
+		"sister Mira | lives_in | ?":                                    "sister | lives_in | ?",
+		"sister's dog Rex | pet_name | Rexy":                            "sister's dog | pet_name | Rexy\nsister's dog | name | Rex",
+	} {
+		x := memory.Reading{Facts: fact.ParseLines(in), Asked: fact.ParseQueries(in)}
+		byRole(&x)
+		var lines []string
+		for _, f := range x.Facts {
+			lines = append(lines, fact.Line(f))
+		}
+		for _, q := range x.Asked {
+			lines = append(lines, q.Line())
+		}
+		if got := strings.Join(lines, "\n"); got != want {
+			t.Errorf("%s\nbecame\n%s\nwant\n%s", in, got, want)
+		}
+	}
+}
+
 // TestHouse keeps few conversations open for many people, lets nobody read
 // another's memory, and forgets.
 func TestHouse(t *testing.T) {

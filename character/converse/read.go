@@ -1,7 +1,11 @@
 package converse
 
 import (
+	"slices"
+	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"kuai/character/memory"
 	"kuai/character/memory/when"
@@ -65,12 +69,48 @@ func (r *Reader) Read(turns ...memory.Turn) []memory.Reading {
 		if x.OnDay {
 			y.Asked = onDay(turn, x.Asked)
 		}
+		byRole(&y)
 		out[at[i]] = y
 	}
 	if len(turns) == 1 {
 		r.last, r.said = turns[0], out[0]
 	}
 	return out
+}
+
+// byRole makes "sister Mira" the sister, whose name is Mira.
+func byRole(x *memory.Reading) {
+	var names []fact.Fact
+	for i := range x.Facts {
+		role, name, ok := roleAndName(x.Facts[i].Subject)
+		if !ok {
+			continue
+		}
+		x.Facts[i].Subject = role
+		known := slices.ContainsFunc(names, func(f fact.Fact) bool { return f.Subject == role })
+		if !known && x.Facts[i].Predicate != "name" {
+			names = append(names, fact.Fact{Subject: role, Predicate: "name", Object: name})
+		}
+	}
+	x.Facts = append(x.Facts, names...)
+	for i := range x.Asked {
+		if role, _, ok := roleAndName(x.Asked[i].Subject); ok {
+			x.Asked[i].Subject = role
+		}
+	}
+}
+
+// roleAndName cuts small words before ones with capitals.
+func roleAndName(subject string) (role, name string, ok bool) {
+	words := strings.Fields(subject)
+	at := slices.IndexFunc(words, func(w string) bool {
+		r, _ := utf8.DecodeRuneInString(w)
+		return unicode.IsUpper(r)
+	})
+	if at <= 0 {
+		return "", "", false
+	}
+	return strings.Join(words[:at], " "), strings.Join(words[at:], " "), true
 }
 
 // onDay gives queries the one day that a turn names; where it names none or
