@@ -103,7 +103,7 @@ func cancelled(t *testing.T, b *browser) {
 // killed ends the server while it draws, and starts it again: the page goes on
 // and shows the clip.
 func killed(t *testing.T, b *browser) {
-	b.make(t, "a rocket flies up in space", "8")
+	b.make(t, "a rocket flies up in space", "100") // seconds, on any machine
 	b.until(t, `document.querySelector(".work progress")?.value > 0`)
 	b.server.kill(t)
 	b.until(t, `document.querySelector(".offline")`)
