@@ -15,6 +15,7 @@ import (
 
 	"kuai/platform/account"
 	"kuai/platform/db"
+	"kuai/platform/ledger"
 	"kuai/platform/limit"
 )
 
@@ -39,6 +40,9 @@ func (a *admin) with(ctx context.Context, f func(d desk) error) error {
 	d, err := a.openDatabase(ctx, *a.database, false)
 	if err != nil {
 		return err
+	}
+	if _, err := ledger.New(ctx, d, ledger.Options{}); err != nil { // the books are guarded from the first command on
+		return errors.Join(err, d.Close())
 	}
 	s := account.New(d, account.Options{})
 	err = f(desk{s, limit.NewStore(d, limit.New(nil), nil), d})

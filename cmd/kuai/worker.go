@@ -14,6 +14,7 @@ import (
 	"kuai/platform/db"
 	"kuai/platform/event"
 	"kuai/platform/job"
+	"kuai/platform/ledger"
 	"kuai/platform/worker"
 )
 
@@ -127,6 +128,9 @@ func (a *app) workerTokenCommand() *cobra.Command {
 				return err
 			}
 			defer func() { _ = d.Close() }()
+			if _, err := ledger.New(cmd.Context(), d, ledger.Options{}); err != nil { // as kuai admin does
+				return err
+			}
 			bus := event.Memory()
 			defer func() { _ = bus.Close() }()
 			q := job.New(job.Options{DB: d, Bus: bus})
