@@ -135,7 +135,11 @@ func TestAuthenticateOneAnswer(t *testing.T) {
 	_, elsewhere, err := w.CreateKey(t.Context(), account.Operator, w.first.Org.ID, account.NewKey{Project: w.first.Project.ID, Name: "n", Networks: []string{"192.0.2.1"}})
 	wants(t, err, "")
 	answers := map[string]bool{}
-	for _, s := range []string{"", "sk-kuai-", "x", revoked, elsewhere, w.first.Secret + "x", w.first.Secret[:50] + "A", strings.Replace(w.first.Secret, "sk-", "ss-", 1), strings.Repeat("y", 1<<20)} {
+	end := "A"
+	if strings.HasSuffix(w.first.Secret, end) { // one secret in sixteen
+		end = "E"
+	}
+	for _, s := range []string{"", "sk-kuai-", "x", revoked, elsewhere, w.first.Secret + "x", w.first.Secret[:len(w.first.Secret)-1] + end, strings.Replace(w.first.Secret, "sk-", "ss-", 1), strings.Repeat("y", 1<<20)} {
 		_, err := w.Authenticate(t.Context(), s, netip.MustParseAddr("198.51.100.7"))
 		wants(t, err, fault.Unauthenticated)
 		answers[fmt.Sprint(err)] = true
