@@ -24,6 +24,8 @@ type Tuning struct {
 	Role                     float32 // weight of who somebody is, where the question has only the name
 	Speaker                  float32 // how much what those said whom the question names counts more
 	Salience                 float32 // how much a turn that tells of a life counts more
+	Length                   float32 // how much long turns are held back: BM25's b
+	Same                     float32 // share of words in common from which on a turn says what a better one says
 	Floor                    float32 // share of the question's weight that the best turn must have
 	Items                    int     // of a pack
 	Beside                   int     // items of a pack beside the facts that are asked for
@@ -33,10 +35,13 @@ type Tuning struct {
 // Tuned returns the tuning for daily use.
 func Tuned() Tuning {
 	return Tuning{
-		Turns: 400, Windows: 200, Sessions: 40, Window: 0.7, Session: 0.25, Fact: 1.2,
-		Day: 2, Name: 1.5, Role: 2, Speaker: 0.6, Salience: 1, Floor: 0.2, Items: 20, Strict: true,
+		Turns: 400, Windows: 200, Sessions: 40, Window: 0.7, Session: 0.4, Fact: 1.2,
+		Day: 2, Name: 1.5, Role: 2, Speaker: 0.6, Salience: 1.2, Length: 0.3, Same: 0.6, Floor: 0.2, Items: 20, Strict: true,
 	}
 }
+
+// turnK1 is BM25's k1 for turns.
+const turnK1 = 1.2
 
 // Recalled is something that a recall has found.
 type Recalled struct {
@@ -160,6 +165,7 @@ func (t *Thread) Search(ctx context.Context, query string, now time.Time, n int)
 	l := t.language(query)
 	var out []Recalled
 	told := map[uint64]bool{} // turns that a fact stands for already
+	heard := heard{share: t.tune.Same}
 	for _, c := range keys {
 		if len(out) == n {
 			break
@@ -174,6 +180,9 @@ func (t *Thread) Search(ctx context.Context, query string, now time.Time, n int)
 			turn, err := t.log.Get(c.id)
 			if err != nil || turn.Kind != kindTurn || told[c.id] {
 				continue // damaged since, or said by a fact
+			}
+			if heard.before(t.made.words.Terms(nil, turn.Text)) {
+				continue
 			}
 			r.Turn = c.id
 			r.Item = fact.Item{When: turn.Time, Text: turn.Text, Speaker: turn.Name}
@@ -234,7 +243,7 @@ func (t *Thread) ranks(query string, now time.Time) *ranking {
 	r := &ranking{score: map[candidate]ranked{}}
 	terms := t.terms(query, now)
 	onPath := func(id uint64) bool { return t.path.Has(id) && !t.book.forgot(id) }
-	q := index.Query{Terms: terms, Accept: onPath, Classes: t.classes(query)}
+	q := index.Query{Terms: terms, Accept: onPath, Classes: t.classes(query), K1: turnK1, B: t.tune.Length}
 	turns := t.turns.Search(q, t.tune.Turns)
 	if len(turns) == 0 || turns[0].Score < t.tune.Floor*t.weight(terms) {
 		turns = nil
@@ -242,7 +251,7 @@ func (t *Thread) ranks(query string, now time.Time) *ranking {
 	for _, h := range turns {
 		r.add(candidate{id: h.Key}, h.Score, turns[0].Score, 1, "turn")
 	}
-	q.Classes = nil
+	q.Classes, q.K1, q.B = nil, 0, 0
 	if len(turns) > 0 {
 		t.around(r, t.windows.Search(q, t.tune.Windows), func(index.Hit) int { return windowTurns }, t.tune.Window, "window")
 		t.around(r, t.sessions.Search(q, t.tune.Sessions), func(h index.Hit) int { return int(h.Class) }, t.tune.Session, "session")
