@@ -54,6 +54,15 @@ type Options struct {
 	Cached func(hit bool, err error)
 }
 
+// Check says whether options can be, before anything is read.
+func (o Options) Check() error {
+	if _, err := attention.ParseType(o.KV); err != nil {
+		return err
+	}
+	_, err := weight.NewPacker(o.Pool, o.Weights)
+	return err
+}
+
 // Model is a language model. Its methods may be called by several goroutines.
 type Model struct {
 	path   string
@@ -151,8 +160,8 @@ func (m *Model) ChatTemplate() string { return m.template }
 // load builds the model from its source.
 func (m *Model) load(l *loader, o Options) error {
 	c := &m.config
-	if _, err := attention.ParseType(o.KV); err != nil {
-		return err // before the weights are read
+	if err := o.Check(); err != nil {
+		return err
 	}
 	var err error
 	if l.packer, err = weight.NewPacker(o.Pool, o.Weights); err != nil {

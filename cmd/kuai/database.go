@@ -8,18 +8,24 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"kuai/platform/config"
 	"kuai/platform/db"
 )
 
-// databaseFlag adds --database.
+// databaseFlag adds --database, which is the server's whatever the command.
 func databaseFlag(f *pflag.FlagSet) *string {
-	return f.String("database", "", "the platform's database: a file, or postgres://USER@HOST/NAME (default: kuai.db in --data; environment: KUAI_DATABASE)")
+	own := pflag.NewFlagSet("", pflag.ContinueOnError)
+	url := own.String("database", "", "the platform's database: a file, or postgres://USER@HOST/NAME (default: kuai.db in --data; environment: KUAI_DATABASE)")
+	config.Also(own, "database", "KUAI_DATABASE")
+	config.Place(own, "serve")
+	f.AddFlagSet(own)
+	return url
 }
 
-// databaseURL is where the platform keeps its truth: what --database or
-// KUAI_DATABASE says, else a file below --data.
+// databaseURL is where the platform keeps its truth: what --database says, or
+// what stands for it, else a file below --data.
 func (a *app) databaseURL(flag string) string {
-	return firstOf(flag, os.Getenv("KUAI_DATABASE"), filepath.Join(a.data, "kuai.db"))
+	return firstOf(flag, filepath.Join(a.data, "kuai.db"))
 }
 
 // openDatabase opens the platform's database. must says that it has to be there.

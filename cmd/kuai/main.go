@@ -22,6 +22,7 @@ import (
 	"kuai/internal/check"
 	"kuai/kernel/isa"
 	"kuai/media"
+	"kuai/platform/config"
 	"kuai/platform/db"
 	"kuai/registry"
 	"kuai/serve/chat"
@@ -67,8 +68,10 @@ func (s streams) note(format string, args ...any) { _, _ = fmt.Fprintf(s.Err, fo
 // app is what all commands share.
 type app struct {
 	streams
-	data string // directory of everything that is kept
-	json bool
+	data   string // directory of everything that is kept
+	json   bool
+	config string // file of settings; "" is kuai.yaml in data, where it is there
+	values config.Values
 }
 
 // run executes the command line and returns the exit code.
@@ -193,11 +196,15 @@ func (a *app) root() *cobra.Command {
 	cmd.SetOut(a.Out)
 	cmd.SetErr(a.Err)
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	cmd.PersistentPreRunE = func(*cobra.Command, []string) error { return usage(isa.Check()) }
+	cmd.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		return usage(errors.Join(isa.Check(), a.settings(cmd)))
+	}
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.data, "data", dataDir(), "directory for everything that is kept (environment: KUAI_DATA)")
+	config.Place(flags, "")
+	flags.StringVar(&a.config, "config", os.Getenv("KUAI_CONFIG"), "file of settings (default: kuai.yaml in --data, where it is there; environment: KUAI_CONFIG)")
 	flags.BoolVar(&a.json, "json", false, "print one JSON object instead of text")
-	cmd.AddCommand(a.videoCommand(), a.chatCommand(), a.generateCommand(), a.modelsCommand(), a.pullCommand(), a.quantizeCommand(), a.convertCommand(), a.serveCommand(), a.worldCommand(), a.companionCommand(), a.characterCommand(), a.personaCommand(), a.groupCommand(), a.memoryCommand(), a.adminCommand(), a.workerCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand(), a.versionCommand())
+	cmd.AddCommand(a.videoCommand(), a.chatCommand(), a.generateCommand(), a.modelsCommand(), a.pullCommand(), a.quantizeCommand(), a.convertCommand(), a.serveCommand(), a.worldCommand(), a.companionCommand(), a.characterCommand(), a.personaCommand(), a.groupCommand(), a.memoryCommand(), a.adminCommand(), a.workerCommand(), a.configCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand(), a.versionCommand())
 	cmd.AddCommand(a.auditCommand(), a.usageCommand(), a.pricesCommand(), a.balanceCommand()) // money
 	return cmd
 }

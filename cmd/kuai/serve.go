@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"kuai/api"
 	"kuai/api/admit"
@@ -20,18 +21,55 @@ import (
 	"kuai/character/converse"
 	"kuai/par"
 	"kuai/platform"
+	"kuai/platform/config"
 	"kuai/serve/chat"
 	"kuai/text"
 	"kuai/video"
 )
 
+// serveOptions are the settings of kuai serve.
+type serveOptions struct {
+	addr, cert, key string
+	needKey, idle   bool
+	database        *string
+	blobs, nats     string
+	people          login
+	model           string // of video
+	texts           []string
+	talkers         string
+	text            textOptions
+}
+
+func (o *serveOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.addr, "addr", "127.0.0.1:8080", "address to listen on")
+	o.database = databaseFlag(f)
+	f.StringVar(&o.cert, "tls-cert", "", "certificate for https, a PEM file (default: one of Kuai's own, made at first use in the data directory)")
+	f.StringVar(&o.key, "tls-key", "", "its private key, a PEM file")
+	blobsFlag(f, &o.blobs)
+	f.StringVar(&o.nats, "nats", "", "messages between servers of one database: nats://HOST:PORT (default: within this process; environment: KUAI_NATS)")
+	config.Also(f, "nats", "KUAI_NATS")
+	f.BoolVar(&o.idle, "no-render", false, "make no clips here: kuai worker on other machines does")
+	o.people.flags(f)
+	f.BoolVar(&o.needKey, "require-key", false, "ask for a key on this machine too")
+	f.StringVar(&o.model, "model", "", "directory of a video model (default: the built-in one)")
+	f.StringArrayVar(&o.texts, "chat", []string{builtinText}, "language model to serve: a GGUF file, a Hugging Face directory, or a name that kuai models lists; may be given again")
+	f.StringVar(&o.talkers, "characters", builtinText, "the language model that characters speak with: as --chat, or https://host/v1#model of another server")
+	f.StringVar(&o.text.weights, "weights", "", "repack the language models' weights: f32, bf16, q8 or q4 (default: as stored)")
+	f.StringVar(&o.text.kv, "kv", "", "the attention cache: f16, f32 or q8 (default f16)")
+	f.IntVar(&o.text.context, "context", 0, "most tokens of prompt and answer together (default: the model's)")
+	f.IntVar(&o.text.threads, "threads", 0, "threads of the language models (default: all)")
+	f.StringVar(&o.text.cache, "cache", "", "keep packed weights for a faster start: a directory, or \"auto\" for beside the model (default: do not)")
+	config.Place(f, "serve")
+}
+
+// blobsFlag adds --blobs.
+func blobsFlag(f *pflag.FlagSet, blobs *string) {
+	f.StringVar(blobs, "blobs", "", "where files lie: a directory, or s3://BUCKET/PREFIX?endpoint=HOST:PORT (default: in the data directory; environment: KUAI_BLOBS)")
+	config.Also(f, "blobs", "KUAI_BLOBS")
+}
+
 func (a *app) serveCommand() *cobra.Command {
-	var addr, model, talkers, cert, key, blobs, nats string
-	var needKey, idle bool
-	people := login{}
-	var texts []string
-	var database *string
-	o := textOptions{}
+	var o serveOptions
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the studio and the HTTP API",
@@ -41,99 +79,103 @@ that their official clients work unchanged; the characters answer, and remember,
 at /api/v1/characters. The same port takes http and https. It listens on this machine alone
 unless --addr says otherwise; its owner needs no key there; everybody else
 needs one, which kuai admin key create makes. Everything is counted, limited and paid
-from balances (kuai audit).`,
+from balances (kuai audit). Each flag can be given in kuai.yaml and in the
+environment too: kuai config.`,
 		Example: `  kuai serve --addr 127.0.0.1:8080
-  kuai serve --chat SmolLM2 --chat ./model.gguf`,
+  kuai serve --chat SmolLM2 --chat ./model.gguf
+  kuai serve --config /etc/kuai/kuai.yaml`,
 		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := openVideo(model)
-			if err != nil {
+			if err := a.wrong(o.check(a)); err != nil {
 				return err
 			}
-			files, err := file.OpenDir(filepath.Join(a.data, "files"))
-			if err != nil {
-				return err
-			}
-			links, err := file.OpenLinks(a.data)
-			if err != nil {
-				return err
-			}
-			group, err := a.openGroup(cmd.Context(), texts, o)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = group.Close() }()
-			house, done, err := a.openHouse(cmd.Context(), talkers, o)
-			if err != nil {
-				return err
-			}
-			defer done()
-			town, err := a.openPlatform(cmd.Context(), *database)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = town.Close() }()
-			meter := metric.New()
-			jobs := jobsOptions(filepath.Join(a.data, "jobs"), blobs, nats, m, idle)
-			jobs.Hook = meter.Job
-			made, err := town.OpenJobs(cmd.Context(), jobs)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = made.Close() }()
-			clips, err := clip.NewJobs(cmd.Context(), clip.JobsOptions{Queue: made.Queue, Files: made.Files, Bus: made.Bus, Shape: m, Check: m.Check})
-			if err != nil {
-				return err
-			}
-			defer clips.Close()
-			l, err := (&net.ListenConfig{}).Listen(cmd.Context(), "tcp", addr)
-			if err != nil {
-				return fmt.Errorf("serve: %w", err)
-			}
-			host, _, _ := net.SplitHostPort(addr)
-			secure, err := api.TLS(cert, key, filepath.Join(a.data, "tls"), host)
-			if err != nil {
-				return errors.Join(usage(err), l.Close())
-			}
-			a.note("Kuai is at http://%s and https://%s (Ctrl-C ends it)\n", l.Addr(), l.Addr())
-			logins, err := people.rooms(town.Accounts)
-			if err != nil {
-				return errors.Join(usage(err), l.Close())
-			}
-			home := &admit.Gate{Rooms: town, Proxies: logins.Proxies, Used: meter.Used}
-			meter.Database, meter.May = town.DB, home.Operator
-			if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() && !needKey {
-				home.Keyless = &town.Home
-			}
-			board := &health.Board{Checks: []health.Check{{Name: "database", Run: town.DB.Ping}, health.Writable(a.data)}}
-			defer context.AfterFunc(cmd.Context(), board.Drain)()
-			rooms := api.Rooms{Health: board, Meter: meter, Gate: home, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town, Jobs: made, Keyless: home.Keyless, Login: logins}
-			if err := api.Serve(cmd.Context(), api.Both(l, secure), api.Handler(rooms)); err != nil {
-				return err
-			}
-			return context.Cause(cmd.Context())
+			return a.serve(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "address to listen on")
-	f := cmd.Flags()
-	database = databaseFlag(f)
-	f.StringVar(&cert, "tls-cert", "", "certificate for https, a PEM file (default: one of Kuai's own, made at first use in the data directory)")
-	f.StringVar(&key, "tls-key", "", "its private key, a PEM file")
-	f.StringVar(&blobs, "blobs", os.Getenv("KUAI_BLOBS"), "where files lie: a directory, or s3://BUCKET/PREFIX?endpoint=HOST:PORT (default: in the data directory; environment: KUAI_BLOBS)")
-	f.StringVar(&nats, "nats", os.Getenv("KUAI_NATS"), "messages between servers of one database: nats://HOST:PORT (default: within this process; environment: KUAI_NATS)")
-	f.BoolVar(&idle, "no-render", false, "make no clips here: kuai worker on other machines does")
-	people.flags(f)
-	f.BoolVar(&needKey, "require-key", false, "ask for a key on this machine too")
-	f.StringVar(&model, "model", "", "directory of a video model (default: the built-in one)")
-	f.StringArrayVar(&texts, "chat", []string{builtinText}, "language model to serve: a GGUF file, a Hugging Face directory, or a name that kuai models lists; may be given again")
-	f.StringVar(&talkers, "characters", builtinText, "the language model that characters speak with: as --chat, or https://host/v1#model of another server")
-	f.StringVar(&o.weights, "weights", "", "repack the language models' weights: f32, bf16, q8 or q4 (default: as stored)")
-	f.StringVar(&o.kv, "kv", "", "the attention cache: f16, f32 or q8 (default f16)")
-	f.IntVar(&o.context, "context", 0, "most tokens of prompt and answer together (default: the model's)")
-	f.IntVar(&o.threads, "threads", 0, "threads of the language models (default: all)")
-	f.StringVar(&o.cache, "cache", "", "keep packed weights for a faster start: a directory, or \"auto\" for beside the model (default: do not)")
+	o.flags(cmd.Flags())
 	return cmd
 }
+
+// serve opens everything and answers until ctx is done.
+func (a *app) serve(ctx context.Context, o serveOptions) error {
+	m, err := openVideo(o.model)
+	if err != nil {
+		return err
+	}
+	files, err := file.OpenDir(filepath.Join(a.data, "files"))
+	if err != nil {
+		return err
+	}
+	links, err := file.OpenLinks(a.data)
+	if err != nil {
+		return err
+	}
+	group, err := a.openGroup(ctx, o.texts, o.text)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = group.Close() }()
+	house, done, err := a.openHouse(ctx, o.talkers, o.text)
+	if err != nil {
+		return err
+	}
+	defer done()
+	town, err := a.openPlatform(ctx, *o.database)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = town.Close() }()
+	meter := metric.New()
+	jobs := jobsOptions(a.jobsDir(), o.blobs, o.nats, m, o.idle)
+	jobs.Hook = meter.Job
+	made, err := town.OpenJobs(ctx, jobs)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = made.Close() }()
+	clips, err := clip.NewJobs(ctx, clip.JobsOptions{Queue: made.Queue, Files: made.Files, Bus: made.Bus, Shape: m, Check: m.Check})
+	if err != nil {
+		return err
+	}
+	defer clips.Close()
+	rooms := api.Rooms{Meter: meter, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town, Jobs: made}
+	return a.listen(ctx, o, rooms)
+}
+
+// listen opens the port and the doors behind it: who may come in, and whether
+// all is well.
+func (a *app) listen(ctx context.Context, o serveOptions, rooms api.Rooms) error {
+	town := rooms.Platform
+	logins, err := o.people.rooms(town.Accounts)
+	if err != nil {
+		return usage(err)
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.addr)
+	if err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	host, _, _ := net.SplitHostPort(o.addr)
+	secure, err := api.TLS(o.cert, o.key, filepath.Join(a.data, "tls"), host)
+	if err != nil {
+		return errors.Join(usage(err), l.Close())
+	}
+	a.note("Kuai is at http://%s and https://%s (Ctrl-C ends it)\n", l.Addr(), l.Addr())
+	home := &admit.Gate{Rooms: town, Proxies: logins.Proxies, Used: rooms.Meter.Used}
+	rooms.Meter.Database, rooms.Meter.May = town.DB, home.Operator
+	if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() && !o.needKey {
+		home.Keyless = &town.Home
+	}
+	rooms.Health = &health.Board{Checks: []health.Check{{Name: "database", Run: town.DB.Ping}, health.Writable(a.data)}}
+	defer context.AfterFunc(ctx, rooms.Health.Drain)()
+	rooms.Gate, rooms.Keyless, rooms.Login = home, home.Keyless, logins
+	if err := api.Serve(ctx, api.Both(l, secure), api.Handler(rooms)); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+// jobsDir is where files and jobs at work lie.
+func (a *app) jobsDir() string { return filepath.Join(a.data, "jobs") }
 
 // openPlatform opens accounts, limits and money, and shows the first key once.
 func (a *app) openPlatform(ctx context.Context, database string) (*platform.Platform, error) {

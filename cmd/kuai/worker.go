@@ -9,17 +9,20 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"kuai/api/clip"
-	"kuai/platform/db"
+	"kuai/platform/config"
 	"kuai/platform/event"
 	"kuai/platform/job"
 	"kuai/platform/ledger"
 	"kuai/platform/worker"
 )
 
-// maxCA bounds a file of certificates.
-const maxCA = 1 << 20
+const (
+	maxCA    = 1 << 20 // bytes of a file of certificates
+	maxSlots = 64
+)
 
 type workerOptions struct {
 	join, token, name, ca, model string
@@ -37,31 +40,35 @@ the server's database nor its files.`,
 		Example: `  kuai worker token rack-1 --database sqlite:///var/lib/kuai/kuai.db
   KUAI_WORKER_TOKEN=kuai-worker-... kuai worker --join https://kuai.example`,
 		Args: exactArgs(0, "none"),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.work(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.wrong(o.check()); err != nil {
+				return err
+			}
+			return a.work(cmd.Context(), o)
+		},
 	}
+	o.flags(cmd.Flags())
+	cmd.AddCommand(a.workerTokenCommand())
+	return cmd
+}
+
+func (o *workerOptions) flags(f *pflag.FlagSet) {
 	name, err := os.Hostname()
 	if err != nil {
 		name = "worker"
 	}
-	f := cmd.Flags()
 	f.StringVar(&o.join, "join", "", "address of the server, such as https://kuai.example")
 	f.StringVar(&o.token, "token", "", "token of a worker (environment: KUAI_WORKER_TOKEN, which others cannot read)")
 	f.StringVar(&o.name, "name", name, "what people call this machine")
 	f.StringVar(&o.ca, "ca", "", "file of certificates that the server's is signed by (default: the system's)")
 	f.StringVar(&o.model, "model", "", "directory of a video model (default: the built-in one)")
 	f.IntVar(&o.slots, "slots", 1, "jobs at once")
-	cmd.AddCommand(a.workerTokenCommand())
-	return cmd
+	config.Secret(f, "token")
+	config.Place(f, "worker")
 }
 
 // work joins a server and makes its jobs.
 func (a *app) work(ctx context.Context, o workerOptions) error {
-	if o.token == "" {
-		o.token = os.Getenv("KUAI_WORKER_TOKEN")
-	}
-	if o.join == "" || o.slots < 1 || o.slots > 64 {
-		return usage(fmt.Errorf("worker: give --join URL, and 1 to 64 --slots"))
-	}
 	roots, err := roots(o.ca)
 	if err != nil {
 		return err
@@ -112,7 +119,7 @@ func roots(path string) (*x509.CertPool, error) {
 }
 
 func (a *app) workerTokenCommand() *cobra.Command {
-	var database string
+	var database *string
 	var revoke bool
 	cmd := &cobra.Command{
 		Use:     "token NAME",
@@ -120,10 +127,7 @@ func (a *app) workerTokenCommand() *cobra.Command {
 		Example: `  kuai worker token rack-1 --database sqlite:///var/lib/kuai/kuai.db`,
 		Args:    exactArgs(1, "a name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if database == "" {
-				database = filepath.Join(a.data, "kuai.db")
-			}
-			d, err := db.Open(cmd.Context(), database)
+			d, err := a.openDatabase(cmd.Context(), *database, false)
 			if err != nil {
 				return err
 			}
@@ -155,7 +159,7 @@ func (a *app) workerTokenCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&database, "database", "", "the server's database (default: kuai.db in the data directory)")
+	database = databaseFlag(cmd.Flags())
 	cmd.Flags().BoolVar(&revoke, "revoke", false, "revoke the tokens of this name")
 	return cmd
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 )
@@ -25,12 +26,33 @@ const (
 	maxConnections = 16
 )
 
+// errAddress says what a database's address looks like.
+var errAddress = errors.New("the database is a path, sqlite:///PATH or postgres://USER@HOST/NAME")
+
 // connect opens the pools of a database.
 func connect(ctx context.Context, dsn string) (*DB, error) {
-	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
+	if isPostgres(dsn) {
 		return connectPostgres(ctx, dsn)
 	}
 	return connectSQLite(ctx, SQLitePath(dsn))
+}
+
+func isPostgres(dsn string) bool {
+	return strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://")
+}
+
+// Check says whether Open could understand an address, without connecting.
+func Check(dsn string) error {
+	if isPostgres(dsn) {
+		if _, err := pgx.ParseConfig(dsn); err != nil {
+			return fmt.Errorf("postgres: %w", err) // pgx leaves passwords out
+		}
+		return nil
+	}
+	if SQLitePath(dsn) == "" {
+		return errAddress
+	}
+	return nil
 }
 
 // SQLitePath is the file that a URL means, "" if it is no SQLite URL.
@@ -46,7 +68,7 @@ func SQLitePath(dsn string) string {
 
 func connectSQLite(ctx context.Context, path string) (*DB, error) {
 	if path == "" {
-		return nil, errors.New("the database is a path, sqlite:///PATH or postgres://USER@HOST/NAME")
+		return nil, errAddress
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)

@@ -297,3 +297,14 @@ func TestTime(t *testing.T) {
 		t.Error("no time became one")
 	}
 }
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{
+		"kuai.db": true, "sqlite:///x/kuai.db": true, "postgres://u@h/n": true, "": false, "sqlite://": false, "mysql://h/n": false, "postgres://h:port/n": false,
+	} {
+		if err := db.Check(address); (err == nil) != want {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+}

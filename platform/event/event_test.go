@@ -116,3 +116,14 @@ func TestServerReturns(t *testing.T) {
 		}
 	}
 }
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{
+		"nats://a:4222": true, "a:4222,nats://u:p@b": true, "tls://a": true, "": false, "nats://": false, "http://a": false, "nats://a:x": false,
+	} {
+		if err := event.Check(address); (err == nil) != want {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+}

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -41,6 +44,21 @@ func Embedded() (Bus, error) {
 		return nil, fmt.Errorf("event: %w", err)
 	}
 	return &bus{conn, srv}, nil
+}
+
+// Check says whether Connect could understand its argument, without connecting.
+func Check(urls string) error {
+	for part := range strings.SplitSeq(urls, ",") {
+		text := strings.TrimSpace(part)
+		if !strings.Contains(text, "://") {
+			text = "nats://" + text
+		}
+		u, err := url.Parse(text)
+		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme) {
+			return errors.New("event: want nats://HOST:PORT, or several with commas between") // not the address itself: it may hold a password
+		}
+	}
+	return nil
 }
 
 // Connect uses the NATS servers at a URL, or several with commas between. While
