@@ -90,6 +90,9 @@ type Job struct {
 	Understood                 []video.Slot
 	Unknown                    []string
 	Seconds                    float64 // of work
+
+	Position int           `json:"-"` // of one that waits: 1 is next; 0 where nobody knows
+	Left     time.Duration `json:"-"` // until it is done; 0 where nobody knows
 }
 
 // Queue makes clips one after the other.

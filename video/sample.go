@@ -36,6 +36,11 @@ type Progress struct {
 	Stage string // "text", "sample" or "decode"
 	Step  int    // done of Steps
 	Steps int
+
+	// Picture decodes the clip's first frame as this step foresees it: while
+	// progress is told of it, and for the price of decoding a latent frame. It is
+	// nil outside "sample" and at the last step.
+	Picture func() *media.Clip
 }
 
 // Slot is one thing the prompt was understood to say.
@@ -128,11 +133,16 @@ func (m *Model) sample(ctx context.Context, t *grad.Tape, req Request, text Enco
 	Noise(rand.New(rand.NewPCG(req.Seed, 0)), x.X)
 
 	ts := timesteps(req.Steps, c.TimestepShift)
+	foreseen := t.New(1, 1, shape[2], shape[3], shape[4])
+	picture := func() *media.Clip { return m.picture(t, foreseen) }
 	for i := range req.Steps {
 		mark := m.arena.Mark()
-		m.euler(t, x, text, ts[i], ts[i+1], req.Guidance)
+		m.euler(t, x, text, ts[i], ts[i+1], req.Guidance, foreseen.X)
 		m.arena.Release(mark)
-		progress(Progress{Stage: "sample", Step: i + 1, Steps: req.Steps})
+		if i+1 == req.Steps {
+			picture = nil
+		}
+		progress(Progress{Stage: "sample", Step: i + 1, Steps: req.Steps, Picture: picture})
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
@@ -145,8 +155,9 @@ func guided(guidance, timestep float32) bool {
 	return guidance != 1 && timestep >= guidanceLow && timestep <= guidanceHigh
 }
 
-// euler moves x from timestep now to timestep next.
-func (m *Model) euler(t *grad.Tape, x *grad.Var, text Encoded, now, next, guidance float32) {
+// euler moves x from timestep now to timestep next. foreseen gets the beginning
+// of the clean latents that x is bound for, as far as now knows.
+func (m *Model) euler(t *grad.Tape, x *grad.Var, text Encoded, now, next, guidance float32, foreseen []float32) {
 	batch := 1
 	if guided(guidance, now) {
 		batch = 2
@@ -158,17 +169,31 @@ func (m *Model) euler(t *grad.Tape, x *grad.Var, text Encoded, now, next, guidan
 		times[b] = now
 	}
 	v := m.transformer.Forward(t, in, times, text.first(t, batch)).X
-	dt := next - now
-	if batch == 1 {
-		for i := range x.X {
-			x.X[i] += dt * v[i]
+	if batch == 2 {
+		cond, none := v[:len(x.X)], v[len(x.X):]
+		for i := range cond {
+			cond[i] = none[i] + guidance*(cond[i]-none[i])
 		}
-		return
 	}
-	cond, none := v[:len(x.X)], v[len(x.X):]
+	for i := range foreseen {
+		foreseen[i] = x.X[i] - now*v[i]
+	}
+	dt := next - now
 	for i := range x.X {
-		x.X[i] += dt * (none[i] + guidance*(cond[i]-none[i]))
+		x.X[i] += dt * v[i]
 	}
+}
+
+// picture decodes the first latent frame alone.
+func (m *Model) picture(t *grad.Tape, first *grad.Var) *media.Clip {
+	defer m.arena.Release(m.arena.Mark())
+	one := t.New(first.Shape...)
+	copy(one.X, first.X)
+	m.tokenizer.Config.denormalise(one.X)
+	pixels := m.tokenizer.Decoder.Forward(t, one, &DecoderCache{}) // [1, 4, H, W, 3]
+	clip := &media.Clip{Width: first.Dim(3) * SpaceStride, Height: first.Dim(2) * SpaceStride, FPS: m.transformer.Config.FPS}
+	appendFrames(clip, pixels.X, true)
+	return clip
 }
 
 // first returns the first n prompts of a batch.

@@ -19,6 +19,7 @@ import (
 	"kuai/api/gate"
 	"kuai/fault"
 	"kuai/media"
+	"kuai/platform/job"
 	"kuai/serve"
 	"kuai/video"
 )
@@ -69,6 +70,12 @@ type Videos interface {
 	Cancel(ctx context.Context, owner, id string) (serve.Job, error)
 	Delete(ctx context.Context, owner, id string) error
 	Clip(ctx context.Context, owner, id string) (serve.Job, *media.Clip, error)
+}
+
+// Previewer is a Videos that shows what a job is going to be while it is made;
+// false where there is nothing to show at the moment.
+type Previewer interface {
+	Preview(ctx context.Context, owner, id string) (job.Preview, bool, error)
 }
 
 // Remixed returns the clip that a job is a remix of; "" is none.

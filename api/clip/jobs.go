@@ -75,7 +75,7 @@ type Jobs struct {
 func NewJobs(ctx context.Context, o JobsOptions) (*Jobs, error) {
 	v := &Jobs{o: o, waiting: map[string]chan struct{}{}}
 	stop, err := o.Bus.Subscribe("job.*.*", func(m event.Message) {
-		if words := strings.Split(m.Subject, "."); len(words) == 3 && words[2] != "preview" {
+		if words := strings.Split(m.Subject, "."); len(words) == 3 {
 			v.wake(words[1])
 		}
 	})
@@ -256,7 +256,21 @@ func (v *Jobs) Get(ctx context.Context, owner, id string) (serve.Job, <-chan str
 		return serve.Job{}, nil, err
 	}
 	out, err := jobOf(j)
+	if err == nil {
+		var e job.Estimate
+		e, err = v.o.Queue.Estimate(ctx, j)
+		out.Position, out.Left = e.Position, e.Left
+	}
 	return out, c, err
+}
+
+// Preview returns the latest picture of what a job is going to be; false where
+// there is none.
+func (v *Jobs) Preview(ctx context.Context, owner, id string) (job.Preview, bool, error) {
+	if _, err := v.owned(ctx, owner, id); err != nil {
+		return job.Preview{}, false, err
+	}
+	return v.o.Queue.LastPreview(ctx, id)
 }
 
 // List returns the owner's clips.

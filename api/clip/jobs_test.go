@@ -34,6 +34,9 @@ func (painter) Check(req video.Request) error {
 func (painter) Generate(ctx context.Context, req video.Request, progress func(video.Progress)) (*video.Result, error) {
 	progress(video.Progress{Stage: "sample", Step: 1, Steps: 2})
 	if req.Prompt == "wait" {
+		progress(video.Progress{Stage: "sample", Step: 3, Steps: 4, Picture: func() *media.Clip {
+			return &media.Clip{Width: 8, Height: 8, FPS: 12, Frames: [][]byte{make([]byte, 8*8*3)}}
+		}})
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	}
@@ -154,10 +157,33 @@ func TestJobs(t *testing.T) {
 	if _, _, err := v.Clip(t.Context(), "p", slow.ID); !errors.Is(err, serve.ErrNotReady) {
 		t.Errorf("an unfinished clip: %v", err)
 	}
+	next, err := v.Submit(t.Context(), &ticket{}, clip.Order{Request: video.Request{Prompt: "a crab"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		_, changed, err := v.Get(t.Context(), "p", slow.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, ok, err := v.Preview(t.Context(), "p", slow.ID); err != nil || ok && p.Type != "image/png" {
+			t.Fatalf("preview %+v, %v", p, err)
+		} else if ok {
+			break
+		}
+		<-changed
+	}
+	if _, _, err := v.Preview(t.Context(), "other", slow.ID); !errors.Is(err, serve.ErrNotFound) {
+		t.Errorf("another owner's preview: %v", err)
+	}
+	if s, _, err := v.Get(t.Context(), "p", next.ID); err != nil || s.Position != 1 || s.Left <= 0 {
+		t.Errorf("one that waits: position %d, left %v, %v", s.Position, s.Left, err)
+	}
 	if got, err := v.Cancel(t.Context(), "p", slow.ID); err != nil || got.Status != serve.Cancelled {
 		t.Errorf("%+v, %v", got, err)
 	}
-	for _, id := range []string{slow.ID, j.ID} {
+	end(next.ID)
+	for _, id := range []string{slow.ID, next.ID, j.ID} {
 		if err := v.Delete(t.Context(), "p", id); err != nil {
 			t.Error(err)
 		}

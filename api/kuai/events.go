@@ -3,6 +3,7 @@
 package kuai
 
 import (
+	"bytes"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -11,6 +12,8 @@ import (
 	"kuai/api/gate"
 	"kuai/api/openai"
 	"kuai/api/wire"
+	"kuai/fault"
+	"kuai/platform/job"
 )
 
 // maxBody bounds the body of a request, in bytes.
@@ -26,6 +29,7 @@ func Register(m chi.Router, room *clip.Room, g gate.Gate) {
 	v := videos{room, g}
 	m.Get("/api/v1/videos/options", v.options)
 	m.Get("/api/v1/videos/{id}/events", v.events)
+	m.Get("/api/v1/videos/{id}/preview", v.preview)
 	m.Post("/api/v1/videos/{id}/cancel", v.cancel)
 }
 
@@ -37,7 +41,9 @@ func (v videos) enter(w http.ResponseWriter, r *http.Request) (owner, id string,
 	return p.Owner(), chi.URLParam(r, "id"), err == nil
 }
 
-// events streams a job's changes as server-sent events until it is final.
+// events streams a job's changes as server-sent events until it is final: the
+// video without an event's name, and between them "preview", a picture of what
+// it is going to be.
 func (v videos) events(w http.ResponseWriter, r *http.Request) {
 	owner, id, ok := v.enter(w, r)
 	if !ok {
@@ -50,9 +56,16 @@ func (v videos) events(w http.ResponseWriter, r *http.Request) {
 	}
 	s := wire.Events(w)
 	defer s.Close()
+	var shown []byte
 	for {
 		if s.Send("", openai.FromJob(j)) != nil || j.Status.Final() {
 			return
+		}
+		if p, ok, err := v.picture(r, owner, id); err == nil && ok && !bytes.Equal(p.Data, shown) {
+			shown = p.Data
+			if s.Send("preview", p) != nil {
+				return
+			}
 		}
 		select {
 		case <-r.Context().Done():
@@ -63,6 +76,32 @@ func (v videos) events(w http.ResponseWriter, r *http.Request) {
 			return // deleted
 		}
 	}
+}
+
+// picture is the latest preview of a job.
+func (v videos) picture(r *http.Request, owner, id string) (job.Preview, bool, error) {
+	p, ok := v.room.Videos.(clip.Previewer)
+	if !ok {
+		return job.Preview{}, false, nil
+	}
+	return p.Preview(r.Context(), owner, id)
+}
+
+// preview sends the latest picture of what a clip is going to be.
+func (v videos) preview(w http.ResponseWriter, r *http.Request) {
+	owner, id, ok := v.enter(w, r)
+	if !ok {
+		return
+	}
+	p, ok, err := v.picture(r, owner, id)
+	if err == nil && !ok {
+		err = fault.New(fault.NotFound, "this video has no preview now")
+	}
+	if err != nil {
+		openai.Failed(w, r, clip.Translate(err))
+		return
+	}
+	sendPreview(w, p)
 }
 
 func (v videos) cancel(w http.ResponseWriter, r *http.Request) {

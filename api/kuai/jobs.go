@@ -172,14 +172,19 @@ func (h platform) get(w http.ResponseWriter, r *http.Request, p gate.Principal) 
 	if err != nil {
 		return err
 	}
-	e, err := h.Jobs.Estimate(r.Context(), j)
-	if err != nil {
-		return err
+	v, err := h.estimated(r, j)
+	if err == nil {
+		wire.JSON(w, http.StatusOK, v)
 	}
+	return err
+}
+
+// estimated is a job with its place in the queue and the time until its end.
+func (h platform) estimated(r *http.Request, j job.Job) (jobView, error) {
+	e, err := h.Jobs.Estimate(r.Context(), j)
 	v := viewOf(j)
 	v.Position, v.Left = e.Position, e.Left.Seconds()
-	wire.JSON(w, http.StatusOK, v)
-	return nil
+	return v, err
 }
 
 func (h platform) remove(w http.ResponseWriter, r *http.Request, p gate.Principal) error {
@@ -230,7 +235,9 @@ func (h platform) events(w http.ResponseWriter, r *http.Request, p gate.Principa
 func (h platform) state(r *http.Request, s *wire.Stream, id string, u job.Update) error {
 	v := jobView{ID: id, Object: "job", State: u.State, Attempt: u.Attempt}
 	if j, err := h.Jobs.Get(r.Context(), "", id); err == nil {
-		v = viewOf(j)
+		if v, err = h.estimated(r, j); err != nil {
+			return err
+		}
 		v.State, v.Attempt = u.State, u.Attempt
 	}
 	return s.SendID(strconv.FormatInt(u.ID, 10), "job", v)
@@ -248,11 +255,15 @@ func (h platform) preview(w http.ResponseWriter, r *http.Request, p gate.Princip
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", pic.Type)
+	sendPreview(w, pic)
+	return nil
+}
+
+func sendPreview(w http.ResponseWriter, p job.Preview) {
+	w.Header().Set("Content-Type", p.Type)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(pic.Data) // the client has gone
-	return nil
+	_, _ = w.Write(p.Data) // the client has gone
 }
 
 func (h platform) cancel(w http.ResponseWriter, r *http.Request, p gate.Principal) error {

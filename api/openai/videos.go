@@ -2,6 +2,7 @@ package openai
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -39,6 +40,8 @@ type Video struct {
 	Understood []video.Slot `json:"kuai_understood"`
 	Unknown    []string     `json:"kuai_unknown_words,omitempty"`
 	Took       float64      `json:"kuai_seconds_of_work,omitempty"`
+	Position   int          `json:"kuai_queue_position,omitempty"` // among all that wait here; 1 is next
+	Left       float64      `json:"kuai_seconds_left,omitempty"`   // an estimate
 }
 
 type failure struct {
@@ -52,6 +55,7 @@ func FromJob(j serve.Job) Video {
 		ID: j.ID, Object: "video", Model: clip.Model, Status: j.Status, Progress: int(100 * j.Progress),
 		CreatedAt: j.Created.Unix(), Prompt: j.Request.Prompt, Stage: j.Stage, Step: j.Step, Steps: j.Steps, Seed: j.Request.Seed,
 		Understood: j.Understood, Unknown: j.Unknown, Took: j.Seconds,
+		Position: j.Position, Left: math.Round(10*j.Left.Seconds()) / 10,
 	}
 	if j.FPS > 0 {
 		v.Seconds = strconv.FormatFloat(float64(j.Frames)/float64(j.FPS), 'f', 2, 64)

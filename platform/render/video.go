@@ -70,8 +70,13 @@ func Video(gen serve.Generator) job.Run {
 			return job.Made{}, refused(err)
 		}
 		begin := time.Now()
+		var shown previews
 		res, err := gen.Generate(ctx, o.Request, func(p video.Progress) {
 			r.Progress(job.Progress{Fraction: overall(p), Stage: p.Stage, Step: p.Step, Steps: p.Steps})
+			if at := time.Now(); p.Picture != nil && shown.due(p.Step, at.Sub(begin)) {
+				preview(r, p.Picture())
+				shown.took(time.Since(at))
+			}
 		})
 		if err != nil {
 			return job.Made{}, err

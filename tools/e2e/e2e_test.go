@@ -96,6 +96,7 @@ func clip(t *testing.T, b *browser) {
 func cancelled(t *testing.T, b *browser) {
 	b.make(t, "a whale jumps on the sea", "90")
 	b.until(t, `[...document.querySelectorAll(".work .doing")].some(p => p.textContent.includes("whale"))`)
+	b.until(t, `document.querySelector(".work .foreseen")?.naturalWidth >= 32`)
 	b.js(t, `document.querySelector(".work button").click()`)
 	b.until(t, `!document.querySelector(".work")`)
 }

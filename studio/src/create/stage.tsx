@@ -5,7 +5,7 @@ import { Icon } from "../icon";
 import { go, link } from "../route";
 import { langOf, t } from "../say";
 import { Choice, Copy, Save, useMedia } from "../ui";
-import { cancel, content, current, favour, favourites, loop, made, options, prompt, remix, remove, seed, speed, speeds, waiting } from "./state";
+import { cancel, content, current, favour, favourites, foreseen, loop, made, options, prompt, remix, remove, seed, speed, speeds, waiting } from "./state";
 import type { Video } from "./state";
 
 const labels: Record<string, string> = { webm: "WebM", mp4: "MP4", gif: "GIF", webp: "WebP", png: "PNG", zip: "ZIP" };
@@ -25,7 +25,7 @@ export function Stage() {
         <ul class="queue" aria-label={t("waiting")}>
           {rest.map((w, i) => (
             <li key={w.id}>
-              <span>{w.prompt} <span class="soft">· {t("inQueue", { n: i + 2 })}</span></span>
+              <span><span lang={langOf(w.prompt)}>{w.prompt}</span> <span class="soft">· {place(w, i + 2)}</span></span>
               <button class="quiet" onClick={() => cancel(w.id)} aria-label={`${t("cancel")}: ${w.prompt}`}>✕</button>
             </li>
           ))}
@@ -36,18 +36,26 @@ export function Stage() {
   );
 }
 
+const soon = 90; // seconds that are told as such
+
+const leftOf = (s = 0) => (s <= 0 ? "" : s < soon ? t("left", { s: Math.ceil(s) }) : t("leftMinutes", { m: Math.ceil(s / 60) }));
+
+// place is where one stands that waits: the server's word, or a guess until it comes.
+const place = (v: Video, guess: number) =>
+  [t("inQueue", { n: v.kuai_queue_position || guess }), leftOf(v.kuai_seconds_left)].filter(Boolean).join(" · ");
+
 function Work({ v, over }: { v: Video; over: boolean }) {
-  const begun = useRef(0);
-  if (v.progress > 0 && !begun.current) begun.current = Date.now();
-  const took = (Date.now() - begun.current) / 1000;
-  const left = begun.current && took > 2 && v.progress > 10 ? Math.ceil((took * (100 - v.progress)) / v.progress) : 0;
+  const left = v.status === "queued" ? "" : leftOf(v.kuai_seconds_left);
+  const picture = foreseen.value.id === v.id ? foreseen.value.url : "";
   const text = v.status === "queued" ? t("waiting") : t(stages[v.kuai_stage as keyof typeof stages] ?? "starting");
   const count = v.status === "in_progress" && v.kuai_stage === "sample" ? t("step", { n: v.kuai_step, of: v.kuai_steps }) : "";
   return (
-    <div class={over ? "work over" : "work"}>
+    <div class={`work${over ? " over" : ""}${picture ? " seen" : ""}`}>
+      {picture && <img class="foreseen" src={picture} alt={t("foreseen")} />}
       <p class="doing" lang={langOf(v.prompt)}>{v.prompt}</p>
       <progress max={100} value={v.progress} aria-label={t("progress")} />
-      <p><span role="status">{text}</span>{count && <span class="soft"> · {count}</span>}{left > 0 && <span class="soft"> · {t("left", { s: left })}</span>}</p>
+      <p><span role="status">{text}</span>{count && <span class="soft"> · {count}</span>}{left && <span class="soft"> · {left}</span>}
+        {v.status === "queued" && <span class="soft"> · {place(v, 1)}</span>}</p>
       <button onClick={() => cancel(v.id)}>{t("cancel")}</button>
     </div>
   );

@@ -29,6 +29,8 @@ export interface Video {
   kuai_understood: Slot[] | null;
   kuai_unknown_words?: string[];
   kuai_seconds_of_work?: number;
+  kuai_queue_position?: number; // among all that wait on the server
+  kuai_seconds_left?: number;
 }
 
 export interface Options {
@@ -62,6 +64,7 @@ export const loaded = signal(false);
 export const options = signal<Options | null>(null);
 export const stills = signal<Still[]>([]);
 export const shown = signal(""); // id of the clip in the player
+export const foreseen = signal({ id: "", url: "" }); // a picture of what a clip is going to be
 export const error = signal("");
 export const wrong = signal<Record<string, string>>({}); // by field
 export const sending = signal(false);
@@ -120,6 +123,11 @@ async function follow() {
   try {
     const res = await ask(`/api/v1/videos/${next}/events`, { signal: mine.signal });
     for await (const e of events(res)) {
+      if (e.event === "preview") {
+        const p: { type: string; data: string } = JSON.parse(e.data);
+        foreseen.value = { id: next, url: `data:${p.type};base64,${p.data}` };
+        continue;
+      }
       const v: Video = JSON.parse(e.data);
       put(v);
       if (isFinal(v)) ended(v);
@@ -133,6 +141,15 @@ async function follow() {
   if (left && !isFinal(left)) setTimeout(() => void refresh(), 700); // it may have been started anew
   else void follow();
 }
+
+const lookEvery = 4000; // milliseconds, at the place of those that wait
+const looked = 8; // of them, at most
+
+// The others' places in the queue are asked for now and then.
+setInterval(() => {
+  if (document.hidden) return;
+  for (const w of waiting.value.slice(1, 1 + looked)) void get<Video>(`/v1/videos/${encodeURIComponent(w.id)}`).then(put, () => {});
+}, lookEvery);
 
 function ended(v: Video) {
   if (v.status === "completed" && (!current.value || fresh.delete(v.id))) shown.value = v.id;

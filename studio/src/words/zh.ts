@@ -12,7 +12,7 @@ export const zh: typeof en = {
   prompt: "想看到什么？", make: "生成", makeClip: "生成视频", makeImage: "生成图片", clip: "视频", image: "图片", kind: "生成什么",
   options: "选项", seed: "种子", random: "随机", steps: "步数", usual: "默认", guidance: "引导", takes: "数量", examples: "例子", otherExamples: "换一批例子",
   wordsKnown: "它认识的词", perhaps: "是不是想说", reading: "正在读提示词", drawing: "正在画", unfolding: "正在展开画面", starting: "正在开始", waiting: "正在排队",
-  inQueue: "排在第 {n} 位", step: "第 {n} 步，共 {of} 步", left: "大约还要 {s} 秒", progress: "进度", appearsHere: "生成的内容会出现在这里。",
+  inQueue: "排在第 {n} 位", step: "第 {n} 步，共 {of} 步", left: "大约还要 {s} 秒", leftMinutes: "大约还要 {m} 分钟", foreseen: "将要生成的画面", progress: "进度", appearsHere: "生成的内容会出现在这里。",
   speed: "速度", loop: "循环", frameBack: "退一帧", frameOn: "进一帧", fullScreen: "全屏", play: "播放", pause: "暂停", clipOf: "视频：{text}。空格键暂停或继续。",
   remix: "改编", sameAgain: "同样的词，新种子", sameSeed: "同样的种子，新的词", usePrompt: "用这句提示词", share: "分享", linkCopied: "链接已复制。", saveAs: "另存为", favourite: "收藏", unfavourite: "取消收藏",
   sure: "{n}% 的把握", unknownWord: "不认识", unknownTitle: "模型不认识这个词", understood: "听懂的词", about: "种子 {seed} · {s} 秒 · 用时 {t} 秒",
