@@ -25,7 +25,7 @@ export function Stage() {
         <ul class="queue" aria-label={t("waiting")}>
           {rest.map((w, i) => (
             <li key={w.id}>
-              <span><span lang={langOf(w.prompt)}>{w.prompt}</span> <span class="soft">· {place(w, i + 2)}</span></span>
+              <span><span lang={langOf(w.prompt)}>{w.prompt}</span> <span class="soft">· {place(w, i + (first.status === "queued" ? 2 : 1))}</span></span>
               <button class="quiet" onClick={() => cancel(w.id)} aria-label={`${t("cancel")}: ${w.prompt}`}>✕</button>
             </li>
           ))}
