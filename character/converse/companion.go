@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"kuai/character/card"
 	"kuai/companion"
 	"kuai/text"
 	"kuai/text/sample"
@@ -17,8 +18,8 @@ import (
 
 // Companion speaks with a model of the kuai architecture, in the roles that it
 // was trained in: who the character is, the last turns, what is recalled, what
-// was said. It was shown no long descriptions and no lorebooks, so that of a
-// card it is told the system prompt alone.
+// was said. It was shown no long descriptions, so that of a card it is told the
+// system prompt and what of the lorebook the scene calls for.
 type Companion struct {
 	model *text.Model
 	codec *talk.Codec
@@ -70,7 +71,7 @@ func (s *Companion) parts(p *Prompt) companion.Sample {
 	if p.Persona != "" {
 		system = strings.TrimSpace(system + "\n" + p.User + ": " + p.Persona)
 	}
-	if system = cut(system, s.Room().Card, s.Tokens); system != "" {
+	if system = s.scene(system, p.Lore); system != "" {
 		parts = append(parts, companion.Part{Role: companion.System, Text: system})
 	}
 	for i, l := range p.Lines {
@@ -87,6 +88,23 @@ func (s *Companion) parts(p *Prompt) companion.Sample {
 		}
 	}
 	return parts
+}
+
+// scene is who the character and the user are, and the entries of the lorebook,
+// which are as many as may take half of the room, see lore.
+func (s *Companion) scene(system string, lore []card.Entry) string {
+	left := s.Room().Card
+	var told strings.Builder
+	for _, e := range lore {
+		text := strings.TrimSpace(e.Content)
+		n := s.Tokens(text + "\n")
+		if text == "" || n > left {
+			continue
+		}
+		left -= n
+		told.WriteString("\n" + text)
+	}
+	return strings.TrimSpace(cut(system, left, s.Tokens) + told.String())
 }
 
 // Speak lets the model speak.

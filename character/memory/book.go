@@ -20,6 +20,7 @@ const (
 	kindForgetTurn log.Kind = 3 // a turn that is forgotten
 	kindPin        log.Kind = 4
 	kindUnpin      log.Kind = 5
+	kindSeen       log.Kind = 6 // facts were looked for up to this turn
 )
 
 // Fact is something known, and from which turn.
@@ -38,6 +39,7 @@ type book struct {
 	order []uint64
 	turns map[uint64]bool // forgotten
 	seen  uint64          // last turn that facts were looked for in
+	kept  uint64          // what of seen the log says
 	table table
 }
 
@@ -79,6 +81,7 @@ func (b *book) apply(r log.Record) {
 		b.order = append(b.order, r.ID)
 		b.table.add(f)
 		b.seen = max(b.seen, e.Fact.Turn)
+		b.kept = b.seen
 	case kindForget:
 		delete(b.facts, e.Ref)
 	case kindForgetTurn:
@@ -88,6 +91,8 @@ func (b *book) apply(r log.Record) {
 				delete(b.facts, id)
 			}
 		}
+	case kindSeen:
+		b.seen, b.kept = e.Ref, e.Ref
 	case kindPin, kindUnpin:
 		if f := b.facts[e.Ref]; f != nil {
 			f.Pinned = r.Kind == kindPin
@@ -113,6 +118,17 @@ func (b *book) write(at time.Time, kind log.Kind, entries ...entry) (uint64, err
 		b.apply(r)
 	}
 	return b.log.Last(), nil
+}
+
+// keepSeen writes down which turns were read, so that the next Open need not
+// read them again. It is done once, at the end: what is lost with a crash is
+// read again.
+func (b *book) keepSeen() error {
+	if b.seen == b.kept {
+		return nil
+	}
+	_, err := b.write(time.Now(), kindSeen, entry{Ref: b.seen})
+	return err
 }
 
 func (b *book) forgot(turn uint64) bool { return b.turns[turn] }
@@ -149,11 +165,17 @@ const readAtOnce = 256
 // catchUpFacts learns from turns that the book has not seen, and indexes facts
 // that the index lacks.
 func (t *Thread) catchUpFacts() error {
+	if last := t.log.Last(); t.book.seen > last { // those turns were lost, and their numbers will be others'
+		t.book.seen = last
+		if err := t.book.keepSeen(); err != nil {
+			return err
+		}
+	}
 	if err := t.learnUnseen(); err != nil {
 		return err
 	}
 	for _, id := range t.book.order {
-		if f := t.book.facts[id]; f != nil {
+		if f := t.book.facts[id]; f != nil && id > t.facts.Last() {
 			t.addFact(f)
 		}
 	}

@@ -101,6 +101,9 @@ func (t *Thread) ancestors(id uint64, n int) (turns []Turn) {
 // addTurn adds the document of one turn: the turn before, the date in words,
 // who speaks, and the text twice.
 func (t *Thread) addTurn(turn Turn, prev *Turn, text []uint64) {
+	if turn.ID <= t.turns.Last() {
+		return
+	}
 	m := &t.made
 	terms := make([]uint64, 0, 4*len(text)+16)
 	for range textTwice {

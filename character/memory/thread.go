@@ -368,6 +368,9 @@ func (t *Thread) Close() error {
 		}
 	}
 	if t.book != nil {
+		if !t.behind {
+			errs = append(errs, t.book.keepSeen())
+		}
 		errs = append(errs, t.book.log.Close())
 	}
 	return errors.Join(append(errs, t.log.Close())...)
