@@ -74,7 +74,7 @@ func (p *Platform) OpenJobs(ctx context.Context, o JobsOptions) (*Jobs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("platform: %w", err)
 	}
-	signer := &blob.Signer{Base: cmp.Or(o.Base, "/blobs"), Keys: []blob.Key{key}}
+	signer := &blob.Signer{Base: cmp.Or(o.Base, "/blobs"), Keys: []blob.Key{key}, Now: p.now}
 	blobs, err := openBlobs(ctx, o, signer)
 	if err != nil {
 		return nil, fmt.Errorf("platform: %w", err)
@@ -88,13 +88,13 @@ func (p *Platform) OpenJobs(ctx context.Context, o JobsOptions) (*Jobs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("platform: %w", err)
 	}
-	j.Files = file.New(file.Options{DB: p.DB, Blobs: blobs, Signer: signer, OutputTTL: o.OutputTTL})
-	j.Hooks = webhook.New(webhook.Options{DB: p.DB, Client: j.Fetch})
+	j.Files = file.New(file.Options{DB: p.DB, Blobs: blobs, Signer: signer, OutputTTL: o.OutputTTL, Now: p.now})
+	j.Hooks = webhook.New(webhook.Options{DB: p.DB, Client: j.Fetch, Now: p.now})
 	hooks := []job.Hook{Settlement(p.Ledger), j.Hooks.Hook(o.Callback)}
 	if o.Hook != nil {
 		hooks = append(hooks, o.Hook)
 	}
-	j.Queue = job.New(job.Options{DB: p.DB, Bus: j.Bus, Keep: j.Files, Hooks: hooks})
+	j.Queue = job.New(job.Options{DB: p.DB, Bus: j.Bus, Keep: j.Files, Hooks: hooks, Now: p.now})
 	j.run(ctx, o)
 	return j, nil
 }

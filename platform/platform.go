@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"kuai/platform/account"
 	"kuai/platform/db"
@@ -19,6 +20,9 @@ import (
 type Options struct {
 	// Database is a path of SQLite, or postgres://...
 	Database string
+	// Now is the time on the wall, which may jump; nil is time.Now. All rooms
+	// have the same.
+	Now func() time.Time
 }
 
 // Platform is the open rooms. Close ends what runs in the background.
@@ -36,6 +40,7 @@ type Platform struct {
 	// without a key.
 	Home account.Principal
 
+	now  func() time.Time
 	stop context.CancelFunc
 	work sync.WaitGroup
 }
@@ -48,7 +53,7 @@ func Open(ctx context.Context, o Options) (*Platform, error) {
 		return nil, fmt.Errorf("platform: %w", err)
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	p := &Platform{DB: d, Accounts: account.New(d, account.Options{}), Limits: limit.NewStore(d, limit.New(nil), nil), stop: stop}
+	p := &Platform{DB: d, Accounts: account.New(d, account.Options{Now: o.Now}), Limits: limit.NewStore(d, limit.New(nil), o.Now), now: o.Now, stop: stop}
 	if err := p.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("platform: %w", err), p.Close())
 	}
@@ -65,7 +70,7 @@ func Open(ctx context.Context, o Options) (*Platform, error) {
 }
 
 func (p *Platform) open(ctx context.Context) (err error) {
-	if p.Ledger, err = ledger.New(ctx, p.DB, ledger.Options{}); err != nil {
+	if p.Ledger, err = ledger.New(ctx, p.DB, ledger.Options{Now: p.now}); err != nil {
 		return err
 	}
 	first, made, err := p.Accounts.Bootstrap(ctx)

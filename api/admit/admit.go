@@ -190,6 +190,9 @@ func (t *ticket) hold(ctx context.Context, w gate.Work) (ledger.Reservation, err
 		if err != nil || !res.Repeated {
 			return res, err
 		}
+		if w.Durable && res.State != ledger.Released { // the job's, or about to be
+			return res, nil
+		}
 		if res.State == ledger.Open || res.State == ledger.Settled {
 			break
 		}
@@ -206,6 +209,9 @@ func (t *ticket) reserve(ctx context.Context, w gate.Work) error {
 		return err
 	}
 	grant, refused := rooms.Limits.Check(t.p, limit.Need{MoneyMicros: int64(res.Amount)}, t.gate.now())
+	if refused != nil && res.Repeated {
+		return refused
+	}
 	if refused != nil {
 		if _, err := rooms.Money.Release(context.WithoutCancel(ctx), res.ID, "a limit of spending"); err != nil {
 			return err
@@ -213,6 +219,7 @@ func (t *ticket) reserve(ctx context.Context, w gate.Work) error {
 		return refused
 	}
 	t.held, t.money, t.most = res.ID, grant, int64(res.Amount)
+	t.detached = res.Repeated // it is the first request's job that moves it
 	return nil
 }
 

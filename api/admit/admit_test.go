@@ -14,6 +14,7 @@ import (
 	"kuai/platform/ledger"
 	"kuai/platform/limit"
 	"kuai/platform/money"
+	"kuai/platform/price"
 )
 
 // town is a platform with an organisation beside the owner's, and its key.
@@ -239,5 +240,40 @@ func TestOperator(t *testing.T) {
 				t.Errorf("got %v, want %q", err, want)
 			}
 		})).ServeHTTP(httptest.NewRecorder(), r)
+	}
+}
+
+// TestDurable checks that a job that is asked for again under its key shares
+// the money that was set aside for it, and does not give that back.
+func TestDurable(t *testing.T) {
+	t.Parallel()
+	g, _, _ := town(t)
+	key := g.Rooms.First.Secret
+	w := gate.Work{Model: "any", Scope: gate.ScopeVideos, Estimate: gate.Usage{gate.Images: 1}, IdempotencyKey: "once", Durable: true}
+	var held []string
+	for range 2 {
+		got, err := ask(t, g, key, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, got.(*ticket).Reservation())
+		if len(held) == 2 {
+			if err := got.Release(t.Context(), "accepted before"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if held[0] == "" || held[0] != held[1] {
+		t.Errorf("reservations %q", held)
+	}
+	if got := balance(t, g, g.Rooms.Home.Org); got.Held == 0 {
+		t.Errorf("nothing is held for the job: %+v", got)
+	}
+	if _, err := g.Rooms.Money.Settle(t.Context(), held[0], map[price.Dimension]int64{price.Images: 1}); err != nil {
+		t.Fatal(err)
+	}
+	again, err := ask(t, g, key, w)
+	if err != nil || again.(*ticket).Reservation() != held[0] {
+		t.Errorf("asked again once it is paid: %v", err)
 	}
 }

@@ -8,6 +8,8 @@ package clip
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -53,6 +55,9 @@ type Order struct {
 	// Callback is the address that is told what becomes of the job, in MiniMax's
 	// form; "" is none. Room.Challenge has to have agreed to it.
 	Callback string
+	// IdempotencyKey names the request: the job of one that was accepted under it
+	// is that of all; "" is none.
+	IdempotencyKey string
 }
 
 // Videos makes clips and keeps them. What belongs to another owner is not
@@ -81,8 +86,15 @@ type Previewer interface {
 // Remixed returns the clip that a job is a remix of; "" is none.
 func Remixed(j serve.Job) string { return j.Tags[tagRemix] }
 
-// RandomSeed is drawn where a request has none, and told in the answer.
-func RandomSeed() uint64 { return rand.Uint64() >> (64 - seedBits) }
+// RandomSeed is drawn where a request has none, and told in the answer. Asked
+// again under its idempotency key, the request is the same: so is its seed.
+func RandomSeed(idempotencyKey string) uint64 {
+	if idempotencyKey == "" {
+		return rand.Uint64() >> (64 - seedBits)
+	}
+	sum := sha256.Sum256([]byte(idempotencyKey))
+	return binary.BigEndian.Uint64(sum[:]) >> (64 - seedBits)
+}
 
 // Room is where dialects order.
 type Room struct {
@@ -100,6 +112,8 @@ func (rm *Room) Create(r *http.Request, h http.Header, w gate.Work, o Order) (se
 	w.Scope, w.Model, w.Estimate = gate.ScopeVideos, Model, rm.estimate(o)
 	if o.Still {
 		w.Scope = gate.ScopeImages
+	} else if _, durable := rm.Videos.(*Jobs); durable { // a still is its answer's alone
+		w.Durable, o.IdempotencyKey = true, w.IdempotencyKey
 	}
 	t, err := rm.Gate.Admit(r.Context(), r, w)
 	if err != nil {
@@ -110,6 +124,9 @@ func (rm *Room) Create(r *http.Request, h http.Header, w gate.Work, o Order) (se
 	if err != nil {
 		ctx, stop := context.WithTimeout(context.WithoutCancel(r.Context()), settleTimeout)
 		defer stop()
+		if d, ok := t.(Detacher); ok && fault.From(err).Code == fault.Overloaded {
+			d.Detach() // nobody knows whether it was accepted: its money waits for its job, or for its time to be over
+		}
 		return j, errors.Join(Translate(err), t.Release(ctx, "the order was refused"))
 	}
 	return j, nil

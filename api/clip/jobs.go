@@ -154,11 +154,18 @@ func (v *Jobs) Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, e
 	if err != nil {
 		return serve.Job{}, fmt.Errorf("clip: %w", err)
 	}
-	j, _, err := v.o.Queue.Submit(ctx, job.Request{
+	j, existed, err := v.o.Queue.Submit(ctx, job.Request{
 		Org: p.Org, Project: p.Project, User: p.User, Key: p.Key, Kind: kind, Model: Model, Body: body, Meta: meta,
+		IdempotencyKey: o.IdempotencyKey,
 	}, nil)
 	if err != nil {
 		return serve.Job{}, err
+	}
+	if existed { // its money is set aside, or has moved
+		if err := t.Release(ctx, "the request was accepted before"); err != nil {
+			return serve.Job{}, err
+		}
+		return jobOf(j)
 	}
 	if isHeld {
 		held.Detach()

@@ -36,7 +36,11 @@ func (rm *Room) Stills(r *http.Request, h http.Header, w gate.Work, o Order, n, 
 	}
 	var out []Still
 	o.Still = true
-	for range n {
+	key := w.IdempotencyKey
+	for i := range n {
+		if key != "" && i > 0 {
+			w.IdempotencyKey = key + "/" + strconv.Itoa(i) // each is paid
+		}
 		s, err := rm.still(r, h, w, o, scale)
 		if err != nil {
 			return out, err

@@ -53,6 +53,9 @@ type Work struct {
 	Scope          string // one of those above
 	Estimate       Usage  // the most that can be used; nil for what costs nothing
 	IdempotencyKey string
+	// Durable says that the key is a job's as well: asked again under it, the
+	// request is admitted again, and gets the job that it got before.
+	Durable bool
 }
 
 // Principal is the caller that a key stands for.

@@ -76,7 +76,7 @@ func write(w http.ResponseWriter, o object) {
 // failed tells a client of v1 what went wrong.
 func failed(w http.ResponseWriter, r *http.Request, err error) {
 	f := wire.Report(r, err)
-	if f.Code == fault.RateLimited {
+	if f.Code == fault.RateLimited || f.Code == fault.Overloaded {
 		wire.RetryAfter(w.Header(), f, retryLeast)
 	}
 	wire.JSON(w, kindOf(f).status, object{"base_resp": base(f), "trace_id": f.ID})

@@ -51,12 +51,12 @@ func FuzzRequests(f *testing.F) {
 		var one videoRequest
 		err := wire.Unmarshal(data, &one)
 		if err == nil {
-			_, err = h.order(one)
+			_, err = h.order(one, "")
 		}
 		refusal(t, err)
 		var two videoRequest2
 		if err = wire.Unmarshal(data, &two); err == nil {
-			_, err = h.order2(two)
+			_, err = h.order2(two, "")
 		}
 		refusal(t, err)
 		var three imageRequest

@@ -34,7 +34,7 @@ type imageRequest struct {
 }
 
 func (q *imageRequest) order() (o clip.Order, n, side int, err error) {
-	o = clip.Order{Request: video.Request{Prompt: q.Prompt, Seed: clip.RandomSeed()}}
+	o = clip.Order{Request: video.Request{Prompt: q.Prompt, Seed: clip.RandomSeed("")}}
 	switch {
 	case q.Model != "" && q.Model != clip.Model && q.Model != "image-01" && q.Model != "image-01-live":
 		err = fault.Param("model", "model is %.40q, pictures are made by %s", q.Model, clip.Model)

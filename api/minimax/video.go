@@ -63,8 +63,8 @@ func checkPrompt(prompt string, most int) error {
 	return nil
 }
 
-func (h *handler) order(q videoRequest) (clip.Order, error) {
-	o := clip.Order{Request: video.Request{Prompt: q.Prompt, Seed: clip.RandomSeed()}}
+func (h *handler) order(q videoRequest, key string) (clip.Order, error) {
+	o := clip.Order{Request: video.Request{Prompt: q.Prompt, Seed: clip.RandomSeed(key)}}
 	if !isVideoModel(q.Model) {
 		return o, fault.Param("model", "model is %.40q, clips are made by %s", q.Model, clip.Model)
 	}
@@ -104,7 +104,7 @@ func (h *handler) createVideo(w http.ResponseWriter, r *http.Request) {
 	err := wire.ReadJSON(w, r, wire.MaxChat, &q)
 	var o clip.Order
 	if err == nil {
-		o, err = h.order(q)
+		o, err = h.order(q, r.Header.Get("Idempotency-Key"))
 	}
 	if err == nil {
 		err = h.Clips.Call(r.Context(), &o, q.Callback)

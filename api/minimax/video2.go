@@ -36,8 +36,8 @@ type videoRequest2 struct {
 	Watermark  bool        `json:"aigc_watermark"`
 }
 
-func (h *handler) order2(q videoRequest2) (clip.Order, error) {
-	o := clip.Order{Request: video.Request{Seed: clip.RandomSeed()}}
+func (h *handler) order2(q videoRequest2, key string) (clip.Order, error) {
+	o := clip.Order{Request: video.Request{Seed: clip.RandomSeed(key)}}
 	if !isVideoModel(q.Model) {
 		return o, fault.Param("model", "model is %.40q, clips are made by %s", q.Model, clip.Model)
 	}
@@ -73,7 +73,7 @@ func (h *handler) createVideo2(w http.ResponseWriter, r *http.Request) {
 	err := wire.ReadJSON(w, r, wire.MaxChat, &q)
 	var o clip.Order
 	if err == nil {
-		o, err = h.order2(q)
+		o, err = h.order2(q, r.Header.Get("Idempotency-Key"))
 	}
 	if err == nil {
 		err = h.Clips.Call(r.Context(), &o, q.Callback)

@@ -34,7 +34,7 @@ type imageRequest struct {
 }
 
 func (q *imageRequest) order() (o clip.Order, n, side int, err error) {
-	o = clip.Order{Request: video.Request{Prompt: q.Prompt, Seed: clip.RandomSeed()}}
+	o = clip.Order{Request: video.Request{Prompt: q.Prompt, Seed: clip.RandomSeed("")}}
 	if n, err = q.N.Int("n", 1); err == nil && (n < 1 || n > maxPictures) {
 		err = fault.Param("n", "n is %d, want 1 to %d", n, maxPictures)
 	}

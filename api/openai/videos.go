@@ -117,8 +117,8 @@ func decodeVideo(w http.ResponseWriter, r *http.Request) (videoRequest, error) {
 
 // order reads what is wanted. OpenAI's names of video models stand for ours,
 // since its clients have no others.
-func (h *handler) order(in videoRequest) (clip.Order, error) {
-	o := clip.Order{Request: video.Request{Prompt: in.Prompt, Seed: clip.RandomSeed()}}
+func (h *handler) order(in videoRequest, key string) (clip.Order, error) {
+	o := clip.Order{Request: video.Request{Prompt: in.Prompt, Seed: clip.RandomSeed(key)}}
 	if in.Model != "" && in.Model != clip.Model && !strings.HasPrefix(in.Model, "sora-") {
 		return o, fault.Param("model", "model is %.40q, clips are made by %s", in.Model, clip.Model)
 	}
@@ -157,7 +157,7 @@ func (h *handler) createVideo(w http.ResponseWriter, r *http.Request) {
 		Failed(w, r, err)
 		return
 	}
-	o, err := h.order(in)
+	o, err := h.order(in, r.Header.Get("Idempotency-Key"))
 	if err != nil {
 		Failed(w, r, err)
 		return

@@ -39,7 +39,7 @@ func TestPull(t *testing.T) {
 	kuai := func(want int, args ...string) (out, msg string) {
 		t.Helper()
 		var stdout, stderr bytes.Buffer
-		code := run(t.Context(), append(args, "--data", dir), streams{strings.NewReader(""), &stdout, &stderr})
+		code := run(t.Context(), append(args, "--data", dir), streams{In: strings.NewReader(""), Out: &stdout, Err: &stderr})
 		if code != want {
 			t.Fatalf("kuai %v: exit code %d, want %d\n%s", args, code, want, stderr.String())
 		}

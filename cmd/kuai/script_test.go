@@ -16,7 +16,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"kuai": func() {
-			os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+			os.Exit(run(context.Background(), os.Args[1:], streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: jumping(os.Getenv(clockVar))}))
 		},
 	})
 }
@@ -60,7 +60,7 @@ func TestExitCodes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var out, errs bytes.Buffer
-			if got := run(tt.ctx, tt.args, streams{strings.NewReader(""), &out, &errs}); got != tt.want {
+			if got := run(tt.ctx, tt.args, streams{In: strings.NewReader(""), Out: &out, Err: &errs}); got != tt.want {
 				t.Errorf("got exit code %d, want %d; %s", got, tt.want, &errs)
 			}
 		})

@@ -160,7 +160,7 @@ func (a *app) listen(ctx context.Context, o serveOptions, rooms api.Rooms) error
 		return errors.Join(usage(err), l.Close())
 	}
 	a.note("Kuai is at http://%s and https://%s (Ctrl-C ends it)\n", l.Addr(), l.Addr())
-	home := &admit.Gate{Rooms: town, Proxies: logins.Proxies, Used: rooms.Meter.Used}
+	home := &admit.Gate{Rooms: town, Proxies: logins.Proxies, Used: rooms.Meter.Used, Now: a.Now}
 	rooms.Meter.Database, rooms.Meter.May = town.DB, home.Operator
 	if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() && !o.needKey {
 		home.Keyless = &town.Home
@@ -179,7 +179,7 @@ func (a *app) jobsDir() string { return filepath.Join(a.data, "jobs") }
 
 // openPlatform opens accounts, limits and money, and shows the first key once.
 func (a *app) openPlatform(ctx context.Context, database string) (*platform.Platform, error) {
-	p, err := platform.Open(ctx, platform.Options{Database: a.databaseURL(database)})
+	p, err := platform.Open(ctx, platform.Options{Database: a.databaseURL(database), Now: a.Now})
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"log/slog"
 	"net/netip"
 	"strings"
 	"time"
@@ -98,12 +97,6 @@ func clientError(err error) error {
 	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return notFound()
-	}
-	if db.Unavailable(err) {
-		slog.Error("the database is unavailable", "error", err)
-		e := fault.Wrap(err, fault.Overloaded, "the database is busy or away; try again")
-		e.RetryAfter = retryAfter
-		return e
 	}
 	return fault.From(err)
 }

@@ -5,14 +5,17 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-	_ "modernc.org/sqlite"             // the driver "sqlite"
+	"github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 const (
@@ -22,6 +25,9 @@ const (
 	busyMillis = 5000
 	// maxReaders of SQLite: reading from memory mapped pages is bound by cores.
 	maxReaders = 8
+	// silence is how long PostgreSQL may say nothing to who asked it: long beside
+	// any wait for a lock, short beside a client's patience.
+	silence = 10 * time.Second
 	// maxConnections to PostgreSQL: more than that wait for locks, not for it.
 	maxConnections = 16
 )
@@ -107,14 +113,63 @@ func openSQLite(ctx context.Context, path string, connections int, pragmas ...st
 }
 
 func connectPostgres(ctx context.Context, dsn string) (*DB, error) {
-	pool, err := sql.Open("pgx", dsn)
+	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = silence
+	}
+	dial := config.DialFunc
+	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &patient{Conn: c}, nil
+	}
+	pool := stdlib.OpenDB(*config)
 	pool.SetMaxOpenConns(maxConnections)
 	pool.SetMaxIdleConns(maxConnections)
 	if err := pool.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("postgres: %w", err), pool.Close()) // pgx leaves passwords out
 	}
 	return &DB{write: pool, read: pool, dialect: Postgres}, nil
+}
+
+// patient is a connection whose server may not be silent for ever: a database
+// that hangs, or a network that swallows packets, is told from a slow answer,
+// which comes in pieces.
+type patient struct {
+	net.Conn
+	mu    sync.Mutex
+	until time.Time // a deadline that the driver has set
+}
+
+// Read waits for a while.
+func (c *patient) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	end := time.Now().Add(silence)
+	if !c.until.IsZero() && c.until.Before(end) {
+		end = c.until
+	}
+	err := c.Conn.SetReadDeadline(end)
+	c.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(p)
+}
+
+// SetReadDeadline ends a Read that waits, too.
+func (c *patient) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.until = t
+	return c.Conn.SetReadDeadline(t)
+}
+
+// SetDeadline is SetReadDeadline and SetWriteDeadline.
+func (c *patient) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }

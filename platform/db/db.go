@@ -109,13 +109,23 @@ const (
 	maxPause    = 100 * time.Millisecond
 )
 
+// A connection that broke, such as by a restart of the database, is replaced at
+// once a few times; a database that stays away is told of.
+const maxBroken = 3
+
 // attempt runs one transaction until nobody is in its way.
 func (d *DB) attempt(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(*Tx) error) error {
 	pause := time.Millisecond
+	broken := 0
 	for range maxAttempts {
 		err := d.once(ctx, pool, opts, f)
-		if err == nil || !busy(err) {
+		if err == nil || ctx.Err() != nil {
 			return err
+		}
+		if again(err) && broken < maxBroken {
+			broken++
+		} else if !busy(err) {
+			return told(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -124,14 +134,40 @@ func (d *DB) attempt(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f f
 		}
 		pause = min(2*pause, maxPause)
 	}
-	return fmt.Errorf("db: %d attempts: %w", maxAttempts, ErrBusy)
+	return told(fmt.Errorf("db: %d attempts: %w", maxAttempts, ErrBusy))
+}
+
+// begin begins a transaction; end gives its connection back. A transaction
+// waits for a connection to PostgreSQL no longer than for its answers: when it
+// hangs, so do all.
+func (d *DB) begin(ctx context.Context, pool *sql.DB, opts *sql.TxOptions) (tx *sql.Tx, end func(), err error) {
+	if d.dialect == SQLite {
+		tx, err = pool.BeginTx(ctx, opts)
+		return tx, func() {}, err
+	}
+	short, cancel := context.WithTimeoutCause(ctx, silence, errSilent)
+	conn, err := pool.Conn(short)
+	if err != nil && ctx.Err() == nil && short.Err() != nil {
+		err = errSilent
+	}
+	cancel()
+	if err != nil {
+		return nil, nil, err
+	}
+	end = func() { _ = conn.Close() } // into the pool
+	if tx, err = conn.BeginTx(ctx, opts); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return tx, end, nil
 }
 
 func (d *DB) once(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(*Tx) error) error {
-	inner, err := pool.BeginTx(ctx, opts)
+	inner, end, err := d.begin(ctx, pool, opts)
 	if err != nil {
-		return fmt.Errorf("db: begin: %w", err)
+		return &brokenError{fmt.Errorf("db: begin: %w", err)}
 	}
+	defer end()
 	tx := &Tx{tx: inner, dialect: d.dialect}
 	if pool == d.write {
 		tx.prepared = d.prepared
@@ -143,6 +179,9 @@ func (d *DB) once(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func
 		}
 	}()
 	if err := f(tx); err != nil {
+		if lost(err) {
+			err = &brokenError{err}
+		}
 		return err
 	}
 	done = true

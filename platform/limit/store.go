@@ -64,11 +64,6 @@ func wrap(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return fault.New(fault.NotFound, "there is nothing with this id that you may see")
 	}
-	if db.Unavailable(err) {
-		e := fault.Wrap(err, fault.Overloaded, "the database is busy or away; try again")
-		e.RetryAfter = 2 * time.Second
-		return e
-	}
 	return fault.From(err)
 }
 

@@ -86,25 +86,32 @@ func start() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp("", "kuai-pg-") // short: the path of a socket has 107 bytes
-	if err != nil {
-		return "", err
-	}
-	who, err := owner(dir)
-	if err != nil {
-		return "", err
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout) //nolint:forbidigo // the server outlives the test that starts it
 	defer cancel()
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"), "-U", "kuai", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
-	initdb.SysProcAttr, initdb.Dir = who, dir
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("initdb: %w: %s", err, out)
+	dir, who, err := initialise(ctx, bin)
+	if err != nil {
+		return "", err
 	}
 	if err := hold(bin, dir, who); err != nil {
 		return "", err
 	}
 	return dir, ready(ctx, dir)
+}
+
+// initialise makes an empty cluster in a directory of its own.
+func initialise(ctx context.Context, bin string) (dir string, who *syscall.SysProcAttr, err error) {
+	if dir, err = os.MkdirTemp("", "kuai-pg-"); err != nil { // short: the path of a socket has 107 bytes
+		return "", nil, err
+	}
+	if who, err = owner(dir); err != nil {
+		return "", nil, err
+	}
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"), "-U", "kuai", "-A", "trust", "-N", "-E", "UTF8", "--locale=C")
+	initdb.SysProcAttr, initdb.Dir = who, dir
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return "", nil, fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	return dir, who, nil
 }
 
 // owner gives the directory to a user that PostgreSQL runs as: it refuses to
