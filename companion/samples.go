@@ -171,8 +171,13 @@ func (w *writer) turnAndLines(when time.Time) (text, lines string) {
 			who = &someone{role: who.role, name: w.value("name")}
 			f.who = who
 		}
-		all = append(all, w.tell(f, form))
 		out = append(out, f.line(w.lang))
+		if w.split == Train && who == before && !who.self() && w.chance(againShare) {
+			second := *who
+			second.again = w.pronounOf(who)
+			f.who = &second
+		}
+		all = append(all, w.tell(f, form))
 		before = who
 	}
 	for i := range len(all) - 1 { // the stop that is left out at an end is needed here

@@ -42,10 +42,17 @@ func DrawUtterance(r *rand.Rand, split Split, chinese float64) Utterance {
 		t.Text = w.quiet()
 		return t
 	}
+	if w.split == Train && w.chance(earlierShare+unsaidShare) {
+		w.referring(&t, w.chance(earlierShare/(earlierShare+unsaidShare)))
+		return t
+	}
 	var lines string
 	t.Text, lines = w.turnAndLines(t.When)
 	t.Facts, t.Asked = fact.ParseLines(lines), fact.ParseQueries(lines)
 	if split == Train {
+		if w.chance(namedShare) {
+			w.named(&t)
+		}
 		t.Text = w.around(t.Text)
 	}
 	return t

@@ -150,6 +150,8 @@ type someone struct {
 	pet  bool
 	of   *someone // whose it is, nil for the user's
 	name value    // set where the sentence calls them by it
+	// again is set where the sentence calls them by a pronoun.
+	again *pronoun
 }
 
 func (s *someone) self() bool { return s.role == value{} }
@@ -187,6 +189,9 @@ var (
 
 // words returns subject, possessive, object and reflexive.
 func (s *someone) words(l fact.Language, v voice) [4]string {
+	if s.again != nil {
+		return s.again.words
+	}
 	if l == fact.Chinese {
 		who := selfZH[v]
 		switch {
@@ -216,7 +221,7 @@ func (s *someone) words(l fact.Language, v voice) [4]string {
 
 // theirs is the possessive of a subject that the sentence has already named.
 func (s *someone) theirs(l fact.Language, v voice) string {
-	if own := s.words(l, v)[1]; l == fact.Chinese || s.form(v) < 2 {
+	if own := s.words(l, v)[1]; l == fact.Chinese || s.form(v) < 2 || s.again != nil {
 		return own
 	}
 	if s.pet {
@@ -227,6 +232,9 @@ func (s *someone) theirs(l fact.Language, v voice) string {
 
 // form is which of [am|are|is] a subject takes.
 func (s *someone) form(v voice) int {
+	if s.again != nil && s.again.plural {
+		return int(byFriend) // they are, as you are
+	}
 	if !s.self() || s.name != (value{}) {
 		return 2
 	}

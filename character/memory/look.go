@@ -42,7 +42,11 @@ func (t *Thread) look(query string, now time.Time) (found []Found) {
 		}
 	}
 	for _, q := range queries[:min(len(queries), lookQueries)] {
-		q.Subject = t.meant(q.Subject, query)
+		who, ok := t.refer(q.Subject, Turn{Parent: t.path.Head(), Text: query}, nil)
+		if !ok {
+			continue
+		}
+		q.Subject = t.meant(who, query)
 		f := t.lookUp(q)
 		for _, other := range q.Or {
 			if len(f.Facts) > 0 || !q.On.IsZero() {
@@ -111,14 +115,21 @@ func (t *Thread) readTurns(turns []Turn) [][]fact.Fact {
 	if len(turns) == 0 {
 		return out
 	}
+	told := map[uint64][]fact.Fact{}
 	for i, r := range t.opt.Reader.Read(turns...) {
 		for _, f := range r.Facts {
+			who, ok := t.refer(f.Subject, turns[i], told)
+			if !ok {
+				continue
+			}
+			f.Subject = who
 			f.Turn, f.Learned = turns[i].ID, turns[i].Time
 			if row, _ := fact.Find(f.Predicate); f.From.IsZero() || row.Kind == fact.Event {
 				f.From = dayOf(turns[i].Text, turns[i].Time)
 			}
 			out[i] = append(out[i], f)
 		}
+		told[turns[i].ID] = out[i]
 	}
 	return out
 }
