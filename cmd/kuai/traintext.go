@@ -79,26 +79,10 @@ What is finished is exported as a directory that kuai chat and transformers' use
 }
 
 func (a *app) trainText(ctx context.Context, o talk.Options, texts []string, to string) error {
-	sources := []talk.Source{{Name: "companion", Share: companionShare, Draw: func(r *rand.Rand) companion.Sample {
-		return companion.Draw(r, companion.Train, companion.Mix{})
-	}}, {Name: talk.Copying, Draw: func(r *rand.Rand) companion.Sample { return companion.DrawCopying(r, companion.Train) }}, {
-		Name: talk.Recall,
-		Draw: func(r *rand.Rand) companion.Sample { return companion.DrawRecall(r, companion.Train, recallBytes) },
-		Fit: func(r *rand.Rand, bytes int) companion.Sample {
-			return companion.DrawRecall(r, companion.Train, bytes)
-		},
-	}}
-	for _, path := range texts {
-		c, err := talk.OpenCorpus(path)
-		if err != nil {
-			if errors.Is(err, os.ErrNotExist) {
-				return usage(err)
-			}
-			return err
-		}
-		sources = append(sources, talk.Source{Name: c.Name, Share: (1 - companionShare) / float64(len(texts)), Draw: c.Document})
+	var err error
+	if o.Sources, _, err = textSources(texts, companionShare); err != nil {
+		return err
 	}
-	o.Sources = sources
 	res, err := talk.Train(ctx, o)
 	if err != nil {
 		return err
@@ -111,4 +95,31 @@ func (a *app) trainText(ctx context.Context, o talk.Options, texts []string, to 
 	}
 	_, err = fmt.Fprintf(a.Err, "exported to %s\n", to)
 	return err
+}
+
+// textSources are what a language model learns from: made conversations, which
+// are a share of the text, pairs, and texts.
+func textSources(texts []string, share float64) ([]talk.Source, []*talk.Corpus, error) {
+	sources := []talk.Source{{Name: "companion", Share: share, Draw: func(r *rand.Rand) companion.Sample {
+		return companion.Draw(r, companion.Train, companion.Mix{})
+	}}, {Name: talk.Copying, Draw: func(r *rand.Rand) companion.Sample { return companion.DrawCopying(r, companion.Train) }}, {
+		Name: talk.Recall,
+		Draw: func(r *rand.Rand) companion.Sample { return companion.DrawRecall(r, companion.Train, recallBytes) },
+		Fit: func(r *rand.Rand, bytes int) companion.Sample {
+			return companion.DrawRecall(r, companion.Train, bytes)
+		},
+	}}
+	var corpora []*talk.Corpus
+	for _, path := range texts {
+		c, err := talk.OpenCorpus(path)
+		if err != nil {
+			if errors.Is(err, os.ErrNotExist) {
+				return nil, nil, usage(err)
+			}
+			return nil, nil, err
+		}
+		corpora = append(corpora, c)
+		sources = append(sources, talk.Source{Name: c.Name, Share: (1 - share) / float64(len(texts)), Draw: c.Document})
+	}
+	return sources, corpora, nil
 }

@@ -59,6 +59,7 @@ type hfConfig struct {
 	ExpertWidth int     `json:"moe_intermediate_size"`
 	SoftCap     float64 `json:"final_logit_softcapping"`
 	ValueLayers []int   `json:"value_embedding_layers"`
+	Ablation    string  `json:"ablation"`
 
 	LayerTypes []string `json:"layer_types"`
 	AttnTypes  []int    `json:"attn_type_list"` // the original's: 0 lightning, 1 softmax

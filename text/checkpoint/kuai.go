@@ -27,6 +27,9 @@ var kuai = architecture{
 	name:       "kuai",
 	modelTypes: []string{"kuai"},
 	hf: func(h *hfConfig, c *Config) error {
+		if h.Ablation != "" {
+			return fmt.Errorf("a model of an ablation (%s) is measured by its training alone", h.Ablation)
+		}
 		k := Companion{
 			LogLength: h.LogLength, Conv: h.Conv, Bigrams: h.Bigrams, Dense: h.Dense, DenseWidth: h.FeedForward,
 			Experts: h.ExpertWidth, Shared: h.Shared, Values: h.ValueLayers, SoftCap: float32(h.SoftCap),

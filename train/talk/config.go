@@ -47,10 +47,18 @@ type Config struct {
 	EndToken       int      `json:"eos_token_id"`
 	TorchDType     string   `json:"torch_dtype"`
 	ValueEmbedding []int    `json:"value_embedding_layers"` // layers whose values get a table of their own
+	// Ablation leaves out something of the full layer; no engine reads such a model.
+	Ablation string `json:"ablation,omitempty"`
 }
 
+// What a full layer is without in an ablation.
+const (
+	rotaryFull = "rotary" // has rotary positions, and no log n
+	noLog      = "no log" // scores are not multiplied by log n
+)
+
 // Sizes are the shapes that have a name.
-func Sizes() []string { return []string{"nano", "s5"} }
+func Sizes() []string { return []string{"pico", "nano", "s5"} }
 
 // Size returns the shape of a name of Sizes for a vocabulary.
 func Size(name string, vocabulary int) (Config, error) {
@@ -61,6 +69,11 @@ func Size(name string, vocabulary int) (Config, error) {
 		Context: 1 << 22, TieEmbeddings: true, TorchDType: "float32",
 	}
 	switch name {
+	case "pico": // for ablations: learns to copy within minutes
+		c.HiddenSize, c.Heads, c.ExpertWidth, c.FeedForward = 128, 2, 128, 384
+		c.LayerTypes = []string{Linear, Sliding, Linear, Full}
+		c.SlidingWindow, c.LogLength = 128, 512
+		c.BigramRows = 2 * vocabulary
 	case "nano":
 		c.HiddenSize, c.Heads, c.ExpertWidth, c.FeedForward = 192, 3, 192, 512
 		c.LayerTypes = []string{Linear, Linear, Sliding, Linear, Linear, Full}

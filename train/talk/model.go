@@ -43,6 +43,7 @@ type Mixer struct {
 	Out    *nn.Linear    `name:"o_proj"`
 
 	kind              string
+	ablation          string
 	heads, kvHeads, d int
 	window            int
 	decay             []float32
@@ -78,7 +79,7 @@ func New(c Config, seed uint64) (*Model, error) {
 
 func (c *Config) layer(r *rand.Rand, i int) *Layer {
 	d, kind := c.HiddenSize, c.LayerTypes[i]
-	x := &Mixer{kind: kind, heads: c.Heads, kvHeads: c.KeyValueHeads, d: c.HeadDim}
+	x := &Mixer{kind: kind, ablation: c.Ablation, heads: c.Heads, kvHeads: c.KeyValueHeads, d: c.HeadDim}
 	switch kind {
 	case Linear:
 		x.kvHeads, x.decay = c.Heads, c.Decays(i)
@@ -194,7 +195,13 @@ func (x *Mixer) softmax(t *grad.Tape, q, k, v *grad.Var, tab *tables) *grad.Var 
 		q, k = tab.rope.Apply(t, q), tab.rope.Apply(t, k)
 		return nn.WindowAttention(t, q, nn.RepeatHeads(t, k, group), nn.RepeatHeads(t, v, group), x.window)
 	}
-	q = nn.ScalePositions(t, q, tab.logs)
+	switch x.ablation {
+	case rotaryFull:
+		q, k = tab.rope.Apply(t, q), tab.rope.Apply(t, k)
+	case noLog:
+	default:
+		q = nn.ScalePositions(t, q, tab.logs)
+	}
 	return nn.CausalAttention(t, q, nn.RepeatHeads(t, k, group), nn.RepeatHeads(t, v, group))
 }
 

@@ -39,8 +39,10 @@ type Options struct {
 	Only       string  // the one source to learn from, "" for all by their shares
 	Recall     float64 // share of the longer rows that are texts to recall from, see Recall
 	Int8       bool    // the export's matrices, a scale for each 32 values
-	// Change, unless nil, changes the shape: for ablations.
-	Change func(c *Config)
+
+	// Of ablations: a change of the shape, and the stages.
+	change func(c *Config)
+	rows   []Stage
 }
 
 // Files of a training's directory, beside the checkpoints.
@@ -150,8 +152,8 @@ func (o Options) config(t *token.Tokenizer) (Config, error) {
 	begin, _ := t.ID(BeginToken)
 	end, _ := t.ID(EndToken)
 	c.BeginToken, c.EndToken = int(begin), int(end)
-	if o.Change != nil {
-		o.Change(&c)
+	if o.change != nil {
+		o.change(&c)
 	}
 	if data, err = json.MarshalIndent(c, "", "  "); err != nil {
 		return Config{}, err
@@ -175,6 +177,8 @@ const Recall = "recall"
 // lengths, so that the scores' log n is learned and not one n.
 func (o *Options) stages() []Stage {
 	switch {
+	case len(o.rows) > 0:
+		return o.rows
 	case o.Only != "":
 		return []Stage{{1, 1024, o.Only, 0}}
 	case o.Recall > 0 && o.Init != "":
@@ -191,27 +195,37 @@ func Train(ctx context.Context, o Options) (train.Result, error) {
 	if o.Only != "" && !slices.ContainsFunc(o.Sources, func(s Source) bool { return s.Name == o.Only }) {
 		return train.Result{}, fmt.Errorf("talk: no source %q", o.Only)
 	}
-	t, err := o.Tokenizer(ctx)
-	if err != nil {
-		return train.Result{}, err
-	}
-	c, err := o.config(t)
-	if err != nil {
-		return train.Result{}, err
-	}
-	m, err := New(c, o.Seed)
-	if err != nil {
-		return train.Result{}, err
-	}
-	task, err := NewTask(m, t, o.Sources, o.Tokens, o.Steps, o.stages(), o.Seed)
+	task, err := o.task(ctx)
 	if err != nil {
 		return train.Result{}, err
 	}
 	if o.View != nil {
-		_, _ = fmt.Fprintf(o.View, "%s: %v\n", o.Size, m)
+		_, _ = fmt.Fprintf(o.View, "%s: %v\n", o.Size, task.Model)
 	}
+	return o.run(ctx, task)
+}
+
+// task makes what is trained.
+func (o Options) task(ctx context.Context) (*Task, error) {
+	t, err := o.Tokenizer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c, err := o.config(t)
+	if err != nil {
+		return nil, err
+	}
+	m, err := New(c, o.Seed)
+	if err != nil {
+		return nil, err
+	}
+	return NewTask(m, t, o.Sources, o.Tokens, o.Steps, o.stages(), o.Seed)
+}
+
+func (o Options) run(ctx context.Context, task *Task) (train.Result, error) {
 	from := ""
 	if o.Init != "" {
+		var err error
 		if from, err = o.initial(); err != nil {
 			return train.Result{}, err
 		}
