@@ -20,7 +20,7 @@ var phrasesText string
 
 // The files called more add to those beside them.
 //
-//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt mentions.txt quiet.txt wider_en.txt wider_zh.txt
+//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt mentions.txt quiet.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt
 var more embed.FS
 
 func moreText(name string) string {
@@ -49,6 +49,8 @@ type predicate struct {
 	// wider are more of them for the Train split alone. They were written
 	// without a look at those held out.
 	wider [2]map[string][]string
+	// tune are those of them that are for tuning alone.
+	tune [2]map[string][]string
 }
 
 type who uint8
@@ -79,7 +81,8 @@ type data struct {
 var files = sync.OnceValue(func() *data {
 	d := &data{lexicon: parseLexicon(lexiconText, moreText("more_lexicon")), say: sections(sayText, moreText("more_say"))}
 	d.parsePhrases(phrasesText + moreText("more_en") + moreText("more_zh"))
-	d.parseWider(moreText("wider_en") + "\n" + moreText("wider_zh"))
+	d.parseWider(moreText("wider_en")+"\n"+moreText("wider_zh"), 0)
+	d.parseWider(moreText("wider_en_2")+"\n"+moreText("wider_zh_2"), tuneShare)
 	d.chatter, d.mentions, d.quiet = sections(moreText("chatter")), sections(moreText("mentions")), sections(moreText("quiet"))
 	for name, all := range d.chatter {
 		d.chatter[name] = slices.DeleteFunc(all, func(s string) bool { return s == "" })
@@ -139,15 +142,22 @@ func (d *data) parsePhrases(text string) {
 	})
 }
 
-// parseWider reads phrases for training alone. What happens to be said in the
-// words of a phrase held out is left out.
-func (d *data) parseWider(text string) {
+// tuneShare is which part of the newer phrases is for tuning: one in so many.
+const tuneShare = 12
+
+// parseWider reads phrases for training alone, and one in so many (0: none) for
+// tuning. What happens to be said in the words of a phrase held out is left out.
+func (d *data) parseWider(text string, tune uint32) {
 	d.eachForm(text, func(p *predicate, l fact.Language, form string, phrases []string) {
 		if p.wider[l] == nil {
-			p.wider[l] = map[string][]string{}
+			p.wider[l], p.tune[l] = map[string][]string{}, map[string][]string{}
 		}
 		for _, s := range phrases {
-			if !slices.ContainsFunc(p.forms[l][form], func(o string) bool { return plainly(o) == plainly(s) }) {
+			switch {
+			case slices.ContainsFunc(p.forms[l][form], func(o string) bool { return plainly(o) == plainly(s) }):
+			case tune > 0 && held("tune"+s, tune):
+				p.tune[l][form] = append(p.tune[l][form], s)
+			default:
 				p.wider[l][form] = append(p.wider[l][form], s)
 			}
 		}

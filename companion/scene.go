@@ -26,6 +26,9 @@ func (f *told) slots(l fact.Language) map[string]string {
 // phrase draws one of a predicate's alternatives; "" if it has none.
 func (w *writer) phrase(p *predicate, form string) string {
 	all := p.forms[w.lang][form]
+	if tune := p.tune[w.lang][form]; w.tune && len(tune) > 0 {
+		return tune[w.r.IntN(len(tune))]
+	}
 	if wide := p.wider[w.lang][form]; w.split == Train && len(wide) > 0 && w.r.IntN(len(wide)+len(all)) < len(wide) {
 		return wide[w.r.IntN(len(wide))]
 	}

@@ -31,6 +31,9 @@ const (
 // DrawUtterance draws one, a share of them Chinese.
 func DrawUtterance(r *rand.Rand, split Split, chinese float64) Utterance {
 	w := &writer{r: r, split: split}
+	if split == Tune {
+		w.split, w.tune = Train, true
+	}
 	if split == Train {
 		w.wild = wild
 	}
@@ -42,7 +45,7 @@ func DrawUtterance(r *rand.Rand, split Split, chinese float64) Utterance {
 		t.Text = w.quiet()
 		return t
 	}
-	if w.split == Train && w.chance(earlierShare+unsaidShare) {
+	if split == Train && w.chance(earlierShare+unsaidShare) {
 		w.referring(&t, w.chance(earlierShare/(earlierShare+unsaidShare)))
 		return t
 	}

@@ -13,7 +13,7 @@ import (
 // out in its words.
 func TestUtterances(t *testing.T) {
 	t.Parallel()
-	for _, split := range []Split{Train, Test} {
+	for _, split := range []Split{Train, Test, Tune} {
 		r := rand.New(rand.NewPCG(3, uint64(split)))
 		quiet, asked, told := 0, 0, 0
 		for range 4000 {
@@ -61,7 +61,7 @@ func TestWider(t *testing.T) {
 			}
 		}
 	}
-	if n < 11_000 {
+	if n < 18_000 {
 		t.Errorf("%d phrases", n)
 	}
 }

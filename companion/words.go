@@ -30,6 +30,7 @@ var (
 type writer struct {
 	r     *rand.Rand
 	split Split
+	tune  bool // phrases that training does not show, where there are some
 	lang  fact.Language
 	// anySmallTalk lets grammar's small talk be of both splits, for lives: what
 	// is asked and told there is held out, the chatter between need not be.

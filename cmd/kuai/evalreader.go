@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -17,7 +18,7 @@ import (
 func (a *app) evalReaderCommand() *cobra.Command {
 	c := talkeval.ReadConfig{Turns: 1000, Split: companion.Test, Seed: 6}
 	var model string
-	trained := false
+	trained, tuning := false, false
 	cmd := &cobra.Command{
 		Use:   "reader",
 		Short: "Measure what a reader finds in turns: facts, questions, and about whom",
@@ -27,8 +28,13 @@ right.`,
 		Example: "  kuai eval reader --json",
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if trained {
+			switch {
+			case trained && tuning:
+				return usage(errors.New("--trained and --tuning are two things"))
+			case trained:
 				c.Split = companion.Train
+			case tuning:
+				c.Split = companion.Tune
 			}
 			return a.evalReader(cmd.Context(), model, c)
 		},
@@ -38,6 +44,7 @@ right.`,
 	f.IntVar(&c.Turns, "turns", c.Turns, "turns of each language")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "which turns")
 	f.BoolVar(&trained, "trained", false, "turns as training shows them: what is missing beside the others did not generalise")
+	f.BoolVar(&tuning, "tuning", false, "turns in wordings that neither training nor the evaluation shows: what to choose by")
 	return cmd
 }
 
