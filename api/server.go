@@ -33,6 +33,7 @@ import (
 	"kuai/platform"
 	"kuai/platform/account"
 	"kuai/platform/webhook"
+	"kuai/serve/fleet"
 	"kuai/studio"
 )
 
@@ -57,6 +58,8 @@ type Rooms struct {
 	Jobs     *platform.Jobs     // nil: no durable jobs
 	Login    accounts.Rooms     // how people log in; the rest of it comes from the fields here
 	Keyless  *account.Principal // who manages accounts without a key, on loopback; nil: nobody
+
+	Fleet *fleet.Fleet // nil: its models stay as they are
 
 	Health *health.Board // nil: always ready
 	Meter  *metric.Meter // nil: nothing is counted
@@ -92,6 +95,7 @@ func Handler(rooms Rooms) http.Handler {
 		login.Accounts, login.Limits, login.DB, login.Keyless = p.Accounts, p.Limits, p.DB, rooms.Keyless
 		accounts.Register(m.With(metric.Dialect("kuai")), login)
 		kuai.RegisterMoney(m.With(metric.Dialect("kuai")), p.Ledger, rooms.Gate)
+		operators(m.With(metric.Dialect("kuai")), rooms)
 	}
 	m.Get("/v1/openapi.yaml", openapi.Handler)
 	if j := rooms.Jobs; j != nil {
@@ -107,6 +111,17 @@ func Handler(rooms Rooms) http.Handler {
 	m.MethodNotAllowed(openai.Unknown)
 	m.Handle("/*", studio.Handler())
 	return recovered(wire.WithID(gate.WithKey(http.NewCrossOriginProtection().Handler(m))))
+}
+
+// operators adds what those who run the installation see and change.
+func operators(m chi.Router, rooms Rooms) {
+	o := kuai.Operators{DB: rooms.Platform.DB, Gate: rooms.Gate}
+	if rooms.Fleet != nil {
+		kuai.RegisterModels(m, rooms.Fleet, o)
+	}
+	if rooms.Jobs != nil {
+		kuai.RegisterWorkers(m, rooms.Jobs.Queue, o)
+	}
 }
 
 // download fetches what a signed address leads to.

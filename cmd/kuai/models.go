@@ -154,8 +154,13 @@ func (a *app) bytesBar() func(name string, done, total int64) {
 	}
 }
 
+// hubOf is where models come from, as the environment says.
+func hubOf() registry.Hub {
+	return registry.Hub{URL: firstOf(os.Getenv("KUAI_HUB"), os.Getenv("HF_ENDPOINT")), Token: os.Getenv("HF_TOKEN")}
+}
+
 func (a *app) pullCommand() *cobra.Command {
-	hub := registry.Hub{URL: firstOf(os.Getenv("KUAI_HUB"), os.Getenv("HF_ENDPOINT")), Token: os.Getenv("HF_TOKEN")}
+	hub := hubOf()
 	cmd := &cobra.Command{
 		Use:   "pull ORGANISATION/REPOSITORY[:FILE][@REVISION]",
 		Short: "Fetch a language model from a hub",

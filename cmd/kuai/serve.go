@@ -23,6 +23,7 @@ import (
 	"kuai/platform"
 	"kuai/platform/config"
 	"kuai/serve/chat"
+	"kuai/serve/fleet"
 	"kuai/text"
 	"kuai/video"
 )
@@ -115,6 +116,15 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	defer func() { _ = group.Close() }()
+	own, err := a.entries([]string{builtinText})
+	if err != nil {
+		return err
+	}
+	models := fleet.New(ctx, fleet.Options{
+		Group: group, Registry: a.registry(), Hub: hubOf(), Own: own,
+		Open: func(ctx context.Context, path string) (*chat.Loaded, error) { return o.text.open(ctx, path) },
+	})
+	defer models.Close()
 	house, done, err := a.openHouse(ctx, o.talkers, o.text)
 	if err != nil {
 		return err
@@ -138,7 +148,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	defer clips.Close()
-	rooms := api.Rooms{Meter: meter, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town, Jobs: made}
+	rooms := api.Rooms{Meter: meter, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town, Jobs: made, Fleet: models}
 	return a.listen(ctx, o, rooms)
 }
 
@@ -222,6 +232,11 @@ func (a *app) openHouse(ctx context.Context, model string, o textOptions) (*conv
 	}, nil
 }
 
+// open loads a model for many to ask.
+func (o textOptions) open(ctx context.Context, path string) (*chat.Loaded, error) {
+	return chat.Open(ctx, path, text.Options{Pool: par.New(o.threads), Weights: o.weights, KV: o.kv, Context: o.context, Cache: o.cache}, chat.Options{})
+}
+
 // openGroup loads language models under the names of their files.
 func (a *app) openGroup(ctx context.Context, names []string, o textOptions) (*chat.Group, error) {
 	g := &chat.Group{}
@@ -230,7 +245,7 @@ func (a *app) openGroup(ctx context.Context, names []string, o textOptions) (*ch
 		if err != nil {
 			return nil, errors.Join(err, g.Close())
 		}
-		l, err := chat.Open(ctx, path, text.Options{Pool: par.New(o.threads), Weights: o.weights, KV: o.kv, Context: o.context, Cache: o.cache}, chat.Options{})
+		l, err := o.open(ctx, path)
 		if err != nil {
 			return nil, errors.Join(err, g.Close())
 		}

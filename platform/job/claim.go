@@ -70,7 +70,11 @@ func (q *Queue) Claim(ctx context.Context, w Worker) (j Job, ok bool, err error)
 	where, args := w.waiting(q.now())
 	some := false
 	err = q.db.Read(ctx, func(tx *db.Tx) error { // most polls end here, without a lock
-		some, err = row(ctx, tx, new(int), "SELECT priority FROM jobs WHERE "+where+" LIMIT 1", args...)
+		if some, err = row(ctx, tx, new(int), "SELECT priority FROM jobs WHERE "+where+" LIMIT 1", args...); err != nil || !some {
+			return err
+		}
+		drains, err := row(ctx, tx, new(int), "SELECT slots FROM job_workers WHERE id = ? AND draining = 1", w.ID)
+		some = !drains
 		return err
 	})
 	if err != nil || !some {

@@ -215,4 +215,27 @@ type Stats struct {
 	PromptTokens           int64 // computed
 	ReusedTokens           int64
 	CompletionTokens       int64
+
+	// Of steps that did nothing else, save the first: it fetches the weights.
+	read, written          int64 // tokens
+	readingTime, writeTime time.Duration
+}
+
+// ReadRate is how many tokens of prompts are read a second; 0: none was yet.
+func (s Stats) ReadRate() float64 { return rate(int(s.read), s.readingTime) }
+
+// WriteRate is how many tokens of answers are written a second, all together.
+func (s Stats) WriteRate() float64 { return rate(int(s.written), s.writeTime) }
+
+// saw notes a step.
+func (s *Stats) saw(read, written int, took time.Duration) {
+	s.Steps++
+	s.PromptTokens += int64(read)
+	switch {
+	case s.Steps == 1:
+	case read == 0:
+		s.written, s.writeTime = s.written+int64(written), s.writeTime+took
+	case written == 0:
+		s.read, s.readingTime = s.read+int64(read), s.readingTime+took
+	}
 }

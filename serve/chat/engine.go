@@ -263,12 +263,13 @@ func (e *Engine) step(ctx context.Context) {
 	defer clear(batch) // holds no session longer than needed
 	begin := time.Now()
 	err := e.pass(ctx, batch)
-	e.pace.saw(prompts, writing, time.Since(begin))
+	took := time.Since(begin)
+	e.pace.saw(prompts, writing, took)
 	if err != nil {
 		e.fail(ctx, owners, err)
 		return
 	}
-	e.count(func(t *Stats) { t.Steps++; t.PromptTokens += int64(prompts) })
+	e.count(func(t *Stats) { t.saw(prompts, writing, took) })
 	drawn := make([]drawn, len(owners))
 	e.o.Pool.Do(len(owners), func(i, _ int) {
 		if batch[i].Logits != nil {

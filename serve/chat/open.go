@@ -15,6 +15,7 @@ type Loaded struct {
 	Model  *text.Model
 	Vocab  *token.Tokenizer
 	Talker *Talker
+	Path   string // of its files
 }
 
 // Open loads a model and starts an engine for it. A model without a tokenizer
@@ -24,7 +25,7 @@ func Open(ctx context.Context, path string, mo text.Options, o Options) (*Loaded
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{Model: m, Vocab: m.Tokenizer()}
+	l := &Loaded{Model: m, Vocab: m.Tokenizer(), Path: path}
 	if l.Vocab == nil {
 		return nil, errors.Join(fmt.Errorf("chat: %s: the model has no tokenizer", path), m.Close())
 	}

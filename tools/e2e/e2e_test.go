@@ -36,6 +36,8 @@ func TestStudio(t *testing.T) {
 		{"chat", chat},
 		{"key", key},
 		{"console", console},
+		{"models", models},
+		{"workers", workers},
 		{"door", door},
 		{"screens", screens},
 	} {
@@ -231,6 +233,43 @@ func console(t *testing.T, b *browser) {
 	b.until(t, `document.querySelector(".state.completed")`)
 }
 
+// models loads a second model beside the first, and unloads it.
+func models(t *testing.T, b *browser) {
+	own, err := filepath.Glob(filepath.Join(b.server.data, "builtin", "companion-*"))
+	if err != nil || len(own) == 0 {
+		t.Fatal("no built-in model is unpacked", err)
+	}
+	if err := os.CopyFS(filepath.Join(b.server.data, "models", "friends", "twin"), os.DirFS(own[0])); err != nil {
+		t.Fatal(err)
+	}
+	b.open(t, "#/console/models")
+	row := `[...document.querySelectorAll("tbody tr")].find(r => r.textContent.includes("friends/twin"))`
+	b.until(t, row)
+	b.js(t, row+`.querySelector("button").click()`)
+	b.until(t, row+`.querySelector(".state.done")`)
+	b.until(t, `fetch("/v1/models").then(r => r.json()).then(m => m.data.some(x => x.id === "twin"))`)
+	b.js(t, row+`.querySelector("button").click()`)
+	b.until(t, `!`+row+`.querySelector(".state.done")`)
+	b.fill(t, ".inline input", evil)
+	b.click(t, ".inline .primary")
+	b.until(t, `document.querySelector(".inline .why")?.textContent.includes("organisation/repository")`)
+}
+
+// workers lets this machine drain, and makes a token for another.
+func workers(t *testing.T, b *browser) {
+	b.open(t, "#/console/workers")
+	b.until(t, `document.querySelector("tbody .state.done")`)
+	b.js(t, `document.querySelector("tbody button").click()`)
+	b.until(t, `document.querySelector("tbody tr").textContent.includes("drains")`)
+	b.js(t, `document.querySelector("tbody button").click()`)
+	b.until(t, `document.querySelector("tbody .state.done")`)
+	b.fill(t, ".inline input", "rack-"+evil)
+	b.click(t, ".inline .primary")
+	b.until(t, `/KUAI_WORKER_TOKEN=kuai-worker-[A-Z2-7]{20,} kuai worker --join http/.test(document.querySelector(".code code").textContent)`)
+	b.js(t, `document.querySelector(".hint button").click()`)
+	b.until(t, `document.querySelector(".code code").textContent.includes("…") && document.querySelectorAll("table").length === 2`)
+}
+
 // door is what somebody with a bad key sees, and that the page waits for a good one.
 func door(t *testing.T, b *browser) {
 	b.js(t, `sessionStorage.setItem("kuai.key", "sk-kuai-bad")`)
@@ -254,6 +293,8 @@ var pages = []struct{ at, there string }{
 	{"#/console/limits", ".inline"},
 	{"#/console/usage", ".chart"},
 	{"#/console/jobs", "table"},
+	{"#/console/models", "table"},
+	{"#/console/workers", ".code"},
 	{"#/console/audit", "table"},
 }
 

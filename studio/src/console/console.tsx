@@ -12,11 +12,13 @@ import { Jobs } from "./jobs";
 import { Keys } from "./keys";
 import { Limits } from "./limits";
 import { Overview } from "./overview";
+import { Models } from "./models";
 import { People, Projects } from "./people";
 import { enter, error, me, org, orgs, readProjects } from "./state";
 import { Usage } from "./usage";
+import { Workers } from "./workers";
 
-const views: Record<string, [Word, () => JSX.Element]> = {
+const views: Record<string, [Word, () => JSX.Element, "operator"?]> = {
   overview: ["overview", Overview],
   keys: ["keys", Keys],
   people: ["people", People],
@@ -24,12 +26,15 @@ const views: Record<string, [Word, () => JSX.Element]> = {
   limits: ["limits", Limits],
   usage: ["usage", Usage],
   jobs: ["jobs", Jobs],
+  models: ["models", Models, "operator"],
+  workers: ["workers", Workers, "operator"],
   audit: ["audit", Audit],
   health: ["health", Health],
 };
 
 export function Console({ view }: { view: string }) {
   useEffect(() => void enter(), [key.value]);
+  useEffect(() => document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [view, me.value]);
   const [word, View] = views[view] ?? [];
   return (
     <div class="screen console">
@@ -41,7 +46,7 @@ export function Console({ view }: { view: string }) {
             </select>
           </label>
         )}
-        {Object.entries(views).map(([v, [word]]) => <a key={v} href={link("console", v)} aria-current={v === view ? "page" : undefined}>{t(word)}</a>)}
+        {Object.entries(views).filter(([, [, , who]]) => !who || me.value?.operator).map(([v, [word]]) => <a key={v} href={link("console", v)} aria-current={v === view ? "page" : undefined}>{t(word)}</a>)}
       </nav>
       <section class="panel" aria-label={word && t(word)}>
         <h1>{word ? t(word) : t("nothingThere")}</h1>

@@ -17,7 +17,7 @@ interface Job {
   state: string;
   attempt: number;
   progress?: { Done?: number; fraction?: number };
-  request?: { prompt?: string };
+  request?: { request?: { Prompt?: string } };
   error?: { message: string };
   created_at: number;
 }
@@ -67,13 +67,10 @@ export function Jobs() {
         <Fragment>
           <label class="pick">{t("filter")} <select value={state.value} onChange={(e) => (state.value = e.currentTarget.value)}>{states.map((s) => <option key={s} value={s}>{s || t("all")}</option>)}</select></label>
           <Rows of={jobs} all={jobs.value?.data} none={t("noJobs")} heads={heads} row={(j: Job) => (
-            <tr key={j.id}><td>{moment(j.created_at * 1000)}</td><td>{j.kind} <span class="soft">{j.request?.prompt ?? j.id}</span></td><td><State state={j.state} why={j.error?.message} /> {j.attempt > 1 && t("attempt", { n: j.attempt })}</td>
+            <tr key={j.id}><td>{moment(j.created_at * 1000)}</td><td>{j.kind} <span class="soft">{j.request?.request?.Prompt ?? j.id}</span></td><td><State state={j.state} why={j.error?.message} /> {j.attempt > 1 && t("attempt", { n: j.attempt })}</td>
               <td>{["queued", "running", "finalizing"].includes(j.state) && <button class="quiet" onClick={() => void act(`/api/v1/jobs/${j.id}/cancel`)}>{t("cancel")}</button>}
                 {j.state === "failed" && me.value?.operator && <button class="quiet" onClick={() => void act(`/api/v1/jobs/${j.id}/revive`)}>{t("reviveJob")}</button>}</td></tr>
           )} />
-          <h2>{t("workers")}</h2>
-          <p class="soft">{t("joinWorker")}</p>
-          <pre class="command" tabIndex={0}><code>kuai worker --join {location.origin}</code></pre>
         </Fragment>
       )}
     </Fragment>

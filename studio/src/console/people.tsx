@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { send } from "../net";
 import { day, t } from "../say";
 import { Copy, Field, Note } from "../ui";
-import { enter, inOrg, me, once, orgs, projects, readProjects, useRead } from "./state";
+import { enter, inOrg, me, once, orgs, projects, readProjects, useAct, useRead } from "./state";
 import type { Named, Page } from "./state";
 import { Rows } from "./table";
 
@@ -22,19 +22,6 @@ interface Invitation {
   expires_at: string;
   accepted_at?: string;
   revoked_at?: string;
-}
-
-function useAct() {
-  const error = useSignal("");
-  const act = async (f: () => Promise<unknown>) => {
-    try {
-      error.value = "";
-      await f();
-    } catch (e) {
-      error.value = (e as Error).message;
-    }
-  };
-  return { error, act };
 }
 
 export function People() {

@@ -84,6 +84,20 @@ export function useRead<T>(path: string): Read<T> {
   return { value: value.value, missing: missing.value, error: failed.value, again };
 }
 
+// useAct runs changes and keeps what went wrong.
+export function useAct() {
+  const error = useSignal("");
+  const act = async (f: () => Promise<unknown>) => {
+    try {
+      error.value = "";
+      await f();
+    } catch (e) {
+      error.value = (e as Error).message;
+    }
+  };
+  return { error, act };
+}
+
 // once gives a change a key, so that a repeated click changes nothing twice.
 export const once = () => ({ "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` });
 

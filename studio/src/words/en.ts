@@ -38,6 +38,11 @@ export const en = {
   newOrganisation: "New organisation", newProject: "New project", amount: "Amount", kindOf: "What", whose: "Whose", addLimit: "Set a limit", noLimits: "No limits are set.",
   balance: "Balance", spent: "Spent", perDay: "Per day", byModel: "By model", byKey: "By key", noUsage: "Nothing was used in these days.", days: "{n} days", export: "Export as CSV", requests: "Requests", cost: "Cost", redeem: "Redeem", voucher: "Voucher code", redeemed: "Redeemed.",
   noJobs: "No jobs.", all: "all", filter: "Filter", attempt: "attempt {n}", reviveJob: "Try again", joinWorker: "To add a machine, run there:", noEndpoint: "This server does not offer that.", noWorkers: "Work is done on this machine.",
+  models: "Models", size: "Size", stateSize: "A session", rate: "Speed", onDisk: "on the disk", pulling: "being fetched", loadingModel: "being loaded", loaded: "loaded", unloading: "being unloaded", failed: "failed", noneHere: "No model is here yet.",
+  contextOf: "context {n}", perToken: "{n} a token", tokensRate: "{n} tokens/s", readRate: "reads {n}/s", notMeasured: "not measured yet", load: "Load", unload: "Unload", unloadSure: "Unload {name}? Answers that it writes get half a minute to end.",
+  pullModel: "Fetch another model", modelName: "Name on the hub", pullHint: "organisation/repository, or with :file", pull: "Fetch", busyWith: "{n} at work, {w} waiting",
+  alive: "works", draining: "drains", silent: "silent", noWorkersYet: "No machine has shown itself yet.", lastSign: "Last sign of life", worksOn: "Works on", slotsOf: "{n} at once", idle: "nothing", drain: "Drain", resumeWork: "Let it work", drainWhy: "It ends what it has and takes nothing new",
+  addMachine: "Add a machine", tokenName: "Name of a new token", newToken: "Make a token", tokensMade: "Tokens",
   when: "When", who: "Who", did: "Did", what: "What", noRecords: "Nothing was changed yet.", verify: "Check the chain", chainOk: "The chain is whole: {n} records.", chainBroken: "The chain is broken: {why}", nextPage: "Next page",
   server: "Server", ok: "answers", latency: "answered in {ms} ms", modelsServed: "Models served", knownWords: "{n} words known", clipsMade: "Clips of {s} s at {fps} frames a second",
 };

@@ -35,6 +35,11 @@ export const zh: typeof en = {
   newOrganisation: "新组织", newProject: "新项目", amount: "数值", kindOf: "种类", whose: "对谁", addLimit: "设置限额", noLimits: "没有设置限额。",
   balance: "余额", spent: "已花费", perDay: "每天", byModel: "按模型", byKey: "按密钥", noUsage: "这些天没有用量。", days: "{n} 天", export: "导出 CSV", requests: "请求", cost: "费用", redeem: "兑换", voucher: "兑换码", redeemed: "已兑换。",
   noJobs: "没有任务。", all: "全部", filter: "筛选", attempt: "第 {n} 次", reviveJob: "重试", joinWorker: "要增加机器，在那里运行：", noEndpoint: "这台服务器不提供这个功能。", noWorkers: "工作在这台机器上完成。",
+  models: "模型", size: "大小", stateSize: "每个会话", rate: "速度", onDisk: "在硬盘上", pulling: "正在下载", loadingModel: "正在加载", loaded: "已加载", unloading: "正在卸载", failed: "失败", noneHere: "这里还没有模型。",
+  contextOf: "上下文 {n}", perToken: "每个词元 {n}", tokensRate: "{n} 词元/秒", readRate: "读取 {n}/秒", notMeasured: "还没有测过", load: "加载", unload: "卸载", unloadSure: "卸载 {name}？正在写的回答还有半分钟。",
+  pullModel: "下载别的模型", modelName: "仓库里的名称", pullHint: "组织/仓库，可加 :文件", pull: "下载", busyWith: "{n} 个进行中，{w} 个等待",
+  alive: "正常", draining: "收尾中", silent: "没有回应", noWorkersYet: "还没有机器出现。", lastSign: "上次心跳", worksOn: "正在做", slotsOf: "同时 {n} 个", idle: "空闲", drain: "收尾", resumeWork: "继续工作", drainWhy: "做完手上的，不再接新的",
+  addMachine: "增加机器", tokenName: "新令牌的名称", newToken: "创建令牌", tokensMade: "令牌",
   when: "时间", who: "谁", did: "做了", what: "对象", noRecords: "还没有改动。", verify: "检查链条", chainOk: "链条完整：{n} 条记录。", chainBroken: "链条断了：{why}", nextPage: "下一页",
   server: "服务器", ok: "正常", latency: "{ms} 毫秒回应", modelsServed: "提供的模型", knownWords: "认识 {n} 个词", clipsMade: "视频 {s} 秒，每秒 {fps} 帧",
 };
