@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -75,7 +74,7 @@ func (p *Platform) OpenJobs(ctx context.Context, o JobsOptions) (*Jobs, error) {
 		return nil, fmt.Errorf("platform: %w", err)
 	}
 	signer := &blob.Signer{Base: cmp.Or(o.Base, "/blobs"), Keys: []blob.Key{key}, Now: p.now}
-	blobs, err := openBlobs(ctx, o, signer)
+	blobs, err := openBlobs(ctx, o.Dir, o.Blobs, signer)
 	if err != nil {
 		return nil, fmt.Errorf("platform: %w", err)
 	}
@@ -150,16 +149,25 @@ func blobKey(dir string) (blob.Key, error) {
 	return blob.Key{ID: "1", Secret: secret}, err
 }
 
-func openBlobs(ctx context.Context, o JobsOptions, signer *blob.Signer) (blob.Store, error) {
-	if strings.HasPrefix(o.Blobs, "s3://") {
-		s3, err := blob.ParseS3(o.Blobs)
+// OpenBlobs opens the bytes of a platform's files; the arguments are those of
+// JobsOptions. It signs no addresses.
+func OpenBlobs(ctx context.Context, dir, blobs string) (blob.Store, error) {
+	if err := os.MkdirAll(filepath.Join(dir, "work"), 0o700); err != nil {
+		return nil, fmt.Errorf("platform: %w", err)
+	}
+	return openBlobs(ctx, dir, blobs, nil)
+}
+
+func openBlobs(ctx context.Context, dir, blobs string, signer *blob.Signer) (blob.Store, error) {
+	if strings.HasPrefix(blobs, "s3://") {
+		s3, err := blob.ParseS3(blobs)
 		if err != nil {
 			return nil, err
 		}
-		s3.Signer, s3.Spool = signer, filepath.Join(o.Dir, "work")
+		s3.Signer, s3.Spool = signer, filepath.Join(dir, "work")
 		return blob.NewS3(ctx, s3)
 	}
-	d, err := blob.NewDir(cmp.Or(o.Blobs, filepath.Join(o.Dir, "blobs")), signer)
+	d, err := blob.NewDir(cmp.Or(blobs, filepath.Join(dir, "blobs")), signer)
 	if err != nil {
 		return nil, err
 	}
@@ -170,11 +178,9 @@ func openBlobs(ctx context.Context, o JobsOptions, signer *blob.Signer) (blob.St
 // for what a job that is done used, and given back for all others.
 func Settlement(l *ledger.Ledger) job.Hook {
 	return func(ctx context.Context, tx *db.Tx, j job.Job, do []job.Action) error {
-		var m struct {
-			Reservation string `json:"reservation"`
-		}
-		if err := json.Unmarshal(j.Meta, &m); err != nil || m.Reservation == "" {
-			return nil //nolint:nilerr // the submitter's own meta: nothing was reserved
+		held := reservationOf(j.Meta)
+		if held == "" {
+			return nil
 		}
 		for _, a := range do {
 			var err error
@@ -184,9 +190,9 @@ func Settlement(l *ledger.Ledger) job.Hook {
 				for d, n := range j.Result.Usage {
 					used[price.Dimension(d)] = n
 				}
-				_, err = l.Settle(ctx, tx, m.Reservation, used)
+				_, err = l.Settle(ctx, tx, held, used)
 			case job.Refund:
-				_, err = l.Release(ctx, tx, m.Reservation, string(j.State))
+				_, err = l.Release(ctx, tx, held, string(j.State))
 			case job.Wake, job.Stop, job.Bury:
 			}
 			if err != nil {

@@ -3,8 +3,10 @@ package platform_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -88,4 +90,64 @@ func TestJobs(t *testing.T) {
 	}
 	must(t, again.Close())
 	must(t, p.Close())
+}
+
+// TestAbandon cuts a server off amid requests: its next start gives their money
+// back and keeps that of jobs, unless another server works on the database.
+func TestAbandon(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	path, dir := filepath.Join(t.TempDir(), "kuai.db"), t.TempDir()
+	first, err := platform.Open(ctx, platform.Options{Database: path})
+	must(t, err)
+	if _, err := platform.HoldDatabase(path); !errors.Is(err, platform.ErrServing) {
+		t.Errorf("held while a server works on it: %v", err)
+	}
+	rooms, err := first.OpenJobs(ctx, platform.JobsOptions{Dir: dir})
+	must(t, err)
+	var ids []string
+	for range 3 {
+		r, err := first.Money.Reserve(ctx, ledger.Request{Org: first.Home.Org, Model: "kuai-video", Estimate: price.Usage{"video_milliseconds": 5000}})
+		must(t, err)
+		ids = append(ids, r.ID)
+	}
+	meta, err := json.Marshal(map[string]string{"reservation": ids[0]})
+	must(t, err)
+	_, _, err = rooms.Queue.Submit(ctx, job.Request{Org: first.Home.Org, Kind: "video", Body: json.RawMessage("{}"), Meta: meta}, nil)
+	must(t, err)
+	states := func(p *platform.Platform) (all []ledger.State) {
+		must(t, p.DB.Read(ctx, func(tx *db.Tx) error {
+			all = nil
+			for _, id := range ids {
+				r, err := p.Ledger.Reservation(ctx, tx, id)
+				if err != nil {
+					return err
+				}
+				all = append(all, r.State)
+			}
+			return nil
+		}))
+		return all
+	}
+	beside, err := platform.Open(ctx, platform.Options{Database: path})
+	must(t, err)
+	if got := states(beside); !slices.Equal(got, []ledger.State{ledger.Open, ledger.Open, ledger.Open}) {
+		t.Errorf("beside another server: %v", got)
+	}
+	must(t, beside.Close())
+	must(t, rooms.Close())
+	must(t, first.Close()) // which ends no reservation, as a kill does not
+	next, err := platform.Open(ctx, platform.Options{Database: path})
+	must(t, err)
+	if got := states(next); !slices.Equal(got, []ledger.State{ledger.Open, ledger.Released, ledger.Released}) {
+		t.Errorf("after the start: %v", got)
+	}
+	report, err := ledger.Audit(ctx, next.DB, time.Now())
+	if err != nil || !report.OK() {
+		t.Errorf("audit: %+v, %v", report, err)
+	}
+	must(t, next.Close())
+	release, err := platform.HoldDatabase(path)
+	must(t, err)
+	must(t, release())
 }

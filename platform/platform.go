@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"kuai/platform/account"
 	"kuai/platform/db"
 	"kuai/platform/ledger"
@@ -41,6 +43,7 @@ type Platform struct {
 	Home account.Principal
 
 	now  func() time.Time
+	lock *flock.Flock // that a server works here; nil: on PostgreSQL
 	stop context.CancelFunc
 	work sync.WaitGroup
 }
@@ -54,7 +57,11 @@ func Open(ctx context.Context, o Options) (*Platform, error) {
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	p := &Platform{DB: d, Accounts: account.New(d, account.Options{Now: o.Now}), Limits: limit.NewStore(d, limit.New(nil), o.Now), now: o.Now, stop: stop}
-	if err := p.open(ctx); err != nil {
+	err = p.open(ctx)
+	if err == nil {
+		err = p.serving(ctx, db.SQLitePath(o.Database))
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("platform: %w", err), p.Close())
 	}
 	p.Money = p.Ledger.NewBatcher(run)
@@ -114,5 +121,9 @@ func (p *Platform) Close() error {
 	}
 	p.stop()
 	p.work.Wait()
-	return p.DB.Close()
+	err := p.DB.Close()
+	if p.lock != nil {
+		err = errors.Join(err, p.lock.Close())
+	}
+	return err
 }

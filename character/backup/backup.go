@@ -12,46 +12,35 @@ package backup
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"kuai/character/converse"
 	"kuai/character/memory"
-	"kuai/format/atomicfile"
+	"kuai/format/sealed"
 )
 
 const (
-	manifestFile = "manifest.json"
-	format       = "kuai characters backup 1"
-	maxManifest  = 64 << 20
-	maxFiles     = 500_000
-	maxSmall     = 64 << 20 // a card with its portrait
+	format   = "kuai characters backup 1"
+	maxSmall = 64 << 20 // a card with its portrait
 )
 
 // Errors to branch on.
 var (
 	ErrNothing  = errors.New("there is nothing to back up")
-	ErrNotEmpty = errors.New("the folder is not empty")
+	ErrNotEmpty = sealed.ErrNotEmpty
 	ErrExists   = errors.New("there is a conversation already")
-	ErrNone     = errors.New("it is no backup of kuai memory backup")
+	ErrNone     = sealed.ErrNone
 )
 
 // DamagedError is a backup that is not what was written.
-type DamagedError struct{ Problems []string }
-
-func (e *DamagedError) Error() string {
-	return "backup: it is damaged, nothing was restored: " + strings.Join(e.Problems, "; ")
-}
+type DamagedError = sealed.DamagedError
 
 // Roots are where everything lies.
 type Roots struct {
@@ -60,20 +49,13 @@ type Roots struct {
 	Cards   string // imported characters
 }
 
-// File is a file of a backup.
-type File struct {
-	Path   string `json:"path"` // with forward slashes
-	Bytes  int64  `json:"bytes"`
-	SHA256 string `json:"sha256"`
-}
-
 // Manifest says what a backup is.
 type Manifest struct {
-	Format   string    `json:"format"`
-	User     string    `json:"user"`
-	Made     time.Time `json:"made"`
-	Warnings []string  `json:"warnings,omitempty"` // what was damaged already
-	Files    []File    `json:"files"`
+	Format   string        `json:"format"`
+	User     string        `json:"user"`
+	Made     time.Time     `json:"made"`
+	Warnings []string      `json:"warnings,omitempty"` // what was damaged already
+	Files    []sealed.File `json:"files"`
 }
 
 // Save writes a backup of a user's into dir, which is made and must be empty.
@@ -84,11 +66,8 @@ func Save(ctx context.Context, r Roots, user, dir string, now time.Time) (*Manif
 	if err != nil {
 		return nil, err
 	}
-	if files, err := os.ReadDir(dir); err == nil && len(files) > 0 {
-		return nil, fmt.Errorf("backup: %s: %w", dir, ErrNotEmpty)
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("backup: %w", err)
+	if err := sealed.Make(dir); err != nil {
+		return nil, err
 	}
 	m := &Manifest{Format: format, User: user, Made: now.UTC()}
 	for _, from := range dirs {
@@ -103,7 +82,7 @@ func Save(ctx context.Context, r Roots, user, dir string, now time.Time) (*Manif
 		if filepath.Dir(from) == filepath.Clean(r.Threads) {
 			character, _, _ := strings.Cut(name, "--")
 			to = filepath.Join(dir, "threads", character)
-			if err := copyFile(filepath.Join(r.Cards, character+".png"), filepath.Join(dir, "cards", character+".png")); err != nil {
+			if _, err := sealed.Copy(filepath.Join(r.Cards, character+".png"), filepath.Join(dir, "cards", character+".png"), maxSmall); err != nil {
 				return nil, err
 			}
 		}
@@ -118,20 +97,13 @@ func Save(ctx context.Context, r Roots, user, dir string, now time.Time) (*Manif
 	if err := copyPersonas(r, user, dir); err != nil {
 		return nil, err
 	}
-	if m.Files, err = sums(ctx, dir); err != nil {
+	if m.Files, err = sealed.Sums(ctx, dir, nil); err != nil {
 		return nil, err
 	}
 	if len(m.Files) == 0 {
 		return nil, fmt.Errorf("backup: %s: %w", user, ErrNothing)
 	}
-	data, err := json.MarshalIndent(m, "", " ")
-	if err == nil {
-		err = atomicfile.WriteBytes(filepath.Join(dir, manifestFile), data)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("backup: %w", err)
-	}
-	return m, nil
+	return m, sealed.WriteManifest(dir, m)
 }
 
 func copyPersonas(r Roots, user, dir string) error {
@@ -144,125 +116,29 @@ func copyPersonas(r Roots, user, dir string) error {
 		if filepath.Ext(f.Name()) != ".json" {
 			continue
 		}
-		if err := copyFile(filepath.Join(from, f.Name()), filepath.Join(dir, "personas", f.Name())); err != nil {
+		if _, err := sealed.Copy(filepath.Join(from, f.Name()), filepath.Join(dir, "personas", f.Name()), maxSmall); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// copyFile copies a file that may be absent.
-func copyFile(from, to string) error {
-	f, err := os.Open(from)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("backup: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // was only read
-	data, err := io.ReadAll(io.LimitReader(f, maxSmall+1))
-	if err == nil && len(data) > maxSmall {
-		err = fmt.Errorf("%s: more than %d bytes", from, maxSmall)
-	}
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(to), 0o700)
-	}
-	if err == nil {
-		err = atomicfile.WriteBytes(to, data)
-	}
-	if err != nil {
-		return fmt.Errorf("backup: %w", err)
-	}
-	return nil
-}
-
-// sums lists the files of a backup.
-func sums(ctx context.Context, dir string) (all []File, err error) {
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		rel := ""
-		if err == nil {
-			rel, err = filepath.Rel(dir, path)
-		}
-		switch {
-		case err != nil:
-			return err
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case d.IsDir() || rel == manifestFile:
-			return nil
-		case len(all) == maxFiles:
-			return fmt.Errorf("more than %d files", maxFiles)
-		case !d.Type().IsRegular():
-			all = append(all, File{Path: filepath.ToSlash(rel), Bytes: -1})
-			return nil
-		}
-		f, err := sum(path)
-		f.Path = filepath.ToSlash(rel)
-		all = append(all, f)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("backup: %w", err)
-	}
-	return all, nil
-}
-
-func sum(path string) (File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return File{}, err
-	}
-	defer f.Close() //nolint:errcheck // was only read
-	h := sha256.New()
-	n, err := io.Copy(h, f)
-	return File{Bytes: n, SHA256: hex.EncodeToString(h.Sum(nil))}, err
 }
 
 // Check reads a whole backup and says what is wrong with it: a *DamagedError,
 // or ErrNone where it is none.
 func Check(ctx context.Context, dir string) (*Manifest, error) {
-	m, err := readManifest(filepath.Join(dir, manifestFile))
+	data, err := sealed.ReadManifest(dir)
 	if err != nil {
 		return nil, err
 	}
-	have, err := sums(ctx, dir)
+	m, err := parseManifest(data)
 	if err != nil {
 		return nil, err
 	}
-	there := map[string]File{}
-	for _, f := range have {
-		there[f.Path] = f
+	have, err := sealed.Sums(ctx, dir, nil)
+	if err != nil {
+		return nil, err
 	}
-	var bad []string
-	for _, want := range m.Files {
-		got, ok := there[want.Path]
-		delete(there, want.Path)
-		switch {
-		case !filepath.IsLocal(filepath.FromSlash(want.Path)) || !known(want.Path):
-			bad = append(bad, fmt.Sprintf("%q does not belong into a backup", want.Path))
-		case !ok:
-			bad = append(bad, want.Path+" is missing")
-		case got.Bytes < 0:
-			bad = append(bad, want.Path+" is no ordinary file")
-		case got.Bytes != want.Bytes:
-			bad = append(bad, fmt.Sprintf("%s has %d bytes, not %d", want.Path, got.Bytes, want.Bytes))
-		case got.SHA256 != want.SHA256:
-			bad = append(bad, want.Path+" is not what was written")
-		}
-	}
-	for path := range there {
-		bad = append(bad, path+" was not written with it")
-	}
-	if len(bad) > 0 {
-		const most = 10
-		slices.Sort(bad)
-		if n := len(bad); n > most {
-			bad = append(bad[:most], fmt.Sprintf("and %d more", n-most))
-		}
-		return nil, &DamagedError{bad}
-	}
-	return m, nil
+	return m, sealed.Damaged(sealed.Compare(have, m.Files, known))
 }
 
 // known says whether a path is one that Save writes.
@@ -271,28 +147,12 @@ func known(path string) bool {
 	return (parts[0] == "threads" || parts[0] == "groups") && len(parts) > 2 || (parts[0] == "personas" || parts[0] == "cards") && len(parts) == 2
 }
 
-func readManifest(path string) (*Manifest, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("backup: %s: %w", filepath.Dir(path), ErrNone)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("backup: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // was only read
-	data, err := io.ReadAll(io.LimitReader(f, maxManifest))
-	if err != nil {
-		return nil, fmt.Errorf("backup: %w", err)
-	}
-	return parseManifest(data)
-}
-
 func parseManifest(data []byte) (*Manifest, error) {
 	var m Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, &DamagedError{[]string{"the manifest is not JSON: " + err.Error()}}
+		return nil, &DamagedError{Problems: []string{"the manifest is not JSON: " + err.Error()}}
 	}
-	if m.Format != format || len(m.Files) > maxFiles {
+	if m.Format != format || len(m.Files) > sealed.MaxFiles {
 		return nil, fmt.Errorf("backup: %w", ErrNone)
 	}
 	return &m, nil

@@ -16,6 +16,7 @@ import (
 	"kuai/character/persona"
 	"kuai/character/shelf"
 	"kuai/companion/fact"
+	"kuai/format/sealed"
 )
 
 func roots(dir string) Roots {
@@ -174,10 +175,10 @@ func TestDamage(t *testing.T) {
 			_ = os.Remove(filepath.Join(dir, seg))
 			return os.Symlink("/etc/passwd", filepath.Join(dir, seg))
 		}, "no ordinary file"},
-		"no manifest":   {func(dir string) error { return os.Remove(filepath.Join(dir, manifestFile)) }, "no backup"},
-		"half manifest": {func(dir string) error { return os.Truncate(filepath.Join(dir, manifestFile), 60) }, "not JSON"},
+		"no manifest":   {func(dir string) error { return os.Remove(filepath.Join(dir, sealed.ManifestFile)) }, "no backup"},
+		"half manifest": {func(dir string) error { return os.Truncate(filepath.Join(dir, sealed.ManifestFile), 60) }, "not JSON"},
 		"a path outside": {func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, manifestFile), []byte(`{"format":"`+format+`","user":"me","files":[{"path":"threads/../../x/y"}]}`), 0o600)
+			return os.WriteFile(filepath.Join(dir, sealed.ManifestFile), []byte(`{"format":"`+format+`","user":"me","files":[{"path":"threads/../../x/y"}]}`), 0o600)
 		}, "does not belong"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"kuai/character/converse"
 	"kuai/character/memory"
 	"kuai/character/shelf"
+	"kuai/format/sealed"
 )
 
 // Endings of what lies beside a conversation while it is restored. Deleting a
@@ -81,7 +82,7 @@ func (m *Manifest) places(r Roots, user, dir string) (out []place, err error) {
 			continue
 		}
 		if len(parts) < 3 || parts[1] != shelf.ID(parts[1]) {
-			return nil, &DamagedError{[]string{fmt.Sprintf("%q does not belong into a backup", f.Path)}}
+			return nil, &DamagedError{Problems: []string{fmt.Sprintf("%q does not belong into a backup", f.Path)}}
 		}
 		p := place{filepath.Join(dir, parts[0], parts[1]), filepath.Join(r.People, user, "groups", parts[1])}
 		if parts[0] == "threads" {
@@ -145,7 +146,7 @@ func (m *Manifest) small(r Roots, user, dir string) error {
 		default:
 			continue
 		}
-		if err := copyFile(filepath.Join(dir, filepath.FromSlash(f.Path)), to); err != nil {
+		if _, err := sealed.Copy(filepath.Join(dir, filepath.FromSlash(f.Path)), to, maxSmall); err != nil {
 			return err
 		}
 	}

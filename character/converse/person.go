@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"kuai/character/memory"
@@ -41,6 +43,28 @@ func PersonDirs(threads, people, user string) (dirs []string, err error) {
 		list(filepath.Join(people, user, "groups"), func(string) bool { return true })
 	}
 	return dirs, err
+}
+
+// Persons are the users of whom there is anything, in order.
+func Persons(threads, people string) ([]string, error) {
+	found := map[string]bool{}
+	for _, dir := range []string{threads, people} {
+		files, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("converse: %w", err)
+		}
+		for _, f := range files[:min(len(files), maxThreads)] {
+			name := f.Name()
+			if dir == threads {
+				_, of, _ := strings.Cut(name, "--")
+				name, _, _ = strings.Cut(of, ".") // what a restore left that was stopped
+			}
+			if name != "" && name == shelf.ID(name) {
+				found[name] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(found)), nil
 }
 
 // ForgetPerson deletes everything of a user's from the disk: all conversations

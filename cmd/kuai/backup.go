@@ -1,84 +1,109 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"kuai/character/backup"
-	"kuai/character/converse"
+	"kuai/platform"
+	"kuai/platform/backup"
+	"kuai/platform/db"
 )
 
-// characterRoots are where everything of the characters lies.
-func (a *app) characterRoots() backup.Roots {
-	return backup.Roots{Threads: filepath.Join(a.data, "characters", "threads"), People: a.personas().Dir, Cards: a.shelf().Dir}
+// place is where the platform of this machine lives.
+func (a *app) place(ctx context.Context, blobs string) (backup.Place, error) {
+	store, err := platform.OpenBlobs(ctx, a.jobsDir(), blobs)
+	return backup.Place{Data: a.data, Memory: a.characterRoots(), Blobs: store}, err
 }
 
-func (a *app) memoryBackup(user *string) *cobra.Command {
-	return &cobra.Command{
-		Use: "backup DIR", Short: "Copy everything of a user's into a new folder: all conversations, groups, personas, cards",
-		Long: `Copy everything of a user's into a new folder, with a checksum of every file. It may
-run while the server does: each conversation is copied as it was at some moment.
-The folder is not encrypted, and kuai memory forget does not reach it.`,
-		Example: "  kuai memory backup /media/stick/kuai-2026-11-29\n  kuai memory backup ada --user ada", Args: exactArgs(1, "a folder"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			m, err := backup.Save(cmd.Context(), a.characterRoots(), *user, args[0], time.Now())
-			if err != nil {
-				return err
-			}
-			for _, w := range m.Warnings {
-				a.note("warning: damaged already: %s\n", w)
-			}
-			return a.backupReport(m)
-		},
-	}
-}
-
-func (a *app) memoryRestore(user *string) *cobra.Command {
-	replace := false
+func (a *app) backupCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "restore DIR", Short: "Put back what kuai memory backup has copied; a damaged folder is refused",
-		Long: `Put back what kuai memory backup has copied, for the user that it is of or the one that
---user names. The folder is checked whole before anything is touched; one that is
-not what was written is refused, with what is wrong.`,
-		Args: exactArgs(1, "a folder"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			whose := ""
-			if cmd.Flags().Changed("user") {
-				whose = *user
-			}
-			m, err := backup.Restore(cmd.Context(), a.characterRoots(), whose, args[0], replace)
-			if errors.Is(err, backup.ErrExists) {
-				return fmt.Errorf("%w; --replace takes its place", err)
-			}
-			if err != nil {
-				return err
-			}
-			return a.backupReport(m)
-		},
+		Use: "backup DIR", Short: "Copy the whole platform into a new folder, while the server runs",
+		Long: `Copy the platform into a new folder: accounts, money and jobs as they are at one
+moment, the files of customers, keys and settings, and what characters remember of
+everyone; with a checksum of each file. Models are left out: kuai pull brings them
+back. The folder is not encrypted and holds keys. PostgreSQL has its own pg_dump.`,
+		Example: "  kuai backup /media/disk/kuai-2026-11-29", Args: exactArgs(1, "a folder"),
 	}
-	cmd.Flags().BoolVar(&replace, "replace", false, "take the place of conversations that are there")
+	url, blobs := databaseFlag(cmd.Flags()), blobsFlag(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		ctx := cmd.Context()
+		d, err := a.openDatabase(ctx, *url, true)
+		if err != nil {
+			return err
+		}
+		p, err := a.place(ctx, *blobs)
+		if err != nil {
+			return errors.Join(err, d.Close())
+		}
+		m, err := backup.Save(ctx, d, p, args[0], time.Now())
+		if err := errors.Join(err, d.Close()); err != nil {
+			return err
+		}
+		for _, w := range m.Warnings {
+			a.note("warning: damaged already: %s\n", w)
+		}
+		return a.platformReport(m)
+	}
 	return cmd
 }
 
-func (a *app) backupReport(m *backup.Manifest) error {
-	var bytes int64
+func (a *app) restoreCommand() *cobra.Command {
+	replace, check := false, false
+	cmd := &cobra.Command{
+		Use: "restore DIR", Short: "Put back what kuai backup has copied; a damaged folder is refused",
+		Long: `Put back what kuai backup has copied, here or on another machine, while no server
+runs. The folder is checked whole before anything is touched: each file by its
+checksum, the database page by page. The database that is replaced stays beside
+the new one as kuai.db.replaced-TIME.`,
+		Example: "  kuai restore /media/disk/kuai-2026-11-29 --check\n  kuai restore /media/disk/kuai-2026-11-29 --data /var/lib/kuai", Args: exactArgs(1, "a folder"),
+	}
+	url, blobs := databaseFlag(cmd.Flags()), blobsFlag(cmd.Flags())
+	cmd.Flags().BoolVar(&replace, "replace", false, "take the place of the platform that is there")
+	cmd.Flags().BoolVar(&check, "check", false, "only say whether the folder is whole")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		ctx := cmd.Context()
+		if check {
+			m, err := backup.Check(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return a.platformReport(m)
+		}
+		path := db.SQLitePath(a.databaseURL(*url))
+		if path == "" {
+			return fmt.Errorf("restore: %w", db.ErrNoCopy)
+		}
+		p, err := a.place(ctx, *blobs)
+		if err != nil {
+			return err
+		}
+		m, err := backup.Restore(ctx, path, p, args[0], replace, time.Now())
+		if errors.Is(err, backup.ErrExists) {
+			return fmt.Errorf("%w; --replace takes its place", err)
+		}
+		if err != nil {
+			return err
+		}
+		return a.platformReport(m)
+	}
+	return cmd
+}
+
+func (a *app) platformReport(m *backup.Manifest) error {
+	bytes := m.BlobBytes
 	for _, f := range m.Files {
 		bytes += f.Bytes
 	}
 	if a.json {
-		return json.NewEncoder(a.Out).Encode(map[string]any{"user": m.User, "made": m.Made, "files": len(m.Files), "bytes": bytes})
+		return a.object(map[string]any{
+			"made": m.Made, "users": len(m.Users), "blobs": m.Blobs, "files": len(m.Files), "bytes": bytes, "missing": len(m.Missing),
+		})
 	}
-	_, err := fmt.Fprintf(a.Out, "%d files, %.1f MB, of %s\n", len(m.Files), float64(bytes)/1e6, m.User)
+	_, err := fmt.Fprintf(a.Out, "made %s: %d files, %d blobs, %.1f MB, the memories of %d\n",
+		m.Made.Format(time.DateTime), len(m.Files), m.Blobs, float64(bytes)/1e6, len(m.Users))
 	return err
-}
-
-// forgetPerson deletes everything of a user's.
-func (a *app) forgetPerson(user string) error {
-	r := a.characterRoots()
-	return converse.ForgetPerson(r.Threads, r.People, user)
 }

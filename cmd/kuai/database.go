@@ -12,14 +12,24 @@ import (
 	"kuai/platform/db"
 )
 
-// databaseFlag adds --database, which is the server's whatever the command.
+// databaseFlag adds --database.
 func databaseFlag(f *pflag.FlagSet) *string {
+	return serverFlag(f, "database", "the platform's database: a file, or postgres://USER@HOST/NAME (default: kuai.db in --data; environment: KUAI_DATABASE)", "KUAI_DATABASE")
+}
+
+// blobsFlag adds --blobs.
+func blobsFlag(f *pflag.FlagSet) *string {
+	return serverFlag(f, "blobs", "where files lie: a directory, or s3://BUCKET/PREFIX?endpoint=HOST:PORT (default: in the data directory; environment: KUAI_BLOBS)", "KUAI_BLOBS")
+}
+
+// serverFlag adds a flag that is the server's setting whatever the command.
+func serverFlag(f *pflag.FlagSet, name, usage, variable string) *string {
 	own := pflag.NewFlagSet("", pflag.ContinueOnError)
-	url := own.String("database", "", "the platform's database: a file, or postgres://USER@HOST/NAME (default: kuai.db in --data; environment: KUAI_DATABASE)")
-	config.Also(own, "database", "KUAI_DATABASE")
+	value := own.String(name, "", usage)
+	config.Also(own, name, variable)
 	config.Place(own, "serve")
 	f.AddFlagSet(own)
-	return url
+	return value
 }
 
 // databaseURL is where the platform keeps its truth: what --database says, or

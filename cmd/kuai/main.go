@@ -23,6 +23,7 @@ import (
 	"kuai/internal/check"
 	"kuai/kernel/isa"
 	"kuai/media"
+	"kuai/platform"
 	"kuai/platform/config"
 	"kuai/platform/db"
 	"kuai/registry"
@@ -165,6 +166,10 @@ func hint(err error) string {
 		return "begin anew with /reset, take turns back with /undo, or give --context more room if the model has it"
 	case errors.Is(err, db.ErrNewer):
 		return "run the kuai that has changed it, or a later one; the schema only goes forward"
+	case errors.Is(err, db.ErrNoCopy):
+		return "kuai memory backup copies what characters remember; the bucket has its own tools"
+	case errors.Is(err, platform.ErrServing):
+		return "stop kuai serve, restore, and start it again"
 	case errors.Is(err, errNoOrg):
 		return "make the first one with: kuai admin init"
 	case errors.Is(err, errNoModel):
@@ -206,7 +211,7 @@ func (a *app) root() *cobra.Command {
 	config.Place(flags, "")
 	flags.StringVar(&a.config, "config", os.Getenv("KUAI_CONFIG"), "file of settings (default: kuai.yaml in --data, where it is there; environment: KUAI_CONFIG)")
 	flags.BoolVar(&a.json, "json", false, "print one JSON object instead of text")
-	cmd.AddCommand(a.videoCommand(), a.chatCommand(), a.generateCommand(), a.modelsCommand(), a.pullCommand(), a.quantizeCommand(), a.convertCommand(), a.serveCommand(), a.worldCommand(), a.companionCommand(), a.characterCommand(), a.personaCommand(), a.groupCommand(), a.memoryCommand(), a.adminCommand(), a.workerCommand(), a.configCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand(), a.versionCommand())
+	cmd.AddCommand(a.videoCommand(), a.chatCommand(), a.generateCommand(), a.modelsCommand(), a.pullCommand(), a.quantizeCommand(), a.convertCommand(), a.serveCommand(), a.worldCommand(), a.companionCommand(), a.characterCommand(), a.personaCommand(), a.groupCommand(), a.memoryCommand(), a.adminCommand(), a.workerCommand(), a.configCommand(), a.backupCommand(), a.restoreCommand(), a.trainCommand(), a.evalCommand(), a.benchCommand(), a.versionCommand())
 	cmd.AddCommand(a.auditCommand(), a.usageCommand(), a.pricesCommand(), a.balanceCommand()) // money
 	return cmd
 }

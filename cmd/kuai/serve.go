@@ -32,8 +32,8 @@ import (
 type serveOptions struct {
 	addr, cert, key string
 	needKey, idle   bool
-	database        *string
-	blobs, nats     string
+	database, blobs *string
+	nats            string
 	people          login
 	model           string // of video
 	texts           []string
@@ -46,7 +46,7 @@ func (o *serveOptions) flags(f *pflag.FlagSet) {
 	o.database = databaseFlag(f)
 	f.StringVar(&o.cert, "tls-cert", "", "certificate for https, a PEM file (default: one of Kuai's own, made at first use in the data directory)")
 	f.StringVar(&o.key, "tls-key", "", "its private key, a PEM file")
-	blobsFlag(f, &o.blobs)
+	o.blobs = blobsFlag(f)
 	f.StringVar(&o.nats, "nats", "", "messages between servers of one database: nats://HOST:PORT (default: within this process; environment: KUAI_NATS)")
 	config.Also(f, "nats", "KUAI_NATS")
 	f.BoolVar(&o.idle, "no-render", false, "make no clips here: kuai worker on other machines does")
@@ -61,12 +61,6 @@ func (o *serveOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.text.threads, "threads", 0, "threads of the language models (default: all)")
 	f.StringVar(&o.text.cache, "cache", "", "keep packed weights for a faster start: a directory, or \"auto\" for beside the model (default: do not)")
 	config.Place(f, "serve")
-}
-
-// blobsFlag adds --blobs.
-func blobsFlag(f *pflag.FlagSet, blobs *string) {
-	f.StringVar(blobs, "blobs", "", "where files lie: a directory, or s3://BUCKET/PREFIX?endpoint=HOST:PORT (default: in the data directory; environment: KUAI_BLOBS)")
-	config.Also(f, "blobs", "KUAI_BLOBS")
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -136,7 +130,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	}
 	defer func() { _ = town.Close() }()
 	meter := metric.New()
-	jobs := jobsOptions(a.jobsDir(), o.blobs, o.nats, m, o.idle)
+	jobs := jobsOptions(a.jobsDir(), *o.blobs, o.nats, m, o.idle)
 	jobs.Hook = meter.Job
 	made, err := town.OpenJobs(ctx, jobs)
 	if err != nil {

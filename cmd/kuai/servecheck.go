@@ -47,8 +47,8 @@ func (o *serveOptions) check(a *app) []*config.Problem {
 	if *o.database != "" {
 		p.add("database", db.Check(*o.database))
 	}
-	if strings.Contains(o.blobs, "://") {
-		_, err := blob.ParseS3(o.blobs)
+	if strings.Contains(*o.blobs, "://") {
+		_, err := blob.ParseS3(*o.blobs)
 		p.add("blobs", err)
 	}
 	if o.nats != "" {

@@ -109,3 +109,23 @@ func (r *reader) Read(p []byte) (int, error) {
 	}
 	return r.r.Read(p)
 }
+
+// Verify reads bytes and says what is wrong with them, "" for nothing.
+func Verify(ctx context.Context, s Store, want Info) (problem string, err error) {
+	r, err := s.Get(ctx, want.Hash, 0, -1)
+	if errors.Is(err, ErrNotFound) {
+		return "is missing", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	n, hash, err := spool(ctx, io.Discard, r, want.Bytes)
+	err = errors.Join(err, r.Close())
+	if e, ok := errors.AsType[*fault.Error](err); ok && e.Code == fault.TooLarge {
+		return "has more bytes than were stored", nil
+	}
+	if err == nil && (n != want.Bytes || hash != want.Hash) {
+		problem = "is not what was stored"
+	}
+	return problem, err
+}

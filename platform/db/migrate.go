@@ -53,7 +53,7 @@ func (d *DB) migrateWith(ctx context.Context, url string, files fs.FS) (err erro
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	if err := d.known(ctx, p.ListSources()); err != nil {
+	if err := d.known(ctx, files); err != nil {
 		return err
 	}
 	pending, err := p.HasPending(ctx)
@@ -79,10 +79,18 @@ func lockFile(ctx context.Context, path string) (func() error, error) {
 }
 
 // known refuses a schema with a version that this binary does not have.
-func (d *DB) known(ctx context.Context, sources []*goose.Source) error {
+func (d *DB) known(ctx context.Context, files fs.FS) error {
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
 	have := map[int64]bool{0: true}
-	for _, s := range sources {
-		have[s.Version] = true
+	for _, name := range names {
+		v, err := goose.NumericComponent(name)
+		if err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+		have[v] = true
 	}
 	applied, err := d.applied(ctx)
 	if err != nil {

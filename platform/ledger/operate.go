@@ -2,8 +2,8 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"kuai/platform/db"
@@ -114,32 +114,69 @@ const (
 func (l *Ledger) Sweep(ctx context.Context) (int, error) {
 	swept := 0
 	for {
-		var all []*operation
-		err := l.db.Read(ctx, func(tx *db.Tx) error {
-			all = nil
-			return query(ctx, tx, "SELECT id FROM ledger_reservations WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at LIMIT ?",
-				[]any{db.Micros(l.clock()), sweepBatch}, func(rows *sql.Rows) error {
-					o := &operation{action: expire}
-					all = append(all, o)
-					return rows.Scan(&o.id)
-				})
-		})
-		if err != nil {
-			return swept, fmt.Errorf("ledger: sweep: %w", err)
-		}
-		if len(all) == 0 {
-			return swept, nil
-		}
-		if err := l.db.Tx(ctx, func(tx *db.Tx) error { return l.operate(ctx, tx, all) }); err != nil {
+		ids, err := l.open(ctx, "expires_at <= ? ORDER BY expires_at", db.Micros(l.clock()))
+		if err != nil || len(ids) == 0 {
 			return swept, err
 		}
-		for _, o := range all {
-			if o.err != nil {
-				return swept, fmt.Errorf("ledger: sweep %s: %w", o.id, o.err)
-			}
+		if err := l.endAll(ctx, ids, operation{action: expire}); err != nil {
+			return swept, err
 		}
-		swept += len(all)
+		swept += len(ids)
 	}
+}
+
+// Abandon gives back every open reservation but those that keep knows, for a
+// start before which all others' requests were cut off, and says how many.
+func (l *Ledger) Abandon(ctx context.Context, reason string, keep func(id string) bool) (int, error) {
+	given, last := 0, ""
+	for {
+		ids, err := l.open(ctx, "id > ? ORDER BY id", last)
+		if err != nil || len(ids) == 0 {
+			return given, err
+		}
+		last = ids[len(ids)-1]
+		ids = slices.DeleteFunc(ids, keep)
+		if err := l.endAll(ctx, ids, operation{action: release, reason: reason}); err != nil {
+			return given, err
+		}
+		given += len(ids)
+	}
+}
+
+// open returns a batch of open reservations.
+func (l *Ledger) open(ctx context.Context, where string, arg any) (ids []string, err error) {
+	err = l.db.Read(ctx, func(tx *db.Tx) (err error) {
+		ids, err = db.List(ctx, tx, func(row db.Scanner) (id string, err error) {
+			err = row.Scan(&id)
+			return id, err
+		}, "SELECT id FROM ledger_reservations WHERE state = 'open' AND "+where+" LIMIT ?", arg, sweepBatch)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ledger: open reservations: %w", err)
+	}
+	return ids, nil
+}
+
+// endAll does one operation to many reservations.
+func (l *Ledger) endAll(ctx context.Context, ids []string, how operation) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	all := make([]*operation, len(ids))
+	for i, id := range ids {
+		o := how
+		o.id, all[i] = id, &o
+	}
+	if err := l.db.Tx(ctx, func(tx *db.Tx) error { return l.operate(ctx, tx, all) }); err != nil {
+		return err
+	}
+	for _, o := range all {
+		if o.err != nil {
+			return fmt.Errorf("ledger: end %s: %w", o.id, o.err)
+		}
+	}
+	return nil
 }
 
 // Run sweeps until ctx is done. It tells failed of errors, and goes on.
