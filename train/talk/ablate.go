@@ -111,7 +111,7 @@ func (a Ablations) Times(ctx context.Context, variants []Variant) ([]time.Durati
 // of all.
 func (a Ablations) of(v Variant, dir string) Options {
 	o := a.Options
-	o.Dir, o.change, o.rows = dir, v.change, ablationStages
+	o.Dir, o.Change, o.rows = dir, v.change, ablationStages
 	return o
 }
 

@@ -40,8 +40,9 @@ type Options struct {
 	Recall     float64 // share of the longer rows that are texts to recall from, see Recall
 	Int8       bool    // the export's matrices, a scale for each 32 values
 
-	// Of ablations: a change of the shape, and the stages.
-	change func(c *Config)
+	// Change, unless nil, changes the shape: for ablations, and models of tests.
+	Change func(c *Config)
+	// The stages of ablations.
 	rows   []Stage
 }
 
@@ -152,8 +153,8 @@ func (o Options) config(t *token.Tokenizer) (Config, error) {
 	begin, _ := t.ID(BeginToken)
 	end, _ := t.ID(EndToken)
 	c.BeginToken, c.EndToken = int(begin), int(end)
-	if o.change != nil {
-		o.change(&c)
+	if o.Change != nil {
+		o.Change(&c)
 	}
 	if data, err = json.MarshalIndent(c, "", "  "); err != nil {
 		return Config{}, err
