@@ -43,7 +43,7 @@ type Options struct {
 	// Change, unless nil, changes the shape: for ablations, and models of tests.
 	Change func(c *Config)
 	// The stages of ablations.
-	rows   []Stage
+	rows []Stage
 }
 
 // Files of a training's directory, beside the checkpoints.
