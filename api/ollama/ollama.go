@@ -149,6 +149,14 @@ func (h *handler) show(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	can := []string{"completion"}
+	if t == nil { // other servers' models say little of themselves
+		wire.JSON(w, http.StatusOK, map[string]any{
+			"modelfile": "", "parameters": "", "template": "", "details": details{Families: []string{}},
+			"model_info":   map[string]any{"general.architecture": "upstream", "general.basename": id},
+			"capabilities": append(can, "tools"), "modified_at": h.began.UTC().Format(time.RFC3339),
+		})
+		return
+	}
 	if t.Template.TakesTools() {
 		can = append(can, "tools")
 	}

@@ -14,22 +14,38 @@ import (
 
 // Reply is an answer on its way. It is for one goroutine. Close it.
 type Reply struct {
-	Model  string // its id
-	Prompt int    // tokens
-	Talker *chat.Talker
+	Model  string       // its id
+	Prompt int          // tokens
+	Talker *chat.Talker // nil: a model of other servers
 
 	// Of the end.
 	Reason Reason
 	Stop   string // the stop text that was met
 	Usage  chat.Usage
 
-	answer *chat.Answer
+	answer answer
 	ticket gate.Ticket
 	forced bool // the text is a call's JSON
 	called bool
 	text   strings.Builder // of a forced call
 	closed bool
 }
+
+// answer is one on its way, here or elsewhere.
+type answer interface {
+	Next(ctx context.Context) ([]prompt.Part, error)
+	Tokens() []chat.Token
+	Result() *chat.Result // at the end
+	Leave()               // nobody reads on
+}
+
+// near is an answer of this process.
+type near struct{ a *chat.Answer }
+
+func (n near) Next(ctx context.Context) ([]prompt.Part, error) { return n.a.Next(ctx) }
+func (n near) Tokens() []chat.Token                            { return n.a.Tokens() }
+func (n near) Result() *chat.Result                            { return n.a.Result }
+func (n near) Leave()                                          { n.a.Stream.Close() }
 
 // Reason says why an answer ended.
 type Reason string
@@ -49,7 +65,7 @@ func (r *Reply) Next(ctx context.Context) ([]prompt.Part, error) {
 		if err != nil {
 			return nil, err
 		}
-		res := r.answer.Result
+		res := r.answer.Result()
 		if r.forced {
 			parts = r.call(parts, res != nil)
 		}
@@ -133,14 +149,14 @@ func (r *Reply) Close(ctx context.Context) error {
 	r.closed = true
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer stop()
-	r.answer.Stream.Close()
-	for r.answer.Result == nil { // what was computed until the engine noticed
+	r.answer.Leave()
+	for r.answer.Result() == nil { // what was computed until the engine noticed
 		if _, err := r.answer.Next(ctx); err != nil {
 			return errors.Join(err, r.ticket.Release(ctx, "the answer's account never came"))
 		}
 	}
-	u := r.answer.Result.Usage
-	if r.answer.Result.Reason == chat.Failed {
+	u := r.answer.Result().Usage
+	if r.answer.Result().Reason == chat.Failed {
 		return r.ticket.Release(ctx, "the engine failed")
 	}
 	return r.ticket.Settle(ctx, gate.Usage{

@@ -18,6 +18,7 @@ import (
 	"kuai/api/gate"
 	"kuai/fault"
 	"kuai/serve/chat"
+	"kuai/serve/upstream"
 	"kuai/text/prompt"
 	"kuai/text/sample"
 	"kuai/text/schema"
@@ -128,7 +129,8 @@ func (q *Request) check() error {
 }
 
 // Find returns a model by its name, or says that there is none. The names of
-// MiniMax's models stand for the first one: its clients know no others.
+// MiniMax's models stand for the first one: its clients know no others. The
+// talker of a model of other servers is nil.
 func (rm *Room) Find(name string) (*chat.Talker, string, error) {
 	if rm.Models == nil || len(rm.Models.Names()) == 0 {
 		return nil, "", fault.New(fault.Unsupported, "this server has no language model")
@@ -137,11 +139,22 @@ func (rm *Room) Find(name string) (*chat.Talker, string, error) {
 	if IsMiniMax(bare) {
 		bare = ""
 	}
+	if _, id := rm.upstream(bare); id != "" {
+		return nil, id, nil
+	}
 	t, id, ok := rm.Models.Talker(bare)
 	if !ok {
 		return nil, "", &fault.Error{Code: fault.NotFound, Param: "model", Message: "there is no model " + name + "; the list of models has those that are served"}
 	}
 	return t, id, nil
+}
+
+// upstream returns the client of a model of other servers, nil if it is none.
+func (rm *Room) upstream(name string) (*upstream.Client, string) {
+	if all, ok := rm.Models.(Remote); ok {
+		return all.Upstream(name)
+	}
+	return nil, ""
 }
 
 // IsMiniMax says whether a name is one of MiniMax's language models.
@@ -153,7 +166,8 @@ type ready struct {
 	id       string
 	prepared *chat.Prepared
 	forced   bool
-	most     int // tokens of the answer
+	most     int     // tokens of the answer
+	far      *remote // nil: it is answered here
 }
 
 func (rm *Room) prepare(q Request) (*ready, error) {
@@ -163,6 +177,11 @@ func (rm *Room) prepare(q Request) (*ready, error) {
 	t, id, err := rm.Find(q.Model)
 	if err != nil {
 		return nil, err
+	}
+	if t == nil {
+		c, _ := rm.upstream(id)
+		far, err := prepareRemote(c, q)
+		return &ready{id: id, far: far}, err
 	}
 	if err := checkSampling(q.Sampling, t.Vocab()); err != nil {
 		return nil, err
@@ -195,6 +214,9 @@ func (rm *Room) Count(q Request) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if r.far != nil { // only that server could count
+		return tokens(r.far.bytes), nil
+	}
 	return r.prepared.Tokens(), nil
 }
 
@@ -205,6 +227,9 @@ func (rm *Room) Ask(r *http.Request, header http.Header, work gate.Work, q Reque
 	p, err := rm.prepare(q)
 	if err != nil {
 		return nil, err
+	}
+	if p.far != nil {
+		return p.far.ask(rm, r, header, work, p.id)
 	}
 	work.Model, work.Scope = p.id, gate.ScopeChat
 	work.Estimate = gate.Usage{gate.InputTokens: int64(p.prepared.Tokens()), gate.OutputTokens: int64(p.most), gate.Requests: 1}
@@ -217,7 +242,7 @@ func (rm *Room) Ask(r *http.Request, header http.Header, work gate.Work, q Reque
 	if err != nil {
 		return nil, errors.Join(q.translate(err), release(r.Context(), ticket, "the engine refused it"))
 	}
-	return &Reply{Model: p.id, Prompt: p.prepared.Tokens(), Talker: p.talker, answer: answer, ticket: ticket, forced: p.forced}, nil
+	return &Reply{Model: p.id, Prompt: p.prepared.Tokens(), Talker: p.talker, answer: near{answer}, ticket: ticket, forced: p.forced}, nil
 }
 
 func release(ctx context.Context, t gate.Ticket, reason string) error {

@@ -31,6 +31,8 @@ const (
 
 	readyTime = time.Minute     // machines may do much else
 	restTime  = 5 * time.Minute // for all jobs to end
+
+	maxComplaints = 20 // lines of a log that are shown
 )
 
 // setting says what a town is made of.
@@ -115,7 +117,12 @@ func newTown(t *testing.T, s setting) *town {
 	if err := chattest.Write(model); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(c.end)
+	t.Cleanup(func() {
+		c.end()
+		if t.Failed() {
+			c.complaints()
+		}
+	})
 	for i := range s.servers {
 		addr := freePort(t)
 		args := []string{"serve", "--addr", addr, "--data", c.data(i), "--chat", model, "--characters", model, "--threads", "1", "--require-key"}
@@ -206,6 +213,20 @@ func (c *town) said(name string) string {
 		c.t.Fatal(err)
 	}
 	return string(data)
+}
+
+// complaints shows what the servers' logs have of bugs.
+func (c *town) complaints() {
+	for i := range c.servers {
+		n := 0
+		for line := range strings.Lines(c.said(fmt.Sprintf("server-%d", i))) {
+			if strings.Contains(line, "ERROR") || strings.Contains(line, "a request failed") || strings.Contains(line, "bug") {
+				if n++; n <= maxComplaints {
+					c.t.Logf("server %d: %s", i, strings.TrimSpace(line))
+				}
+			}
+		}
+	}
 }
 
 // run runs a command of kuai.

@@ -242,7 +242,14 @@ func (p *Pool) RoundTrip(r *http.Request) (*http.Response, error) {
 		if last != nil {
 			drain(last.Body)
 		}
-		res.Body = &counted{ReadCloser: res.Body, end: sync.OnceFunc(func() { p.give(s) })}
+		res.Body = &counted{
+			ReadCloser: res.Body, end: sync.OnceFunc(func() { p.give(s) }),
+			broke: func() {
+				if r.Context().Err() == nil { // else it is not the server's fault
+					p.judge(s, false)
+				}
+			},
+		}
 		if last = res; !elsewhere(res.StatusCode) {
 			return res, nil
 		}
@@ -285,10 +292,20 @@ func replay(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// counted is an answer whose server is busy until it is closed.
+// counted is an answer whose server is busy until it is closed, and fails when
+// it breaks off.
 type counted struct {
 	io.ReadCloser
-	end func()
+	end, broke func()
+}
+
+// Read notes where the answer breaks off.
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		c.broke()
+	}
+	return n, err
 }
 
 // Close ends the use of the server.

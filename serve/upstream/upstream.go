@@ -88,6 +88,14 @@ func New(address, key string) (*Client, error) {
 	}, nil
 }
 
+// Pooled returns the client of a model of several servers. The transport, such
+// as a provider.Pool, chooses among them and knows their addresses and keys.
+func Pooled(model string, servers http.RoundTripper) *Client {
+	return &Client{Model: model, chat: "http://upstream/chat/completions", http: &http.Client{
+		Transport: servers, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
 // body is a request on the wire.
 type body struct {
 	Model       string    `json:"model"`

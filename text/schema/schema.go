@@ -66,8 +66,9 @@ func unsupported(path, format string, args ...any) error {
 // Schema is a compiled schema. Goroutines may share it; what one request finds
 // out about it serves the next.
 type Schema struct {
-	g     *grammar
-	start sym
+	g      *grammar
+	start  sym
+	source []byte
 
 	mu       sync.Mutex
 	machines map[*Vocabulary]*machine
@@ -94,8 +95,16 @@ func compile(source []byte, tight bool) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return finish(g, start)
+	s, err := finish(g, start)
+	if err == nil {
+		s.source = slices.Clone(source)
+	}
+	return s, err
 }
+
+// Source is the JSON schema that was compiled, for engines elsewhere; nil is
+// that of any object.
+func (s *Schema) Source() []byte { return s.source }
 
 // Object is the schema of response_format json_object: any object.
 func Object() *Schema {

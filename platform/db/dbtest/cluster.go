@@ -101,13 +101,18 @@ func (c *Cluster) Freeze() { c.signal(syscall.SIGSTOP) }
 // Thaw lets them go on.
 func (c *Cluster) Thaw() { c.signal(syscall.SIGCONT) }
 
+// signal reaches the first process before its children: once that has stopped,
+// there are no new ones.
 func (c *Cluster) signal(s syscall.Signal) {
 	c.tb.Helper()
-	all := append([]int{c.postgres.Process.Pid}, children(c.postgres.Process.Pid)...)
-	for _, pid := range all {
+	send := func(pid int) {
 		if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
 			c.tb.Error(err)
 		}
+	}
+	send(c.postgres.Process.Pid)
+	for _, pid := range children(c.postgres.Process.Pid) {
+		send(pid)
 	}
 }
 
