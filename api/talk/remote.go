@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -69,7 +70,7 @@ const bytesPerToken = 4
 
 // prepareRemote makes the request that another server gets.
 func prepareRemote(c *upstream.Client, q Request) (*remote, error) {
-	if err := checkSampling(q.Sampling, 1<<30); err != nil {
+	if err := CheckSampling(q.Sampling); err != nil {
 		return nil, err
 	}
 	p, s := &remote{client: c, most: q.MaxTokens}, q.Sampling
@@ -93,8 +94,8 @@ func prepareRemote(c *upstream.Client, q Request) (*remote, error) {
 			p.body[name] = v
 		}
 	}
-	if s.Seed != 0 {
-		p.body["seed"] = int64(s.Seed >> 1) // servers keep it in 64 bits with a sign
+	if s.Seed != 0 { // servers keep it in 64 bits with a sign
+		p.body["seed"] = s.Seed & math.MaxInt64
 	}
 	if len(q.Stop) > 0 {
 		p.body["stop"] = q.Stop
@@ -277,6 +278,8 @@ func (f *far) end(err error) (out []prompt.Part) {
 	switch {
 	case f.left:
 		f.result.Reason = chat.Cancelled
+	case errors.Is(err, context.Canceled):
+		f.result.Reason, f.result.Err = chat.Cancelled, err
 	case !errors.Is(err, io.EOF):
 		f.result.Reason, f.result.Err = chat.Failed, elsewhere(err)
 	case f.finish == "length":

@@ -37,6 +37,7 @@ type serveOptions struct {
 	people          login
 	model           string // of video
 	texts           []string
+	upstreams       []string
 	talkers         string
 	text            textOptions
 }
@@ -54,6 +55,7 @@ func (o *serveOptions) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.needKey, "require-key", false, "ask for a key on this machine too")
 	f.StringVar(&o.model, "model", "", "directory of a video model (default: the built-in one)")
 	f.StringArrayVar(&o.texts, "chat", []string{builtinText}, "language model to serve: a GGUF file, a Hugging Face directory, or a name that kuai models lists; may be given again")
+	f.StringArrayVar(&o.upstreams, "upstream", nil, "servers that answer chats with one model, such as http://gpu1:8000/v1,http://gpu2:8000/v1#MODEL: any that speak OpenAI's API; may be given again (their key: "+upstreamKey+")")
 	f.StringVar(&o.talkers, "characters", builtinText, "the language model that characters speak with: as --chat, or https://host/v1#model of another server")
 	f.StringVar(&o.text.weights, "weights", "", "repack the language models' weights: f32, bf16, q8 or q4 (default: as stored)")
 	f.StringVar(&o.text.kv, "kv", "", "the attention cache: f16, f32 or q8 (default f16)")
@@ -78,6 +80,7 @@ from balances (kuai audit). Each flag can be given in kuai.yaml and in the
 environment too: kuai config.`,
 		Example: `  kuai serve --addr 127.0.0.1:8080
   kuai serve --chat SmolLM2 --chat ./model.gguf
+  kuai serve --upstream http://gpu1:8000/v1,http://gpu2:8000/v1#qwen3-32b
   kuai serve --config /etc/kuai/kuai.yaml`,
 		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -119,6 +122,11 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		Open: func(ctx context.Context, path string) (*chat.Loaded, error) { return o.text.open(ctx, path) },
 	})
 	defer models.Close()
+	talkers, leave, err := openModels(ctx, group, o.upstreams)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	house, done, err := a.openHouse(ctx, o.talkers, o.text)
 	if err != nil {
 		return err
@@ -142,7 +150,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	defer clips.Close()
-	rooms := api.Rooms{Meter: meter, Videos: clips, Files: files, Links: links, Chats: group, House: house, Platform: town, Jobs: made, Fleet: models}
+	rooms := api.Rooms{Meter: meter, Videos: clips, Files: files, Links: links, Chats: talkers, House: house, Platform: town, Jobs: made, Fleet: models}
 	return a.listen(ctx, o, rooms)
 }
 

@@ -59,6 +59,10 @@ func (o *serveOptions) check(a *app) []*config.Problem {
 	for _, name := range o.texts {
 		p.add("chat", a.checkText(name))
 	}
+	for _, address := range together(o.upstreams) {
+		_, _, err := openUpstream(address)
+		p.add("upstream", err)
+	}
 	p.add("characters", a.checkSpeaker(o.talkers))
 	p.add("weights", text.Options{Weights: o.text.weights}.Check())
 	p.add("kv", text.Options{KV: o.text.kv}.Check())
