@@ -188,8 +188,13 @@ func (o *Options) stages() []Stage {
 	return []Stage{{0.12, 256, Copying, 0}, {0.2, 256, "", 0}, {0.85, 1024, "", o.Recall}, {1, 2048, "", o.Recall}}
 }
 
-// averaging is the decay of the averaged weights, which are the ones used.
-const averaging = 0.998
+// averaging is the decay of the averaged weights, which are the ones used: over
+// the last fiftieth of the steps or so, in which the rate is nearly 0, and no more
+// than some 500. Longer ones lag behind what a short training has learned.
+func (o *Options) averaging() float32 {
+	const most, share = 0.998, 50
+	return float32(max(0, min(most, 1-share/float64(max(o.Steps, share)))))
+}
 
 // Train trains, or goes on.
 func Train(ctx context.Context, o Options) (train.Result, error) {
@@ -233,7 +238,7 @@ func (o Options) run(ctx context.Context, task *Task) (train.Result, error) {
 	}
 	return train.Run(ctx, train.Config{
 		Dir: o.Dir, Steps: o.Steps, Rate: o.Rate, Warmup: min(100, o.Steps/10), Decay: o.Steps * 2 / 5,
-		Weight: 0.1, Clip: 1, EMA: averaging, Muon: true, BF16: true, Every: o.Every, Init: from, Pool: o.Pool, View: o.View,
+		Weight: 0.1, Clip: 1, EMA: o.averaging(), Muon: true, BF16: true, Every: o.Every, Init: from, Pool: o.Pool, View: o.View,
 	}, task)
 }
 
