@@ -52,7 +52,7 @@ type Split uint8
 const (
 	Train Split = iota
 	Test
-	// Tune is that of Train but for phrases of utterances that training does not
+	// Tune is Train but for phrases of utterances and lives that training does not
 	// show: what is chosen by trying is tried on them, not on Test.
 	Tune
 )

@@ -87,7 +87,8 @@ const DefaultSize = 80_000
 
 // NewLife begins a life. The same seed, language and split give the same.
 func NewLife(seed uint64, l fact.Language, split Split) *Life {
-	w := &writer{r: rand.New(rand.NewPCG(seed, 0x11FE+uint64(split))), split: split, lang: l, anySmallTalk: true}
+	w := newWriter(rand.New(rand.NewPCG(seed, 0x11FE+uint64(split))), split)
+	w.lang, w.anySmallTalk = l, true
 	life := &Life{w: w, byKey: map[string]*strand{}, events: map[string]*strand{}}
 	life.now = time.Date(2019, 1, 1+w.r.IntN(1500), 8+w.r.IntN(10), w.r.IntN(60), 0, 0, time.UTC)
 	life.meet()

@@ -38,6 +38,14 @@ type writer struct {
 	wild         float64 // share of values that stand in no list
 }
 
+// newWriter returns a writer of any split, Tune too.
+func newWriter(r *rand.Rand, split Split) *writer {
+	if split == Tune {
+		return &writer{r: r, split: Train, tune: true}
+	}
+	return &writer{r: r, split: split}
+}
+
 func (w *writer) chance(p float64) bool { return w.r.Float64() < p }
 
 // value draws a value of a kind, or one of none.

@@ -124,12 +124,12 @@ func (a *app) onModel(model string, o text.Options, measure func(m *text.Model, 
 }
 
 func (a *app) evalMemoryCommand() *cobra.Command {
-	c := memoryeval.LifeConfig{Most: 80_000, Questions: 60, Seed: 1, Split: companion.Test}
-	var model, locomo, plots string
+	c := memoryeval.LifeConfig{Most: 80_000, Questions: 60, Seed: 1}
+	var model, readerDir, locomo, plots string
 	var filler []string
 	var needles needleFlags
 	answers, quick := false, false
-	trained := false
+	var which splitFlags
 	cmd := &cobra.Command{
 		Use:   "memory",
 		Short: "Tell lives of 8 thousand to 8 million characters to a memory, and ask about them",
@@ -153,8 +153,9 @@ scorer does.`,
 			if a.terminal() {
 				c.View = func(what string) { _, _ = fmt.Fprintf(a.Err, "\r\033[K%s", what) }
 			}
-			if trained {
-				c.Split = companion.Train
+			var err error
+			if c.Split, err = which.split(); err != nil {
+				return err
 			}
 			switch {
 			case needles.asked():
@@ -181,7 +182,7 @@ scorer does.`,
 			if quick {
 				c.Most, c.Questions = 8000, 14
 			}
-			return a.evalMemory(cmd.Context(), model, plots, c)
+			return a.evalMemory(cmd.Context(), model, readerDir, plots, c)
 		},
 	}
 	f := cmd.Flags()
@@ -195,7 +196,8 @@ scorer does.`,
 	needles.add(f)
 	f.BoolVar(&answers, "answers", false, "with --locomo: have the questions answered, and score the replies")
 	f.BoolVar(&quick, "quick", false, "a sample with the same names")
-	f.BoolVar(&trained, "trained", false, "lives in the words that training shows: for tuning, and to see what did not generalise")
+	f.StringVar(&readerDir, "reader", "", "directory of the reader of turns (default: the built-in one)")
+	which.add(f)
 	return cmd
 }
 
@@ -227,7 +229,7 @@ func (a *app) evalLocomo(ctx context.Context, path string, filler []string, c me
 	return a.print(rep)
 }
 
-func (a *app) evalMemory(ctx context.Context, model, plots string, c memoryeval.LifeConfig) error {
+func (a *app) evalMemory(ctx context.Context, model, readerDir, plots string, c memoryeval.LifeConfig) error {
 	if plots != "" { // known before, not after the minutes that follow
 		if err := os.MkdirAll(plots, 0o755); err != nil {
 			return err
@@ -248,9 +250,13 @@ func (a *app) evalMemory(ctx context.Context, model, plots string, c memoryeval.
 	if err != nil {
 		return err
 	}
-	if c.Reader, err = converse.DailyReader(); err != nil {
+	read, err := openReader(readerDir)
+	if err != nil {
 		return err
 	}
+	reader := converse.NewReader(read, nil)
+	defer reader.Close()
+	c.Reader = reader
 	rep, err := memoryeval.Life(ctx, speaker, c)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"kuai/character/converse"
 	"kuai/companion"
@@ -16,9 +17,9 @@ import (
 )
 
 func (a *app) evalReaderCommand() *cobra.Command {
-	c := talkeval.ReadConfig{Turns: 1000, Split: companion.Test, Seed: 6}
+	c := talkeval.ReadConfig{Turns: 1000, Seed: 6}
 	var model string
-	trained, tuning := false, false
+	var which splitFlags
 	cmd := &cobra.Command{
 		Use:   "reader",
 		Short: "Measure what a reader finds in turns: facts, questions, and about whom",
@@ -28,13 +29,9 @@ right.`,
 		Example: "  kuai eval reader --json",
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case trained && tuning:
-				return usage(errors.New("--trained and --tuning are two things"))
-			case trained:
-				c.Split = companion.Train
-			case tuning:
-				c.Split = companion.Tune
+			var err error
+			if c.Split, err = which.split(); err != nil {
+				return err
 			}
 			return a.evalReader(cmd.Context(), model, c)
 		},
@@ -43,16 +40,32 @@ right.`,
 	f.StringVarP(&model, "model", "m", "", "directory of a reader (default: the built-in one)")
 	f.IntVar(&c.Turns, "turns", c.Turns, "turns of each language")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "which turns")
-	f.BoolVar(&trained, "trained", false, "turns as training shows them: what is missing beside the others did not generalise")
-	f.BoolVar(&tuning, "tuning", false, "turns in wordings that neither training nor the evaluation shows: what to choose by")
+	which.add(f)
 	return cmd
 }
 
-func (a *app) evalReader(ctx context.Context, model string, c talkeval.ReadConfig) error {
-	m, err := converse.BuiltinReader()
-	if model != "" {
-		m, err = reader.Open(os.DirFS(model))
+// splitFlags say in whose words turns and lives are.
+type splitFlags struct{ trained, tuning bool }
+
+func (s *splitFlags) add(f *pflag.FlagSet) {
+	f.BoolVar(&s.trained, "trained", false, "in wordings, names and values that training shows: what is missing beside the others did not generalise")
+	f.BoolVar(&s.tuning, "tuning", false, "in wordings that neither training nor the evaluation shows: what to choose by")
+}
+
+func (s *splitFlags) split() (companion.Split, error) {
+	switch {
+	case s.trained && s.tuning:
+		return 0, usage(errors.New("--trained and --tuning are two things"))
+	case s.trained:
+		return companion.Train, nil
+	case s.tuning:
+		return companion.Tune, nil
 	}
+	return companion.Test, nil
+}
+
+func (a *app) evalReader(ctx context.Context, model string, c talkeval.ReadConfig) error {
+	m, err := openReader(model)
 	if err != nil {
 		return err
 	}
@@ -67,4 +80,12 @@ func (a *app) evalReader(ctx context.Context, model string, c talkeval.ReadConfi
 		rep.Model = model
 	}
 	return a.print(rep)
+}
+
+// openReader opens the reader of a directory; the built-in one for "".
+func openReader(dir string) (*reader.Model, error) {
+	if dir == "" {
+		return converse.BuiltinReader()
+	}
+	return reader.Open(os.DirFS(dir))
 }
