@@ -61,7 +61,7 @@ func TestWider(t *testing.T) {
 			}
 		}
 	}
-	if n < 18_000 {
+	if n < 26_000 {
 		t.Errorf("%d phrases", n)
 	}
 }
