@@ -96,11 +96,33 @@ func clip(t *testing.T, b *browser) {
 }
 
 func cancelled(t *testing.T, b *browser) {
+	b.until(t, `!document.querySelector(".work")`)
+	before := b.balance(t)
 	b.make(t, "a whale jumps on the sea", "90")
 	b.until(t, `[...document.querySelectorAll(".work .doing")].some(p => p.textContent.includes("whale"))`)
 	b.until(t, `document.querySelector(".work .foreseen")?.naturalWidth >= 32`)
+	during := b.balance(t)
+	if during.Held <= before.Held || during.Cash != before.Cash {
+		t.Errorf("before %+v, while it is made %+v: want its price held and nothing spent", before, during)
+	}
 	b.js(t, `document.querySelector(".work button").click()`)
 	b.until(t, `!document.querySelector(".work")`)
+	if after := b.balance(t); after != before {
+		t.Errorf("before %+v, after the cancellation %+v: want it refunded", before, after)
+	}
+}
+
+// balance is what the visitor's organisation has, and what is held of it.
+type balance struct{ Cash, Promo, Held, Spent float64 }
+
+func (b *browser) balance(t *testing.T) (v balance) {
+	t.Helper()
+	b.until(t, `!document.querySelector("#make")?.disabled`)
+	parts, _ := b.value(t, `fetch("/api/v1/balance").then(r => r.json()).then(b => [b.cash, b.promo, b.held, b.spent.month].map(Number))`).([]any)
+	for i, p := range []*float64{&v.Cash, &v.Promo, &v.Held, &v.Spent} {
+		*p, _ = parts[i].(float64)
+	}
+	return v
 }
 
 // killed ends the server while it draws, and starts it again: the page goes on
@@ -227,6 +249,14 @@ func console(t *testing.T, b *browser) {
 	b.until(t, `/chain is whole: [1-9]/.test(document.body.textContent)`)
 	b.open(t, "#/console/usage")
 	b.until(t, `document.querySelector(".chart rect") && document.querySelector("table")`)
+	b.open(t, "#/console/prices")
+	b.until(t, `document.querySelectorAll("tbody tr").length >= 8`)
+	b.fill(t, "#price-amount", "nothing")
+	b.click(t, "#price-save")
+	b.until(t, `document.querySelector(".prices .why")`)
+	b.fill(t, "#price-amount", "0.09")
+	b.click(t, "#price-save")
+	b.until(t, `[...document.querySelectorAll("tbody tr")].some(r => r.textContent.includes("0.09 USD") && r.querySelector(".state.done"))`)
 	b.open(t, "#/console/jobs")
 	b.until(t, `document.querySelector("table")`)
 	b.open(t, "#/console/health")
@@ -292,6 +322,7 @@ var pages = []struct{ at, there string }{
 	{"#/console/people", ".inline"},
 	{"#/console/limits", ".inline"},
 	{"#/console/usage", ".chart"},
+	{"#/console/prices", "table"},
 	{"#/console/jobs", "table"},
 	{"#/console/models", "table"},
 	{"#/console/workers", ".code"},

@@ -14,6 +14,7 @@ import { Limits } from "./limits";
 import { Overview } from "./overview";
 import { Models } from "./models";
 import { People, Projects } from "./people";
+import { Prices } from "./prices";
 import { enter, error, me, org, orgs, readProjects } from "./state";
 import { Usage } from "./usage";
 import { Workers } from "./workers";
@@ -25,6 +26,7 @@ const views: Record<string, [Word, () => JSX.Element, "operator"?]> = {
   projects: ["projects", Projects],
   limits: ["limits", Limits],
   usage: ["usage", Usage],
+  prices: ["prices", Prices],
   jobs: ["jobs", Jobs],
   models: ["models", Models, "operator"],
   workers: ["workers", Workers, "operator"],

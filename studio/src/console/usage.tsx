@@ -40,6 +40,7 @@ export function Usage() {
       {b ? (
         <dl class="cards">
           <div><dt>{t("balance")}</dt><dd>{money(b.available, b.currency)}</dd></div>
+          <div><dt>{t("held")}</dt><dd id="held">{money(b.held, b.currency)}</dd></div>
           {b.spent && <div><dt>{t("spent")}</dt><dd>{money(b.spent.month, b.currency)}</dd></div>}
         </dl>
       ) : balance.error ? <Note text={balance.error} again={balance.again} /> : <Loading />}
