@@ -88,7 +88,11 @@ func Handler(rooms Rooms) http.Handler {
 	ollama.Register(m.With(metric.Dialect("ollama")), talks, rooms.Gate)
 	kuai.Register(m.With(metric.Dialect("kuai")), clips, rooms.Gate)
 	if rooms.House != nil {
-		folk.Register(m.With(metric.Dialect("kuai")), rooms.House, rooms.Gate)
+		g := rooms.Gate
+		if rooms.Platform != nil {
+			g = kuai.Visits(g, rooms.Platform.DB)
+		}
+		folk.Register(m.With(metric.Dialect("kuai")), rooms.House, g)
 	}
 	if p := rooms.Platform; p != nil {
 		login := rooms.Login
@@ -116,6 +120,8 @@ func Handler(rooms Rooms) http.Handler {
 // operators adds what those who run the installation see and change.
 func operators(m chi.Router, rooms Rooms) {
 	o := kuai.Operators{DB: rooms.Platform.DB, Gate: rooms.Gate}
+	kuai.RegisterAnalytics(m, o)
+	kuai.RegisterSponsor(m, o)
 	if rooms.Fleet != nil {
 		kuai.RegisterModels(m, rooms.Fleet, o)
 	}

@@ -32,11 +32,14 @@ func (o Operators) as(scope string, f func(w http.ResponseWriter, r asking) (any
 		if err == nil {
 			out, err = f(w, asking{r, who, who.Org})
 		}
+		file, isFile := out.(csvFile)
 		switch {
 		case err != nil:
 			openai.Failed(w, r, err)
 		case out == nil:
 			w.WriteHeader(http.StatusNoContent)
+		case isFile:
+			file.send(w)
 		default:
 			w.Header().Set("Cache-Control", "no-store")
 			wire.JSON(w, http.StatusOK, out)

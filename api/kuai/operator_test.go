@@ -114,3 +114,11 @@ func TestOperators(t *testing.T) {
 	}
 	b.has("admin", "GET", "/workers", "", 200, `"jobs":[{"id":"`+j.ID+`"`)
 }
+
+// request is one of somebody.
+func request(t *testing.T, who string) *http.Request {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+who)
+	return r
+}

@@ -38,6 +38,8 @@ func TestStudio(t *testing.T) {
 		{"console", console},
 		{"models", models},
 		{"workers", workers},
+		{"analytics", analytics},
+		{"sponsor", sponsor},
 		{"door", door},
 		{"screens", screens},
 	} {
@@ -300,6 +302,50 @@ func workers(t *testing.T, b *browser) {
 	b.until(t, `document.querySelector(".code code").textContent.includes("…") && document.querySelectorAll("table").length === 2`)
 }
 
+// analytics shows today's visitor, and computes costs from what work costs.
+func analytics(t *testing.T, b *browser) {
+	b.open(t, "#/console/analytics")
+	b.until(t, `document.querySelectorAll(".chart rect").length === 30 && document.querySelectorAll("table").length === 2`)
+	b.until(t, `[...document.querySelectorAll("tbody tr")].some(r => r.textContent.includes("operator"))`)
+	b.js(t, `document.querySelector("details.more").open = true`)
+	b.fill(t, "details .field:nth-child(6) input", "0.01") // a second of video
+	b.click(t, "details .primary")
+	b.until(t, `[...document.querySelectorAll(".cards div")].some(d => d.querySelector("dt").textContent === "Cost" && parseFloat(d.querySelector("dd").textContent) > 0)`)
+	csv := b.value(t, `fetch([...document.querySelectorAll("a[download]")][1].href).then(r => r.text())`)
+	if text, _ := csv.(string); !strings.HasPrefix(text, "day,size,d1,d7,d30\n") {
+		t.Errorf("the export is %q", csv)
+	}
+}
+
+// sponsor makes a slot, which the studio shows only once that is switched on.
+func sponsor(t *testing.T, b *browser) {
+	b.open(t, "#/console/sponsors")
+	b.until(t, `document.querySelector("#slot-text")`)
+	b.fill(t, "#slot-sponsor", "Bakery")
+	b.fill(t, "#slot-text", "Fresh bread "+evil)
+	b.fill(t, "#slot-link", "javascript:alert(1)")
+	b.click(t, "#slot-save")
+	b.until(t, `document.querySelector("label.wrong #slot-link")`)
+	b.fill(t, "#slot-link", "https://example.com/")
+	b.click(t, "#slot-save")
+	b.until(t, `document.querySelector("tbody .state.done")`)
+	b.open(t, "#/create")
+	b.until(t, `document.querySelector(".clips .card")`)
+	if b.value(t, `document.querySelector(".sponsored") === null`) != true {
+		t.Error("a sponsor is shown though nobody switched that on")
+	}
+	b.open(t, "#/console/sponsors")
+	b.until(t, `document.querySelector("#sponsor-on")`)
+	b.click(t, "#sponsor-on")
+	b.until(t, `fetch("/api/v1/sponsor/slots").then(r => r.json()).then(v => v.enabled)`)
+	b.open(t, "#/create")
+	b.until(t, `document.querySelector(".sponsored a")?.textContent.includes("Fresh bread")`)
+	b.js(t, `document.querySelector(".sponsored").scrollIntoView()`)
+	b.until(t, `fetch("/api/v1/sponsor/slots").then(r => r.json()).then(v => v.data[0].impressions === 1)`)
+	b.open(t, "#/console/sponsors")
+	b.until(t, `document.querySelector("#fill")?.textContent === "100.0 %"`)
+}
+
 // door is what somebody with a bad key sees, and that the page waits for a good one.
 func door(t *testing.T, b *browser) {
 	b.js(t, `sessionStorage.setItem("kuai.key", "sk-kuai-bad")`)
@@ -326,6 +372,8 @@ var pages = []struct{ at, there string }{
 	{"#/console/jobs", "table"},
 	{"#/console/models", "table"},
 	{"#/console/workers", ".code"},
+	{"#/console/analytics", ".chart"},
+	{"#/console/sponsors", "table"},
 	{"#/console/audit", "table"},
 }
 

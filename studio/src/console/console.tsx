@@ -7,6 +7,7 @@ import { link } from "../route";
 import { t } from "../say";
 import type { Word } from "../say";
 import { Loading, Note } from "../ui";
+import { Analytics } from "./analytics";
 import { Audit, Health } from "./audit";
 import { Jobs } from "./jobs";
 import { Keys } from "./keys";
@@ -15,6 +16,7 @@ import { Overview } from "./overview";
 import { Models } from "./models";
 import { People, Projects } from "./people";
 import { Prices } from "./prices";
+import { Sponsors } from "./sponsors";
 import { enter, error, me, org, orgs, readProjects } from "./state";
 import { Usage } from "./usage";
 import { Workers } from "./workers";
@@ -30,6 +32,8 @@ const views: Record<string, [Word, () => JSX.Element, "operator"?]> = {
   jobs: ["jobs", Jobs],
   models: ["models", Models, "operator"],
   workers: ["workers", Workers, "operator"],
+  analytics: ["analytics", Analytics, "operator"],
+  sponsors: ["sponsors", Sponsors, "operator"],
   audit: ["audit", Audit],
   health: ["health", Health],
 };

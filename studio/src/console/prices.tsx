@@ -24,7 +24,7 @@ interface Price {
 }
 
 // units are the dimensions, and how many of each a price is usually for.
-const units: Record<string, [Word, number]> = {
+export const units: Record<string, [Word, number]> = {
   input_tokens: ["inputTokens", 1_000_000], cached_input_tokens: ["cachedTokens", 1_000_000], output_tokens: ["outputTokens", 1_000_000], embedding_tokens: ["embeddingTokens", 1_000_000],
   images: ["imagesUnit", 1], video_milliseconds: ["videoMilliseconds", 1000], audio_characters: ["audioCharacters", 1_000_000], requests: ["requests", 1],
 };

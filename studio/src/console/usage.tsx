@@ -2,8 +2,9 @@
 import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
 import { send } from "../net";
-import { t } from "../say";
+import { language, t } from "../say";
 import { Choice, Field, Loading, Note, Save } from "../ui";
+import { Bars } from "./chart";
 import { money, useRead } from "./state";
 import { Rows } from "./table";
 
@@ -47,7 +48,7 @@ export function Usage() {
       <Redeem done={balance.again} />
       <div class="row bar"><h2>{t("perDay")}</h2><span class="grow" /><Choice label={t("perDay")} all={spans} now={span.value} set={(v) => (span.value = v)} show={(n) => t("days", { n })} />
         <Save url={`/api/v1/usage/export?format=csv&from=${from}`} name={`usage-${from}.csv`}>{t("export")}</Save></div>
-      {daily.value && (daily.value.data?.length ? <Bars from={from} days={span.value} all={daily.value.data} /> : <p class="soft">{t("noUsage")}</p>)}
+      {daily.value && (daily.value.data?.length ? <PerDay from={from} days={span.value} all={daily.value.data} /> : <p class="soft">{t("noUsage")}</p>)}
       {!daily.value && (daily.error ? <Note text={daily.error} again={daily.again} /> : <Loading />)}
       {[["byModel", models, "model"], ["byKey", keys, "key"]].map(([word, of, field]) => {
         const read = of as typeof models;
@@ -64,26 +65,12 @@ export function Usage() {
   );
 }
 
-const high = 120; // of the chart
-
-function Bars({ from, days, all }: { from: string; days: number; all: Used[] }) {
+function PerDay({ from, days, all }: { from: string; days: number; all: Used[] }) {
   const cost = all.some((u) => Number(u.amount) > 0);
   const by = new Map(all.map((u) => [u.day, u]));
   const dates = Array.from({ length: days }, (_, i) => new Date(Date.parse(from) + i * 86_400_000).toISOString().slice(0, 10));
   const of = (d: string) => (cost ? Number(by.get(d)?.amount ?? 0) : (by.get(d)?.requests ?? 0));
-  const top = Math.max(...dates.map(of), 1e-9);
-  const label = `${t("perDay")}: ${t(cost ? "cost" : "requests")}`;
-  return (
-    <figure class="chart">
-      <svg viewBox={`0 0 ${days * 10} ${high}`} role="img" aria-label={label} preserveAspectRatio="none">
-        {dates.map((d, i) => {
-          const tall = (of(d) / top) * (high - 4);
-          return <rect key={d} x={i * 10 + 1} y={high - Math.max(tall, 1)} width="8" height={Math.max(tall, 1)} rx="1"><title>{`${d}: ${of(d)}`}</title></rect>;
-        })}
-      </svg>
-      <figcaption class="row soft"><span>{from}</span><span class="grow" /><span>{label}, ≤ {top.toLocaleString()}</span><span class="grow" /><span>{dates.at(-1)}</span></figcaption>
-    </figure>
-  );
+  return <Bars label={`${t("perDay")}: ${t(cost ? "cost" : "requests")}`} points={dates.map((d) => [d, of(d)])} show={(v) => v.toLocaleString(language.value, { maximumFractionDigits: 6 })} />;
 }
 
 function Redeem({ done }: { done: () => Promise<void> }) {

@@ -6,6 +6,7 @@ import { t } from "../say";
 import { Gallery } from "./gallery";
 import { Maker } from "./maker";
 import { keys, Stage } from "./stage";
+import { Sponsored } from "../sponsored";
 import { look, made, refresh, shown } from "./state";
 
 export function Create({ id }: { id: string }) {
@@ -28,7 +29,7 @@ export function Create({ id }: { id: string }) {
   return (
     <div class="screen create">
       <div class="left"><Maker /><Gallery /></div>
-      <Stage />
+      <div class="right"><Stage /><Sponsored /></div>
       <p class="soft hints"><kbd>/</kbd> {a} <kbd>&lt;</kbd> <kbd>&gt;</kbd> {b} <kbd>←</kbd> <kbd>→</kbd> {c}</p>
     </div>
   );
