@@ -28,6 +28,8 @@ const (
 	connected = 16
 	crowd     = 256
 	prompt16  = `{"model":"null","max_tokens":16,"temperature":0,"messages":[{"role":"user","content":"Say the alphabet, please."}]}`
+	// What people read comes as a stream of about so many tokens.
+	prompt200 = `{"model":"null","max_tokens":200,"temperature":0,"stream":true,"messages":[{"role":"user","content":"Say the alphabet, please."}]}`
 )
 
 // Config says how long to measure.
@@ -118,6 +120,10 @@ func (r *run) all(ctx context.Context) error {
 func (r *run) measures(ctx context.Context) error {
 	r.take(ctx, "chat of 16 tokens, 16 connections", connected, r.chat)
 	r.take(ctx, "chat of 16 tokens, 256 connections", crowd, r.chat)
+	r.take(ctx, "chat of 200 tokens, streamed, 256 connections", crowd, func(ctx context.Context) error {
+		_, err := r.client.call(ctx, http.MethodPost, "/v1/chat/completions", prompt200)
+		return err
+	})
 	var ids []string
 	for range queried {
 		id, err := r.client.submit(ctx, "a fox")

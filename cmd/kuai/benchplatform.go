@@ -41,6 +41,6 @@ over loopback, and share its cores. At the end the books are audited.`,
 			return a.print(rep)
 		},
 	}
-	cmd.Flags().DurationVar(&each, "each", 0, "time of each of the four measurements (default 15s, or 4s with --quick)")
+	cmd.Flags().DurationVar(&each, "each", 0, "time of each of the five measurements (default 15s, or 4s with --quick)")
 	return cmd
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Cluster is a PostgreSQL of one test's own, which it may take away. What was
@@ -22,12 +23,13 @@ type Cluster struct {
 	tb       testing.TB
 	bin, dir string
 	who      *syscall.SysProcAttr
+	settings []string
 	postgres *exec.Cmd // nil: it does not run
 }
 
 // NewCluster starts a PostgreSQL until the test ends, or skips the test where
-// none can be.
-func NewCluster(tb testing.TB) *Cluster {
+// none can be. Settings such as fsync=on come after those that make tests fast.
+func NewCluster(tb testing.TB, settings ...string) *Cluster {
 	tb.Helper()
 	bin, err := binaries()
 	if err != nil {
@@ -40,7 +42,7 @@ func NewCluster(tb testing.TB) *Cluster {
 	if err != nil {
 		tb.Fatalf("dbtest: %v", err)
 	}
-	c := &Cluster{tb: tb, bin: bin, dir: dir, who: who}
+	c := &Cluster{tb: tb, bin: bin, dir: dir, who: who, settings: settings}
 	tb.Cleanup(func() {
 		if c.postgres != nil {
 			c.Crash()
@@ -63,9 +65,12 @@ func (c *Cluster) Start() {
 	if err != nil {
 		c.tb.Fatal(err)
 	}
-	defer func() { _ = log.Close() }()                                                                   // the process has its own
-	p := exec.Command(filepath.Join(c.bin, "postgres"), "-D", filepath.Join(c.dir, "data"), "-k", c.dir, //nolint:noctx // Crash ends it
-		"-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "logging_collector=off")
+	defer func() { _ = log.Close() }() // the process has its own
+	args := []string{"-D", filepath.Join(c.dir, "data"), "-k", c.dir}
+	for _, s := range append([]string{"listen_addresses=", "fsync=off", "shared_buffers=32MB", "logging_collector=off"}, c.settings...) {
+		args = append(args, "-c", s)
+	}
+	p := exec.Command(filepath.Join(c.bin, "postgres"), args...) //nolint:noctx // Crash ends it
 	own := syscall.SysProcAttr{}
 	if c.who != nil {
 		own = *c.who
@@ -116,16 +121,37 @@ func (c *Cluster) signal(s syscall.Signal) {
 	}
 }
 
+// Processor is how much of processors its processes have used, those that have
+// ended left out.
+func (c *Cluster) Processor() time.Duration {
+	ticks := int64(0)
+	for _, pid := range append(children(c.postgres.Process.Pid), c.postgres.Process.Pid) {
+		fields := statOf(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+		for _, i := range []int{11, 12} { // utime, stime
+			if len(fields) > i {
+				n, _ := strconv.ParseInt(fields[i], 10, 64) // the kernel writes numbers
+				ticks += n
+			}
+		}
+	}
+	return time.Duration(ticks) * (time.Second / 100) // Linux counts hundredths for all programs
+}
+
+// statOf reads what stands after the name of a process; nil if it has ended.
+func statOf(path string) []string {
+	stat, err := os.ReadFile(path) //nolint:gosec // of the system
+	if err != nil {
+		return nil
+	}
+	_, rest, _ := bytes.Cut(stat, []byte(") ")) // the name may hold anything else
+	return strings.Fields(string(rest))
+}
+
 // children are the processes that one has started.
 func children(parent int) (all []int) {
 	found, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is right
 	for _, path := range found {
-		stat, err := os.ReadFile(path) //nolint:gosec // of the system
-		if err != nil {
-			continue // it has ended
-		}
-		_, rest, _ := bytes.Cut(stat, []byte(") ")) // its name may hold anything else
-		fields := strings.Fields(string(rest))
+		fields := statOf(path)
 		if len(fields) > 1 && fields[1] == fmt.Sprint(parent) {
 			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
 				all = append(all, pid)
