@@ -17,8 +17,10 @@ func TestOpen(t *testing.T) {
 		want         string
 		err          error
 	}{
-		"whole": {"application/json", `{"choices":[{"message":{"content":"Good day","tool_calls":[{"id":"a","function":{"name":"f"}},{"id":"b","function":{"name":"g"}}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":3}}`,
-			"Good day f0 g1", nil},
+		"whole": {
+			"application/json", `{"choices":[{"message":{"content":"Good day","tool_calls":[{"id":"a","function":{"name":"f"}},{"id":"b","function":{"name":"g"}}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":3}}`,
+			"Good day f0 g1", nil,
+		},
 		"without [DONE]":   {"text/event-stream", "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\ndata: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n", "x", nil},
 		"broken off":       {"text/event-stream", "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n", "x", ErrBroken},
 		"an error amid":    {"text/event-stream", "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\ndata: {\"error\":\"out of memory\"}\n\n", "x", ErrBroken},
