@@ -17,6 +17,12 @@ import (
 // talking serves a tiny model with random weights.
 func talking(t *testing.T) *httptest.Server {
 	t.Helper()
+	return talkingIn(t, func(*Rooms) {})
+}
+
+// talkingIn is talking in rooms that were changed.
+func talkingIn(t *testing.T, change func(*Rooms)) *httptest.Server {
+	t.Helper()
 	pool := par.New(1)
 	l, err := chat.Open(t.Context(), chattest.Hybrid(t), text.Options{Pool: pool}, chat.Options{})
 	if err != nil {
@@ -30,7 +36,9 @@ func talking(t *testing.T) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(Handler(roomsOf(t, q, g, nil)))
+	rooms := roomsOf(t, q, g, nil)
+	change(&rooms)
+	s := httptest.NewServer(Handler(rooms))
 	t.Cleanup(func() {
 		s.Close()
 		q.Close()

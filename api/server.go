@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+	"go.opentelemetry.io/otel/trace"
 
 	"kuai/api/accounts"
 	"kuai/api/anthropic"
@@ -26,6 +27,7 @@ import (
 	"kuai/api/ollama"
 	"kuai/api/openai"
 	"kuai/api/openapi"
+	"kuai/api/record"
 	"kuai/api/talk"
 	"kuai/api/wire"
 	"kuai/character/converse"
@@ -63,6 +65,8 @@ type Rooms struct {
 
 	Health *health.Board // nil: always ready
 	Meter  *metric.Meter // nil: nothing is counted
+	Tracer trace.Tracer  // nil: no spans
+	Log    *slog.Logger  // of requests; nil: none
 }
 
 // Handler returns all routes. Pages of other origins cannot change anything
@@ -77,34 +81,39 @@ func Handler(rooms Rooms) http.Handler {
 		rooms.Health = &health.Board{}
 	}
 	m := chi.NewRouter()
+	m.Use(record.Routed)
+	recorder := record.Recorder{Tracer: rooms.Tracer}
+	if rooms.Log != nil {
+		recorder.Watchers = append(recorder.Watchers, record.Line(rooms.Log))
+	}
 	if rooms.Meter != nil {
-		m.Use(rooms.Meter.Requests)
+		recorder.Watchers = append(recorder.Watchers, rooms.Meter.Saw)
 		rooms.Meter.Register(m, openai.Failed)
 	}
 	health.Register(m, rooms.Health)
-	openai.Register(m.With(metric.Dialect("openai")), openai.Rooms{Room: talks, MiniMax: openai.Additions{Fields: minimax.ChatFields}, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
-	anthropic.Register(m.With(metric.Dialect("anthropic")), talks, rooms.Gate)
-	minimax.Register(m.With(metric.Dialect("minimax")), minimax.Rooms{Talks: talks, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
-	ollama.Register(m.With(metric.Dialect("ollama")), talks, rooms.Gate)
-	kuai.Register(m.With(metric.Dialect("kuai")), clips, rooms.Gate)
+	openai.Register(m.With(record.Dialect("openai")), openai.Rooms{Room: talks, MiniMax: openai.Additions{Fields: minimax.ChatFields}, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
+	anthropic.Register(m.With(record.Dialect("anthropic")), talks, rooms.Gate)
+	minimax.Register(m.With(record.Dialect("minimax")), minimax.Rooms{Talks: talks, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
+	ollama.Register(m.With(record.Dialect("ollama")), talks, rooms.Gate)
+	kuai.Register(m.With(record.Dialect("kuai")), clips, rooms.Gate)
 	if rooms.House != nil {
 		g := rooms.Gate
 		if rooms.Platform != nil {
 			g = kuai.Visits(g, rooms.Platform.DB)
 		}
-		folk.Register(m.With(metric.Dialect("kuai")), rooms.House, g)
+		folk.Register(m.With(record.Dialect("kuai")), rooms.House, g)
 	}
 	if p := rooms.Platform; p != nil {
 		login := rooms.Login
 		login.Accounts, login.Limits, login.DB, login.Keyless = p.Accounts, p.Limits, p.DB, rooms.Keyless
-		accounts.Register(m.With(metric.Dialect("kuai")), login)
-		kuai.RegisterMoney(m.With(metric.Dialect("kuai")), p.Ledger, rooms.Gate)
-		operators(m.With(metric.Dialect("kuai")), rooms)
+		accounts.Register(m.With(record.Dialect("kuai")), login)
+		kuai.RegisterMoney(m.With(record.Dialect("kuai")), p.Ledger, rooms.Gate)
+		operators(m.With(record.Dialect("kuai")), rooms)
 	}
 	m.Get("/v1/openapi.yaml", openapi.Handler)
 	if j := rooms.Jobs; j != nil {
 		clips.Challenge = func(ctx context.Context, address string) error { return webhook.Challenge(ctx, j.Fetch, address) }
-		kuai.RegisterPlatform(m.With(metric.Dialect("kuai")), kuai.Platform{Jobs: j.Queue, Files: j.Files, Hooks: j.Hooks, Gate: rooms.Gate})
+		kuai.RegisterPlatform(m.With(record.Dialect("kuai")), kuai.Platform{Jobs: j.Queue, Files: j.Files, Hooks: j.Hooks, Gate: rooms.Gate})
 	}
 	m.Get(file.LinkPath+"{kind}/{id}/{name}", download(rooms, clips))
 	m.HandleFunc("/anthropic/*", anthropic.Unknown)
@@ -114,7 +123,7 @@ func Handler(rooms Rooms) http.Handler {
 	}
 	m.MethodNotAllowed(openai.Unknown)
 	m.Handle("/*", studio.Handler())
-	return recovered(wire.WithID(gate.WithKey(http.NewCrossOriginProtection().Handler(m))))
+	return wire.WithID(recorder.Wrap(recovered(gate.WithKey(http.NewCrossOriginProtection().Handler(m)))))
 }
 
 // operators adds what those who run the installation see and change.

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"kuai/format/atomicfile"
 	"kuai/platform/blob"
 	"kuai/platform/db"
@@ -40,6 +42,7 @@ type JobsOptions struct {
 	Name  string             // of this node's worker
 	Runs  map[string]job.Run // what this node makes; empty: workers elsewhere do
 	Slots int                // jobs at once; 0 is 1
+	Spans trace.Tracer       // of attempts; nil: none
 
 	OutputTTL time.Duration // of what jobs made; 0 is for ever
 	Retain    time.Duration // of jobs after their end; 0 is for ever
@@ -111,7 +114,7 @@ func (j *Jobs) run(ctx context.Context, o JobsOptions) {
 		return
 	}
 	r := &job.Runner{
-		Desk: j.Queue, Worker: job.Worker{ID: db.NewID("worker"), Name: o.Name, Slots: o.Slots}, Runs: o.Runs, Dir: filepath.Join(o.Dir, "work"),
+		Desk: j.Queue, Worker: job.Worker{ID: db.NewID("worker"), Name: o.Name, Slots: o.Slots}, Runs: o.Runs, Dir: filepath.Join(o.Dir, "work"), Tracer: o.Spans,
 	}
 	j.made.Go(func() { _ = r.Run(drain) }) // fails only before it begins, for a directory that OpenJobs made
 }

@@ -121,6 +121,8 @@ func (g *Gate) Admit(ctx context.Context, r *http.Request, w gate.Work) (gate.Ti
 	if err != nil {
 		return nil, err
 	}
+	notes := gate.NotesOf(ctx)
+	notes.Caller(principal(p), w.Model)
 	switch {
 	case w.Scope != "" && !p.May(w.Scope):
 		return nil, fault.New(fault.Forbidden, "this key may not be used for %s", w.Scope)
@@ -131,7 +133,7 @@ func (g *Gate) Admit(ctx context.Context, r *http.Request, w gate.Work) (gate.Ti
 	if refused != nil {
 		return nil, refused
 	}
-	t := &ticket{gate: g, p: p, work: w, grant: grant}
+	t := &ticket{gate: g, p: p, work: w, grant: grant, notes: notes}
 	if w.Model == "" {
 		return t, nil
 	}
@@ -163,6 +165,7 @@ type ticket struct {
 	gate  *Gate
 	p     account.Principal
 	work  gate.Work
+	notes *gate.Notes
 	grant limit.Grant // of everything but money
 	money limit.Grant
 	held  string // the reservation; "" for what costs nothing
@@ -231,8 +234,10 @@ func (t *ticket) Reservation() string { return t.held }
 func (t *ticket) Detach() { t.detached = true }
 
 // Principal is who asks.
-func (t *ticket) Principal() gate.Principal {
-	return gate.Principal{Org: t.p.Org, Project: t.p.Project, User: t.p.User, Key: t.p.Key, Scopes: t.p.Scopes, Models: t.p.Models, Admin: t.p.Admin}
+func (t *ticket) Principal() gate.Principal { return principal(t.p) }
+
+func principal(p account.Principal) gate.Principal {
+	return gate.Principal{Org: p.Org, Project: p.Project, User: p.User, Key: p.Key, Scopes: p.Scopes, Models: p.Models, Admin: p.Admin}
 }
 
 // Header tells of the limits.
@@ -243,8 +248,11 @@ func (t *ticket) Settle(ctx context.Context, used gate.Usage) error {
 	t.once.Do(func() {
 		now := t.gate.now()
 		t.gate.Rooms.Limits.Commit(t.grant, need(used, 0), now)
-		if t.gate.Used != nil && !t.detached {
-			t.gate.Used(t.work, used)
+		if !t.detached {
+			t.notes.Used(used)
+			if t.gate.Used != nil {
+				t.gate.Used(t.work, used)
+			}
 		}
 		switch {
 		case t.held == "":

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/propagation"
+
 	"kuai/api/gate"
 	"kuai/fault"
 	"kuai/media"
@@ -150,6 +152,7 @@ func (v *Jobs) Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, e
 	if isHeld {
 		tags[tagReservation] = held.Reservation()
 	}
+	propagation.TraceContext{}.Inject(ctx, propagation.MapCarrier(tags)) // the runner goes on with the trace
 	meta, err := json.Marshal(tags)
 	if err != nil {
 		return serve.Job{}, fmt.Errorf("clip: %w", err)

@@ -13,12 +13,19 @@ var Local = Principal{Org: "local", Project: "local", User: "local", Key: "local
 type Open struct{}
 
 // Admit never refuses.
-func (Open) Admit(context.Context, *http.Request, Work) (Ticket, error) { return free{}, nil }
+func (Open) Admit(ctx context.Context, _ *http.Request, w Work) (Ticket, error) {
+	n := NotesOf(ctx)
+	n.Caller(Local, w.Model)
+	return free{n}, nil
+}
 
 // free is a ticket that costs nothing.
-type free struct{}
+type free struct{ notes *Notes }
 
-func (free) Principal() Principal                  { return Local }
-func (free) Header(http.Header)                    {}
-func (free) Settle(context.Context, Usage) error   { return nil }
+func (free) Principal() Principal { return Local }
+func (free) Header(http.Header)   {}
+func (f free) Settle(_ context.Context, u Usage) error {
+	f.notes.Used(u)
+	return nil
+}
 func (free) Release(context.Context, string) error { return nil }

@@ -12,14 +12,13 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"kuai/api/gate"
-	"kuai/api/wire"
+	"kuai/api/record"
 	"kuai/fault"
 	"kuai/platform/db"
 	"kuai/platform/job"
@@ -112,50 +111,10 @@ func (m *Meter) look(ctx context.Context) error {
 	return nil
 }
 
-// dialect is where a dialect's name is told to Requests.
-type dialect struct{}
-
-// Dialect is the middleware that names the dialect of routes.
-func Dialect(name string) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if told, ok := r.Context().Value(dialect{}).(*string); ok {
-				*told = name
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
-}
-
-// Requests is the middleware of a router that counts its requests.
-func (m *Meter) Requests(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start, name, whole := time.Now(), "none", false
-		own := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
-		defer func() {
-			status := own.Status()
-			switch {
-			case !whole && status == 0: // a bug, which an outer handler answers
-				status = http.StatusInternalServerError
-			case status == 0:
-				status = http.StatusOK
-			}
-			route := route(r)
-			m.requests.WithLabelValues(name, route, strconv.Itoa(status)).Inc()
-			m.latency.WithLabelValues(name, route).Observe(time.Since(start).Seconds())
-		}()
-		next.ServeHTTP(own, r.WithContext(context.WithValue(r.Context(), dialect{}, &name)))
-		whole = true
-	})
-}
-
-// route is a request's endpoint as it was registered; what was not is one.
-func route(r *http.Request) string {
-	c := chi.RouteContext(r.Context())
-	if c == nil || c.RoutePattern() == "" {
-		return "none"
-	}
-	return wire.Route(r)
+// Saw counts a request. It is a record.Watcher.
+func (m *Meter) Saw(_ context.Context, r record.Request) {
+	m.requests.WithLabelValues(r.Dialect, r.Route, strconv.Itoa(r.Status)).Inc()
+	m.latency.WithLabelValues(r.Dialect, r.Route).Observe(r.Took.Seconds())
 }
 
 // Used counts what a request has used.

@@ -11,6 +11,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"kuai/api/gate"
+	"kuai/api/record"
 	"kuai/fault"
 	"kuai/platform/db"
 	"kuai/platform/job"
@@ -38,10 +39,10 @@ func TestMeter(t *testing.T) {
 	m := New()
 	m.Database = d
 	r := chi.NewRouter()
-	r.Use(m.Requests)
+	r.Use(record.Recorder{Watchers: []record.Watcher{m.Saw}}.Wrap, record.Routed)
 	m.Register(r, failed)
 	r.Group(func(r chi.Router) {
-		r.Use(Dialect("openai"))
+		r.Use(record.Dialect("openai"))
 		r.Get("/v1/videos/{id}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 	})
 	r.Get("/fine", func(http.ResponseWriter, *http.Request) {})

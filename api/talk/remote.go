@@ -56,6 +56,7 @@ func (b *Both) Names() []string {
 // remote is a request that another server answers.
 type remote struct {
 	client *upstream.Client
+	asked  Request
 	body   map[string]any
 	bytes  int // of the body
 	most   int // tokens of the answer
@@ -73,7 +74,7 @@ func prepareRemote(c *upstream.Client, q Request) (*remote, error) {
 	if err := CheckSampling(q.Sampling); err != nil {
 		return nil, err
 	}
-	p, s := &remote{client: c, most: q.MaxTokens}, q.Sampling
+	p, s := &remote{client: c, asked: q, most: q.MaxTokens}, q.Sampling
 	for _, no := range []struct {
 		is   bool
 		name string
@@ -168,7 +169,7 @@ func (p *remote) ask(rm *Room, r *http.Request, header http.Header, work gate.Wo
 	work.Model, work.Scope = id, gate.ScopeChat
 	// A token has at least a byte: more than that cannot be counted.
 	work.Estimate = gate.Usage{gate.InputTokens: int64(p.bytes + overhead), gate.OutputTokens: int64(p.most), gate.Requests: 1}
-	ticket, err := rm.Gate.Admit(r.Context(), r, work)
+	ticket, err := rm.admit(r, work, p.asked, "openai")
 	if err != nil {
 		return nil, err
 	}

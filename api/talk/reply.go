@@ -159,6 +159,7 @@ func (r *Reply) Close(ctx context.Context) error {
 	if r.answer.Result().Reason == chat.Failed {
 		return r.ticket.Release(ctx, "the engine failed")
 	}
+	finished(r.ticket, r.Reason)
 	return r.ticket.Settle(ctx, gate.Usage{
 		gate.InputTokens: int64(u.Prompt), gate.CachedInputTokens: int64(u.Reused), gate.OutputTokens: int64(u.Completion), gate.Requests: 1,
 	})

@@ -233,7 +233,7 @@ func (rm *Room) Ask(r *http.Request, header http.Header, work gate.Work, q Reque
 	}
 	work.Model, work.Scope = p.id, gate.ScopeChat
 	work.Estimate = gate.Usage{gate.InputTokens: int64(p.prepared.Tokens()), gate.OutputTokens: int64(p.most), gate.Requests: 1}
-	ticket, err := rm.Gate.Admit(r.Context(), r, work)
+	ticket, err := rm.admit(r, work, q, "kuai")
 	if err != nil {
 		return nil, err
 	}

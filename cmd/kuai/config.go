@@ -88,7 +88,7 @@ func (a *app) configCommand() *cobra.Command {
 		Long: `Each flag of kuai serve and kuai worker can stand in a file, below the command's
 name, and in the environment as KUAI_SERVE_..., KUAI_WORKER_...: serve's
 tls-cert is KUAI_SERVE_TLS_CERT. A flag goes before the environment, that before
-the file. Lists have commas between their values in the environment. The file is
+the file. Lists have semicolons between their values in the environment. The file is
 kuai.yaml in the data directory, or what --config or KUAI_CONFIG name:
 
   serve:

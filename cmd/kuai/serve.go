@@ -40,6 +40,7 @@ type serveOptions struct {
 	upstreams       []string
 	talkers         string
 	text            textOptions
+	watch           watchOptions
 }
 
 func (o *serveOptions) flags(f *pflag.FlagSet) {
@@ -62,6 +63,7 @@ func (o *serveOptions) flags(f *pflag.FlagSet) {
 	f.IntVar(&o.text.context, "context", 0, "most tokens of prompt and answer together (default: the model's)")
 	f.IntVar(&o.text.threads, "threads", 0, "threads of the language models (default: all)")
 	f.StringVar(&o.text.cache, "cache", "", "keep packed weights for a faster start: a directory, or \"auto\" for beside the model (default: do not)")
+	o.watch.flags(f)
 	config.Place(f, "serve")
 }
 
@@ -96,6 +98,11 @@ environment too: kuai config.`,
 
 // serve opens everything and answers until ctx is done.
 func (a *app) serve(ctx context.Context, o serveOptions) error {
+	log, spans, told, err := o.watch.open(ctx, "kuai")
+	if err != nil {
+		return err
+	}
+	defer told()
 	m, err := openVideo(o.model)
 	if err != nil {
 		return err
@@ -139,7 +146,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	defer func() { _ = town.Close() }()
 	meter := metric.New()
 	jobs := jobsOptions(a.jobsDir(), *o.blobs, o.nats, m, o.idle)
-	jobs.Hook = meter.Job
+	jobs.Hook, jobs.Spans = meter.Job, spans
 	made, err := town.OpenJobs(ctx, jobs)
 	if err != nil {
 		return err
@@ -150,7 +157,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	defer clips.Close()
-	rooms := api.Rooms{Meter: meter, Videos: clips, Files: files, Links: links, Chats: talkers, House: house, Platform: town, Jobs: made, Fleet: models}
+	rooms := api.Rooms{Meter: meter, Log: log, Tracer: spans, Videos: clips, Files: files, Links: links, Chats: talkers, House: house, Platform: town, Jobs: made, Fleet: models}
 	return a.listen(ctx, o, rooms)
 }
 

@@ -55,6 +55,7 @@ func (o *serveOptions) check(a *app) []*config.Problem {
 		p.add("nats", event.Check(o.nats))
 	}
 	o.people.check(p)
+	o.watch.check(p)
 	p.add("model", isDir(o.model))
 	for _, name := range o.texts {
 		p.add("chat", a.checkText(name))
@@ -86,6 +87,7 @@ func (o *workerOptions) check() []*config.Problem {
 	if o.slots < 1 || o.slots > maxSlots {
 		p.add("slots", fmt.Errorf("is %d, want 1 to %d", o.slots, maxSlots))
 	}
+	o.watch.check(p)
 	p.add("ca", isFile(o.ca))
 	p.add("model", isDir(o.model))
 	return p.all

@@ -27,6 +27,7 @@ const (
 type workerOptions struct {
 	join, token, name, ca, model string
 	slots                        int
+	watch                        watchOptions
 }
 
 func (a *app) workerCommand() *cobra.Command {
@@ -64,11 +65,17 @@ func (o *workerOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.model, "model", "", "directory of a video model (default: the built-in one)")
 	f.IntVar(&o.slots, "slots", 1, "jobs at once")
 	config.Secret(f, "token")
+	o.watch.flags(f)
 	config.Place(f, "worker")
 }
 
 // work joins a server and makes its jobs.
 func (a *app) work(ctx context.Context, o workerOptions) error {
+	_, spans, told, err := o.watch.open(ctx, "kuai-worker")
+	if err != nil {
+		return err
+	}
+	defer told()
 	roots, err := roots(o.ca)
 	if err != nil {
 		return err
@@ -78,7 +85,7 @@ func (a *app) work(ctx context.Context, o workerOptions) error {
 		return err
 	}
 	r := &job.Runner{
-		Worker: job.Worker{Name: o.name, Slots: o.slots}, Runs: clip.Runs(m), Dir: filepath.Join(a.data, "work"),
+		Worker: job.Worker{Name: o.name, Slots: o.slots}, Runs: clip.Runs(m), Dir: filepath.Join(a.data, "work"), Tracer: spans,
 	}
 	for kind := range r.Runs {
 		r.Worker.Kinds = append(r.Worker.Kinds, kind)

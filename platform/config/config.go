@@ -24,6 +24,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// ListSeparator stands between the values of a list in the environment: values
+// themselves have commas.
+const ListSeparator = ";"
+
 // Annotations of flags that are settings.
 const (
 	section = "config/section"
@@ -213,7 +217,7 @@ func apply(flag *pflag.Flag, section string, f *File, lookup func(string) (strin
 		if text, ok := lookup(name); ok && text != "" {
 			given, source = []string{text}, Source{"environment", name}
 			if _, isList = flag.Value.(pflag.SliceValue); isList {
-				given = strings.Split(text, ",")
+				given = strings.Split(text, ListSeparator)
 			}
 			break
 		}

@@ -82,12 +82,12 @@ serve:
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	f := flags()
-	values, err := Apply(f, nil, environment(map[string]string{"KUAI_SERVE_CHAT": "x,y"}))
+	values, err := Apply(f, nil, environment(map[string]string{"KUAI_SERVE_CHAT": "x;y,z"}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := f.GetStringArray("chat")
-	if d := cmp.Diff([]string{"x", "y"}, got); d != "" || err != nil || values["serve.addr"].String() != "default" {
+	if d := cmp.Diff([]string{"x", "y,z"}, got); d != "" || err != nil || values["serve.addr"].String() != "default" {
 		t.Error(d, err, values)
 	}
 }

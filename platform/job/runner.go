@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"kuai/fault"
 )
 
@@ -80,6 +82,7 @@ type Runner struct {
 	Worker Worker
 	Runs   map[string]Run // by kind
 	Dir    string         // for files of jobs at work; "" is the system's
+	Tracer trace.Tracer   // nil: no spans
 	Drain  time.Duration  // how long jobs may go on after the end; 0 is 20 s, negative is not at all
 	Point  func(string)   // as in Options
 }
@@ -153,10 +156,14 @@ func (r *Runner) one(work context.Context, j Job) {
 			cancel(err)
 		}
 	})
-	err := r.attempt(ctx, j, a)
+	start := time.Now()
+	in, span := r.traced(ctx, j)
+	made, err := r.attempt(in, j, a)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
+	ended(span, made, err)
+	slog.InfoContext(in, "job", "job", j.ID, "kind", j.Kind, "attempt", j.Attempt, "ms", time.Since(start).Milliseconds(), "ok", err == nil)
 	r.close(work, a.lease, err)
 	leave()
 	cancel(nil)
@@ -169,29 +176,28 @@ func lost(err error) bool {
 }
 
 // attempt runs and stores.
-func (r *Runner) attempt(ctx context.Context, j Job, a *attempt) (err error) {
+func (r *Runner) attempt(ctx context.Context, j Job, a *attempt) (made Made, err error) {
 	if a.dir, err = os.MkdirTemp(r.Dir, "kuai-job-"); err != nil {
-		return fmt.Errorf("job: %w", err)
+		return made, fmt.Errorf("job: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(a.dir)) }()
 	run, ok := r.Runs[j.Kind]
 	if !ok {
-		return fault.New(fault.Unsupported, "nothing here makes a %s", j.Kind)
+		return made, fault.New(fault.Unsupported, "nothing here makes a %s", j.Kind)
 	}
-	made, err := isolated(ctx, j, a, run)
-	if err != nil {
-		return err
+	if made, err = isolated(ctx, j, a, run); err != nil {
+		return made, err
 	}
 	r.Point("ran")
 	if err := r.Desk.Finalise(ctx, a.lease); err != nil {
-		return err
+		return made, err
 	}
 	for _, f := range made.Files {
 		if err := a.store(ctx, f); err != nil {
-			return err
+			return made, err
 		}
 	}
-	return a.insist(ctx, func(ctx context.Context) error {
+	return made, a.insist(ctx, func(ctx context.Context) error {
 		return r.Desk.Finish(ctx, a.lease, Result{Data: made.Data, Usage: made.Usage})
 	})
 }

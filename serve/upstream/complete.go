@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/propagation"
 )
 
 const (
@@ -106,6 +108,7 @@ func (c *Client) open(ctx context.Context, data []byte) (s *Stream, err error) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "text/event-stream")
+	propagation.TraceContext{}.Inject(own, propagation.HeaderCarrier(req.Header)) // its spans join ours
 	if c.key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.key)
 	}

@@ -15,6 +15,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/propagation"
 )
 
 // Limits of what another server may answer.
@@ -120,6 +122,7 @@ func (c *Client) Chat(ctx context.Context, r Request, show func(piece string)) (
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "text/event-stream")
+	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(req.Header)) // its spans join ours
 	if c.key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.key)
 	}
