@@ -34,9 +34,10 @@ chaos: ## kill a server and its workers KILLS (200) times under load, fill its d
 	go test -count=1 -timeout 120m -v -parallel 1 -run '^TestChaos' ./cmd/kuai -args -kills $(KILLS)
 
 .PHONY: bench-peers
-bench-peers: ## f32 products beside OpenBLAS, language models beside llama.cpp, in the same minutes
+bench-peers: ## f32 products beside OpenBLAS, language models beside llama.cpp, the server beside LiteLLM, in the same minutes
 	@tools/peers/gemm.sh
 	@tools/peers/text.sh
+	@tools/peers/gateway.sh
 
 # The clients come from npm into a cache directory; NODE_CACHE=dir chooses it,
 # RECORD=dir writes down their requests for the replay in make test.

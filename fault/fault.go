@@ -7,6 +7,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 )
 
@@ -75,10 +76,17 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
+// roomAfter is when a disk that is full may have been given room.
+const roomAfter = 10 * time.Second
+
 // From returns the client's error in err's chain, or an Internal one around it.
+// A full disk is Overloaded, wherever it was met.
 func From(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &Error{Code: Overloaded, Message: "the disk is full; nothing was lost; try again later", RetryAfter: roomAfter, Cause: err}
 	}
 	return &Error{Code: Internal, Message: "internal error", Cause: err}
 }

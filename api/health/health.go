@@ -85,8 +85,8 @@ func within(ctx context.Context, run func(context.Context) error) error {
 
 // Writable checks that a file can be written in a directory, which there need
 // not be before.
-func Writable(dir string) Check {
-	return Check{Name: "disk", Run: func(context.Context) error {
+func Writable(name, dir string) Check {
+	return Check{Name: name, Run: func(context.Context) error {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("health: %w", err)
 		}

@@ -55,7 +55,7 @@ func TestReady(t *testing.T) {
 func TestWritable(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "new")
-	if err := Writable(dir).Run(t.Context()); err != nil {
+	if err := Writable("disk", dir).Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
@@ -65,7 +65,7 @@ func TestWritable(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if Writable(filepath.Join(file, "below")).Run(t.Context()) == nil {
+	if Writable("disk", filepath.Join(file, "below")).Run(t.Context()) == nil {
 		t.Error("a file counts as a directory")
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"mime/multipart"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -189,25 +191,67 @@ func fill(t *testing.T, disk string) (free func()) {
 	}
 }
 
-// TestChaosDisk fills the disk of a server at work, with its database and its
-// files, and makes room again.
+// upload stores a file, or is told to come again.
+func (c *town) upload() {
+	c.t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	w, err := form.CreateFormFile("file", "note.txt")
+	if err == nil {
+		_, err = w.Write(bytes.Repeat([]byte("note "), 20_000))
+	}
+	if err = errors.Join(err, form.WriteField("purpose", "user_data"), form.Close()); err != nil {
+		c.t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.urls[0]+"/v1/files", &body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+c.key)
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		c.t.Errorf("an upload: %v", err)
+		return
+	}
+	said, err := io.ReadAll(res.Body)
+	if err = errors.Join(err, res.Body.Close()); err != nil {
+		c.t.Error(err)
+	}
+	if res.StatusCode != http.StatusOK && (res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "") {
+		c.t.Errorf("an upload: %d, Retry-After %q: %s", res.StatusCode, res.Header.Get("Retry-After"), said)
+	}
+}
+
+// TestChaosDisk fills the disk of a server at work, with its database and all
+// files or with those of customers alone, and makes room again.
 func TestChaosDisk(t *testing.T) {
 	t.Parallel()
-	disk := smallDisk(t)
-	c := newTown(t, setting{data: filepath.Join(disk, "data"), workers: 1})
-	load := c.load(t.Context())
-	for range rounds() {
-		pause(t.Context(), time.Second)
-		free := fill(t, disk)
-		c.red()
-		for range 5 { // until the room that files have already is used up
-			c.refuses(true)
-			pause(t.Context(), 500*time.Millisecond)
-		}
-		free()
-		c.ready(t)
+	for _, what := range []string{"all", "blobs"} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			disk := smallDisk(t)
+			s := setting{data: filepath.Join(disk, "data"), workers: 1}
+			if what == "blobs" {
+				s = setting{blobs: filepath.Join(disk, "blobs"), workers: 1}
+			}
+			c := newTown(t, s)
+			load := c.load(t.Context())
+			for range rounds() {
+				pause(t.Context(), time.Second)
+				free := fill(t, disk)
+				c.red()
+				for range 5 { // until the room that files have already is used up
+					c.refuses(true)
+					c.upload()
+					pause(t.Context(), 500*time.Millisecond)
+				}
+				free()
+				c.ready(t)
+			}
+			c.finish(load)
+		})
 	}
-	c.finish(load)
 }
 
 // TestChaosClock moves a server's clock on the wall by hours, forwards and

@@ -22,6 +22,7 @@ import (
 	"kuai/par"
 	"kuai/platform"
 	"kuai/platform/config"
+	"kuai/platform/db"
 	"kuai/serve/chat"
 	"kuai/serve/fleet"
 	"kuai/text"
@@ -184,13 +185,25 @@ func (a *app) listen(ctx context.Context, o serveOptions, rooms api.Rooms) error
 	if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsLoopback() && !o.needKey {
 		home.Keyless = &town.Home
 	}
-	rooms.Health = &health.Board{Checks: []health.Check{{Name: "database", Run: town.DB.Ping}, health.Writable(a.data)}}
+	rooms.Health = &health.Board{Checks: append([]health.Check{{Name: "database", Run: town.DB.Ping}}, a.disks(o)...)}
 	defer context.AfterFunc(ctx, rooms.Health.Drain)()
 	rooms.Gate, rooms.Keyless, rooms.Login = home, home.Keyless, logins
 	if err := api.Serve(ctx, api.Both(l, secure), api.Handler(rooms)); err != nil {
 		return err
 	}
 	return context.Cause(ctx)
+}
+
+// disks checks the disks that are written to.
+func (a *app) disks(o serveOptions) []health.Check {
+	all := []health.Check{health.Writable("disk", a.data)}
+	if blobs := *o.blobs; blobs != "" && !strings.Contains(blobs, "://") {
+		all = append(all, health.Writable("blobs", blobs))
+	}
+	if path := db.SQLitePath(a.databaseURL(*o.database)); path != "" && filepath.Dir(path) != filepath.Clean(a.data) {
+		all = append(all, health.Writable("database's disk", filepath.Dir(path)))
+	}
+	return all
 }
 
 // jobsDir is where files and jobs at work lie.
