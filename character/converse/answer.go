@@ -35,6 +35,9 @@ func (c *Conversation) answer(ctx context.Context, w wish, show func(string)) (R
 	if err != nil {
 		return Reply{}, err
 	}
+	if err := c.seePast(ctx, w, p); err != nil {
+		return Reply{}, err
+	}
 	corrects := c.speaker.Corrected() && len(pack.Asked) > 0 && !w.asUser
 	held := show
 	if len(c.rules().Blocked) > 0 || corrects { // shown when it is known to be fit
@@ -65,6 +68,23 @@ func (c *Conversation) answer(ctx context.Context, w wish, show func(string)) (R
 		show(strings.TrimPrefix(r.Text, w.begun))
 	}
 	return r, nil
+}
+
+// seePast lets the model's own memory, where there is one, see what stands
+// before the question.
+func (c *Conversation) seePast(ctx context.Context, w wish, p *Prompt) error {
+	if c.native == nil || w.who != "" {
+		return nil
+	}
+	after := len(p.Lines) - p.Asked
+	if !w.kept && !w.asUser {
+		after-- // the question is not in the thread yet
+	}
+	if err := c.native.follow(ctx, c.thread, p, after); err != nil {
+		return err
+	}
+	p.past = c.native
+	return nil
 }
 
 // join goes on from the beginning of a reply.

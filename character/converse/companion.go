@@ -67,7 +67,10 @@ func (s *Companion) Tokens(t string) int { return len(s.codec.Tokenizer.Encode(t
 // parts is the prompt.
 func (s *Companion) parts(p *Prompt) companion.Sample {
 	var parts companion.Sample
-	system := strings.TrimSpace(p.Expand(p.Card.SystemPrompt))
+	system := ""
+	if p.past == nil { // else it has been seen
+		system = strings.TrimSpace(p.Expand(p.Card.SystemPrompt))
+	}
 	if p.Persona != "" {
 		system = strings.TrimSpace(system + "\n" + p.User + ": " + p.Persona)
 	}
@@ -79,6 +82,7 @@ func (s *Companion) parts(p *Prompt) companion.Sample {
 			parts = append(parts, companion.Part{Role: companion.Memory, Text: p.Memory})
 		}
 		switch {
+		case p.past != nil && i < p.Asked: // it has been seen
 		case l.Own:
 			parts = append(parts, companion.Part{Role: companion.Assistant, Text: l.Text})
 		case l.User:
@@ -114,7 +118,12 @@ func (s *Companion) Speak(ctx context.Context, p *Prompt, show func(string)) (st
 	if err != nil {
 		return "", err
 	}
-	session := s.model.NewSession()
+	var session *text.Session
+	if p.past != nil {
+		session = p.past.fork()
+	} else {
+		session = s.model.NewSession()
+	}
 	defer session.Close()
 	logits := make([]float32, vocab)
 	parts, next := s.parts(p), companion.Assistant
@@ -122,6 +131,9 @@ func (s *Companion) Speak(ctx context.Context, p *Prompt, show func(string)) (st
 		next = companion.User
 	}
 	prompt := append(s.codec.Prompt(parts, next), s.codec.Tokenizer.Encode(p.Begun, false)...)
+	if p.past != nil {
+		prompt = prompt[1:] // the session has begun
+	}
 	if err := session.Prefill(ctx, prompt, logits, nil); err != nil {
 		return "", err
 	}

@@ -55,6 +55,7 @@ type Conversation struct {
 	dir     string
 	thread  *memory.Thread
 	speaker Speaker
+	native  *Native       // nil unless KeepRoom was called
 	first   func() string // what is said first; nil is the card's first message
 }
 
@@ -104,7 +105,13 @@ func Sampling() sample.Params { return sample.Params{Temperature: 0.3, TopP: 0.9
 func (c *Conversation) Memory() *memory.Thread { return c.thread }
 
 // Close writes what waits.
-func (c *Conversation) Close() error { return c.thread.Close() }
+func (c *Conversation) Close() error {
+	var err error
+	if c.native != nil {
+		err = c.native.close()
+	}
+	return errors.Join(err, c.thread.Close())
+}
 
 // Greeting is what the character begins with, "" where the two have spoken
 // before; the question for an age where the rules want one.

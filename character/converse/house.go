@@ -37,6 +37,7 @@ type House struct {
 	Speaker Speaker      // for all; nil is that of Model
 	Rules   *guard.Rules // nil is the zero value
 	Most    int          // open at once; 0 is usual
+	Native  bool         // the model sees whole conversations, see KeepRoom
 
 	mu    sync.Mutex
 	rooms map[string]*room
@@ -109,9 +110,16 @@ func (h *House) in(ctx context.Context, dir, user string, who *card.Card, l fact
 		if err != nil {
 			return err
 		}
-		if r.c, err = OpenWith(dir, s, who, l); err != nil {
+		c, err := OpenWith(dir, s, who, l)
+		if err != nil {
 			return err
 		}
+		if h.Native {
+			if err := c.KeepRoom(); err != nil {
+				return errors.Join(err, c.Close())
+			}
+		}
+		r.c = c
 	}
 	if ctx.Err() != nil { // while it waited
 		return context.Cause(ctx)

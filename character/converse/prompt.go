@@ -58,6 +58,8 @@ type Prompt struct {
 	Begun      string       // what the reply goes on from
 	AsUser     bool         // write the user's next turn
 	Sampling   sample.Params
+
+	past *Native // has seen everything before Lines[Asked]
 }
 
 // latest returns as many of the last lines as there is room for; the newest is

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -310,7 +312,7 @@ func (t *Thread) ForgetTurn(id uint64) error {
 	if _, err := t.book.write(time.Now(), kindForgetTurn, entry{Ref: id}); err != nil {
 		return err
 	}
-	if err := t.log.Scrub(id); err != nil {
+	if err := errors.Join(t.log.Scrub(id), os.RemoveAll(filepath.Join(t.dir, NativeDir))); err != nil {
 		return fmt.Errorf("memory: %w", err)
 	}
 	return nil

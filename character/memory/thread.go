@@ -9,6 +9,8 @@
 //	book/     the log of facts and of what the user did with them
 //	index/    turns, windows, sessions, facts: BM25, package index; made anew
 //	          from the logs when absent or damaged
+//	native/   what a model has seen of the turns, where one keeps it; it goes
+//	          when a turn is forgotten
 //
 // Turns are a tree, as swipes and branches make it. Everything that is
 // remembered knows the turn that it comes from, and counts only where that
@@ -37,6 +39,9 @@ var (
 	ErrFull     = log.ErrFull     // the disk is full; nothing was lost
 	ErrNotFound = log.ErrNotFound // no such turn or fact
 )
+
+// NativeDir is where in a thread's directory a model keeps what it has seen.
+const NativeDir = "native"
 
 // kindTurn is the kind of a turn's record.
 const kindTurn log.Kind = 1

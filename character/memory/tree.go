@@ -36,6 +36,25 @@ func (t *Thread) OnPath(id uint64) bool {
 	return t.path.Has(id)
 }
 
+// Back returns the turn of the present branch that is so many before its head,
+// 0 before the first.
+func (t *Thread) Back(n int) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ids := t.path.Before(t.path.Head()+1, n+1)
+	if len(ids) <= n {
+		return 0
+	}
+	return ids[n]
+}
+
+// Forgotten returns how many turns were forgotten.
+func (t *Thread) Forgotten() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.book.turns)
+}
+
 // Leaves returns the turns that nothing follows, oldest first: each is the end
 // of a branch.
 func (t *Thread) Leaves() []uint64 { return t.log.Leaves() }

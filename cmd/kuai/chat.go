@@ -53,6 +53,9 @@ an address such as https://host/v1#model (its key: KUAI_UPSTREAM_KEY).`,
 			if err := o.complete(cmd); err != nil {
 				return err
 			}
+			if who.room && (len(who.names) != 1 || who.group != "") {
+				return usage(errors.New("--room is of a chat with one --character"))
+			}
 			switch {
 			case len(who.names) > 1 || who.group != "":
 				return a.converseGroup(cmd.Context(), &o, who)
@@ -68,6 +71,7 @@ an address such as https://host/v1#model (its key: KUAI_UPSTREAM_KEY).`,
 	f.StringVar(&who.group, "group", "", "speak as a group that kuai group lists")
 	f.StringVar(&who.language, "language", "en", "of built-in characters: en or zh")
 	f.StringVar(&who.user, "user", "me", "who speaks: each has a memory of their own")
+	f.BoolVar(&who.room, "room", false, "the built-in model sees all that was said, in files of some hundred bytes a token, beside what is recalled")
 	f.StringVar(&who.persona, "persona", "", "whom you say to be, of kuai persona list; kept for this character (none: nobody in particular)")
 	return cmd
 }

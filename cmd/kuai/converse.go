@@ -21,6 +21,7 @@ import (
 // characterFlags are those of a chat with a character, or several.
 type characterFlags struct {
 	names                          []string
+	room                           bool
 	language, user, persona, group string
 }
 
@@ -70,6 +71,13 @@ func (a *app) converse(ctx context.Context, o *textOptions, f characterFlags) er
 			return err
 		}
 		talk.Sampling = o.sampling(s)
+		if f.room {
+			if err := talk.KeepRoom(); errors.Is(err, converse.ErrNoRoom) {
+				return usage(fmt.Errorf("--room: %w", err))
+			} else if err != nil {
+				return err
+			}
+		}
 		return a.meet(ctx, talk, f.user)
 	}()
 	return errors.Join(err, talk.Close(), done())

@@ -40,6 +40,7 @@ type serveOptions struct {
 	texts           []string
 	upstreams       []string
 	talkers         string
+	native          bool
 	text            textOptions
 	watch           watchOptions
 }
@@ -59,6 +60,7 @@ func (o *serveOptions) flags(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.texts, "chat", []string{builtinText}, "language model to serve: a GGUF file, a Hugging Face directory, or a name that kuai models lists; may be given again")
 	f.StringArrayVar(&o.upstreams, "upstream", nil, "servers that answer chats with one model, such as http://gpu1:8000/v1,http://gpu2:8000/v1#MODEL: any that speak OpenAI's API; may be given again (their key: "+upstreamKey+")")
 	f.StringVar(&o.talkers, "characters", builtinText, "the language model that characters speak with: as --chat, or https://host/v1#model of another server")
+	f.BoolVar(&o.native, "room", false, "characters' model sees all that was said, in files of some hundred bytes a token, beside what is recalled; the built-in model can")
 	f.StringVar(&o.text.weights, "weights", "", "repack the language models' weights: f32, bf16, q8 or q4 (default: as stored)")
 	f.StringVar(&o.text.kv, "kv", "", "the attention cache: f16, f32 or q8 (default f16)")
 	f.IntVar(&o.text.context, "context", 0, "most tokens of prompt and answer together (default: the model's)")
@@ -135,7 +137,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	defer leave()
-	house, done, err := a.openHouse(ctx, o.talkers, o.text)
+	house, done, err := a.openHouse(ctx, o.talkers, o.text, o.native)
 	if err != nil {
 		return err
 	}
@@ -234,7 +236,7 @@ func jobsOptions(dir, blobs, nats string, m *video.Model, idle bool) platform.Jo
 }
 
 // openHouse opens the characters, who speak with a model.
-func (a *app) openHouse(ctx context.Context, model string, o textOptions) (*converse.House, func(), error) {
+func (a *app) openHouse(ctx context.Context, model string, o textOptions, native bool) (*converse.House, func(), error) {
 	rules, err := a.rules()
 	if err != nil {
 		return nil, nil, err
@@ -244,8 +246,11 @@ func (a *app) openHouse(ctx context.Context, model string, o textOptions) (*conv
 	if err != nil {
 		return nil, nil, err
 	}
+	if _, can := s.(*converse.Companion); native && !can {
+		return nil, nil, errors.Join(usage(fmt.Errorf("--room: %w", converse.ErrNoRoom)), done())
+	}
 	h := &converse.House{
-		Dir: filepath.Join(a.data, "characters", "threads"), People: a.personas(), Shelf: a.shelf(), Speaker: s, Rules: rules,
+		Dir: filepath.Join(a.data, "characters", "threads"), People: a.personas(), Shelf: a.shelf(), Speaker: s, Rules: rules, Native: native,
 	}
 	return h, func() {
 		if err := errors.Join(h.Close(), done()); err != nil {
