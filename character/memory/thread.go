@@ -373,7 +373,7 @@ func (t *Thread) Close() error {
 		}
 	}
 	if t.book != nil {
-		if !t.behind {
+		if _, nobody := t.opt.Reader.(NoFacts); !nobody && !t.behind {
 			errs = append(errs, t.book.keepSeen())
 		}
 		errs = append(errs, t.book.log.Close())
