@@ -7,8 +7,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"kuai/api/gate"
+	"kuai/fault"
 	"kuai/par"
 	"kuai/serve"
 	"kuai/serve/chat"
@@ -111,5 +113,31 @@ func TestSettle(t *testing.T) {
 	}
 	if len(b.ended) != 0 {
 		t.Errorf("%d tickets ended twice", len(b.ended))
+	}
+}
+
+// full is a gate whose limits are used up.
+type full struct{}
+
+func (full) Admit(context.Context, *http.Request, gate.Work) (gate.Ticket, error) {
+	return nil, &fault.Error{Code: fault.RateLimited, RetryAfter: 3 * time.Second, Limits: http.Header{"X-Ratelimit-Limit-Requests": {"7"}, "X-Ratelimit-Remaining-Requests": {"0"}}}
+}
+
+// TestRefusals checks that every dialect tells of the limits that refuse.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	s := talkingIn(t, func(r *Rooms) { r.Gate = full{} })
+	for path, body := range map[string]string{
+		"/v1/chat/completions":       `{"model":"tiny","messages":[{"role":"user","content":"hi"}]}`,
+		"/v1/messages":               `{"model":"tiny","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}`,
+		"/v1/text/chatcompletion_v2": `{"model":"MiniMax-M2","messages":[{"role":"user","content":"hi"}]}`,
+		"/v2/video_generation":       `{"model":"MiniMax-Hailuo-2.3","content":[{"type":"text","text":"a fox jumps"}]}`,
+		"/api/generate":              `{"model":"tiny","prompt":"hi"}`,
+		"/v1/videos":                 `{"prompt":"a fox jumps"}`,
+	} {
+		status, h, answer := call(t, "POST", s.URL+path, "application/json", strings.NewReader(body))
+		if h.Get("X-Ratelimit-Limit-Requests") != "7" || h.Get("X-Ratelimit-Remaining-Requests") != "0" || h.Get("Retry-After") != "3" || h.Get("X-Request-Id") == "" {
+			t.Errorf("%s: %d %v %s", path, status, h, answer)
+		}
 	}
 }

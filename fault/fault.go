@@ -42,10 +42,11 @@ var Codes = []Code{
 // Error is what a client is told. Cause is for the log alone.
 type Error struct {
 	Code       Code
-	Message    string        // a sentence for people, without secrets
-	Param      string        // the offending field as the dialect calls it; "" if none
-	RetryAfter time.Duration // 0 if unknown
-	ID         string        // of the log's entry
+	Message    string              // a sentence for people, without secrets
+	Param      string              // the offending field as the dialect calls it; "" if none
+	RetryAfter time.Duration       // 0 if unknown
+	Limits     map[string][]string // of a refusal by limits: what the answer's header tells of them
+	ID         string              // of the log's entry
 	Cause      error
 }
 

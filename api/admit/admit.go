@@ -131,7 +131,7 @@ func (g *Gate) Admit(ctx context.Context, r *http.Request, w gate.Work) (gate.Ti
 	}
 	grant, refused := g.Rooms.Limits.Check(p, need(w.Estimate, 1), g.now())
 	if refused != nil {
-		return nil, refused
+		return nil, told(refused, grant)
 	}
 	t := &ticket{gate: g, p: p, work: w, grant: grant, notes: notes}
 	if w.Model == "" {
@@ -142,6 +142,15 @@ func (g *Gate) Admit(ctx context.Context, r *http.Request, w gate.Work) (gate.Ti
 		return nil, err
 	}
 	return t, nil
+}
+
+// told is a refusal that tells of the limits, as admission does.
+func told(refused *fault.Error, g limit.Grant) *fault.Error {
+	h := http.Header{}
+	g.Header(h)
+	f := *refused
+	f.Limits = h
+	return &f
 }
 
 // need is what use takes of the limits.
@@ -219,7 +228,7 @@ func (t *ticket) reserve(ctx context.Context, w gate.Work) error {
 		if _, err := rooms.Money.Release(context.WithoutCancel(ctx), res.ID, "a limit of spending"); err != nil {
 			return err
 		}
-		return refused
+		return told(refused, grant)
 	}
 	t.held, t.money, t.most = res.ID, grant, int64(res.Amount)
 	t.detached = res.Repeated // it is the first request's job that moves it

@@ -166,6 +166,10 @@ func TestAdmit(t *testing.T) {
 		t.Error(err)
 	}
 	refused("requests a minute", key, small, fault.RateLimited)
+	_, err = ask(t, g, key, small)
+	if h := http.Header(fault.From(err).Limits); h.Get("X-Ratelimit-Limit-Requests") != "1" || h.Get("X-Ratelimit-Remaining-Requests") != "0" || h.Get("X-Ratelimit-Reset-Requests") == "" {
+		t.Errorf("a refusal tells of %v", h)
+	}
 }
 
 // TestKeyless checks that on its own machine the owner needs no key, that keys

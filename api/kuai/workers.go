@@ -125,7 +125,7 @@ func (h workers) claim(w http.ResponseWriter, r *http.Request) error {
 	case !ok:
 		return answered(w, nil)
 	}
-	wire.JSON(w, http.StatusOK, worker.Task{Job: j.ID, Attempt: j.Attempt, Kind: j.Kind, Model: j.Model, Body: j.Body})
+	wire.JSON(w, http.StatusOK, worker.Task{Job: j.ID, Attempt: j.Attempt, Kind: j.Kind, Model: j.Model, Body: j.Body, Trace: job.TraceOf(j.Meta)})
 	return nil
 }
 

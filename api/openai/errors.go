@@ -67,6 +67,7 @@ func Failed(w http.ResponseWriter, r *http.Request, err error) {
 	case fault.RateLimited, fault.Overloaded:
 		wire.RetryAfter(w.Header(), f, retryLeast)
 	case fault.NoBalance: // coming again at once changes nothing
+		wire.Limits(w.Header(), f) // it is 429 too
 		w.Header().Set("X-Should-Retry", "false")
 	}
 	wire.JSON(w, kindOf(f).status, body(f))

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -52,9 +53,13 @@ func Report(r *http.Request, err error) *fault.Error {
 	return &f
 }
 
-// RetryAfter tells when to come again, in the units that clients read; least
-// is for errors that do not know it.
+// Limits tells of the limits that refused a request.
+func Limits(h http.Header, f *fault.Error) { maps.Copy(h, f.Limits) }
+
+// RetryAfter tells when to come again, in the units that clients read, and of
+// the limits that are in the way; least is for errors that do not know it.
 func RetryAfter(h http.Header, f *fault.Error, least time.Duration) {
+	Limits(h, f)
 	wait := f.RetryAfter
 	if wait <= 0 {
 		wait = least

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -71,7 +72,7 @@ func (o *workerOptions) flags(f *pflag.FlagSet) {
 
 // work joins a server and makes its jobs.
 func (a *app) work(ctx context.Context, o workerOptions) error {
-	_, spans, told, err := o.watch.open(ctx, "kuai-worker")
+	log, spans, told, err := o.watch.open(ctx, "kuai-worker")
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,9 @@ func (a *app) work(ctx context.Context, o workerOptions) error {
 	for kind := range r.Runs {
 		r.Worker.Kinds = append(r.Worker.Kinds, kind)
 	}
-	c, err := worker.Join(ctx, worker.Options{URL: o.join, Token: o.token, Roots: roots}, r.Worker)
+	c, err := worker.JoinSoon(ctx, worker.Options{URL: o.join, Token: o.token, Roots: roots}, r.Worker, func(err error, wait time.Duration) {
+		log.WarnContext(ctx, "the server cannot be joined yet", "error", err, "again_in", wait.Round(time.Millisecond).String())
+	})
 	if err != nil {
 		return err
 	}

@@ -14,10 +14,31 @@ import (
 	"kuai/fault"
 )
 
-// traced continues the trace of whoever submitted a job, which its meta has
-// under W3C's names, with a span of one attempt.
+// parent is what a job's meta has of the trace of whoever submitted it, under
+// W3C's names.
+type parent struct {
+	Traceparent string `json:"traceparent"`
+	Tracestate  string `json:"tracestate,omitempty"`
+}
+
+// TraceOf returns that part of a meta, nil if there is none: workers elsewhere
+// get no more of it.
+func TraceOf(meta json.RawMessage) json.RawMessage {
+	var p parent
+	if json.Unmarshal(meta, &p) != nil || p.Traceparent == "" {
+		return nil // the submitter's own meta
+	}
+	out, err := json.Marshal(p)
+	if err != nil {
+		return nil // cannot be, of two strings
+	}
+	return out
+}
+
+// traced continues the trace of whoever submitted a job with a span of one
+// attempt.
 func (r *Runner) traced(ctx context.Context, j Job) (context.Context, trace.Span) {
-	var from struct{ Traceparent, Tracestate string }
+	var from parent
 	if json.Unmarshal(j.Meta, &from) == nil { // else the submitter's own meta
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": from.Traceparent, "tracestate": from.Tracestate})
 	}

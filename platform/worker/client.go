@@ -70,15 +70,19 @@ func Join(ctx context.Context, o Options, w job.Worker) (*Client, error) {
 	}
 	c.id, c.lease = hi.ID, min(max(time.Duration(hi.LeaseMS)*time.Millisecond, minLease), maxLease)
 	if c.id == "" {
-		return nil, fmt.Errorf("worker: %s is no server of Kuai", c.base)
+		return nil, fmt.Errorf("worker: %s: %w", c.base, errNoServer)
 	}
 	return c, nil
 }
 
+// What is no use to try again.
+var (
+	errNoServer = errors.New("it is no server of Kuai")
+	errRedirect = errors.New("worker: the server redirects; join its real address")
+)
+
 // stay follows no redirect: the token is for this server alone.
-func stay(*http.Request, []*http.Request) error {
-	return errors.New("worker: the server redirects; join its real address")
-}
+func stay(*http.Request, []*http.Request) error { return errRedirect }
 
 // ID is what the server calls this worker.
 func (c *Client) ID() string { return c.id }
@@ -183,7 +187,7 @@ func (c *Client) Next(ctx context.Context, w job.Worker, wait time.Duration) (j 
 	if err != nil {
 		return j, false, err
 	}
-	return job.Job{ID: t.Job, Kind: t.Kind, Model: t.Model, Body: t.Body, Standing: job.Standing{State: job.Running, Attempt: t.Attempt}}, true, nil
+	return job.Job{ID: t.Job, Kind: t.Kind, Model: t.Model, Body: t.Body, Meta: t.Trace, Standing: job.Standing{State: job.Running, Attempt: t.Attempt}}, true, nil
 }
 
 // Heartbeat renews the lease.

@@ -66,6 +66,7 @@ type Task struct {
 	Kind    string          `json:"kind"`
 	Model   string          `json:"model"`
 	Body    json.RawMessage `json:"body"`
+	Trace   json.RawMessage `json:"trace,omitempty"` // see job.TraceOf
 }
 
 // Beat is a sign of life. One that is not kept only tells those who watch.
