@@ -168,6 +168,13 @@ func (r *Runner) one(work context.Context, j Job) {
 	leave()
 	cancel(nil)
 	wg.Wait()
+	var desk *deskError
+	if errors.As(err, &desk) {
+		select {
+		case <-work.Done():
+		case <-time.After(deskPause):
+		}
+	}
 }
 
 // lost says whether a job is no longer ours.
@@ -189,18 +196,36 @@ func (r *Runner) attempt(ctx context.Context, j Job, a *attempt) (made Made, err
 		return made, err
 	}
 	r.Point("ran")
+	if err = r.hand(ctx, a, made); err != nil && fault.From(err).Code == fault.Overloaded {
+		err = &deskError{err}
+	}
+	return made, err
+}
+
+// hand hands in what was made.
+func (r *Runner) hand(ctx context.Context, a *attempt, made Made) error {
 	if err := r.Desk.Finalise(ctx, a.lease); err != nil {
-		return made, err
+		return err
 	}
 	for _, f := range made.Files {
 		if err := a.store(ctx, f); err != nil {
-			return made, err
+			return err
 		}
 	}
-	return made, a.insist(ctx, func(ctx context.Context) error {
+	return a.insist(ctx, func(ctx context.Context) error {
 		return r.Desk.Finish(ctx, a.lease, Result{Data: made.Data, Usage: made.Usage})
 	})
 }
+
+// deskError is of a desk that cannot take what was made, such as for want of
+// room: the job is not to blame, and no attempt at it is used up.
+type deskError struct{ error }
+
+func (e *deskError) Unwrap() error { return e.error }
+
+// deskPause is how long a worker rests whose job could not be taken: it might be
+// given the same one again.
+const deskPause = 2 * time.Second
 
 // isolated runs; a bug in the run fails the attempt and nothing else.
 func isolated(ctx context.Context, j Job, a *attempt, run Run) (made Made, err error) {
@@ -222,7 +247,8 @@ func (r *Runner) close(work context.Context, l Lease, err error) {
 	defer cancel()
 	a := &attempt{lease: l}
 	last := a.insist(ctx, func(ctx context.Context) error {
-		if errors.Is(err, ErrShutdown) {
+		var desk *deskError
+		if errors.Is(err, ErrShutdown) || errors.As(err, &desk) {
 			return r.Desk.Return(ctx, l)
 		}
 		slog.Warn("an attempt at a job failed", "job", l.Job, "attempt", l.Attempt, "error", err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -172,6 +173,38 @@ func TestDrain(t *testing.T) {
 	if got := b.ended(t, slow.ID); got.State != Done || got.Worker != "w2" || got.Attempt != 2 {
 		t.Errorf("the slow one is %s by %s, attempt %d", got.State, got.Worker, got.Attempt)
 	}
+}
+
+// TestNoRoom has a desk that cannot take what was made for a while: no attempt
+// is used up.
+func TestNoRoom(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, dbtest.Open(t, dbtest.SQLite(t)), nil, Options{Now: time.Now})
+	desk := &cramped{Desk: b}
+	desk.refusals.Store(tries)
+	var runs atomic.Int64
+	start(t, &Runner{Desk: desk, Worker: Worker{ID: "w"}, Runs: map[string]Run{"video": func(_ context.Context, _ Job, r Report) (Made, error) {
+		runs.Add(1)
+		path := filepath.Join(r.Dir(), "clip")
+		return Made{Files: []File{{Name: "clip", Type: "video/webm", Path: path}}}, os.WriteFile(path, []byte("clip"), 0o600)
+	}}})
+	j := b.submit(t, Request{Attempts: 1})
+	if got := b.ended(t, j.ID); got.State != Done || got.Failures != 0 || runs.Load() < 2 {
+		t.Errorf("it is %s with %d failures after %d runs", got.State, got.Failures, runs.Load())
+	}
+}
+
+// cramped is a desk without room at first.
+type cramped struct {
+	Desk
+	refusals atomic.Int64
+}
+
+func (c *cramped) Store(context.Context, Lease, string, string, string, io.Reader) (Output, error) {
+	if c.refusals.Add(-1) >= 0 {
+		return Output{}, &fault.Error{Code: fault.Overloaded, Message: "full"}
+	}
+	return Output{}, nil
 }
 
 // mute is a desk whose heartbeats do not get through.
