@@ -96,6 +96,7 @@ func Handler(rooms Rooms) http.Handler {
 	minimax.Register(m.With(record.Dialect("minimax")), minimax.Rooms{Talks: talks, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
 	ollama.Register(m.With(record.Dialect("ollama")), talks, rooms.Gate)
 	kuai.Register(m.With(record.Dialect("kuai")), clips, rooms.Gate)
+	kuai.RegisterShares(m.With(record.Dialect("kuai")), clips, rooms.Links, rooms.Gate)
 	if rooms.House != nil {
 		g := rooms.Gate
 		if rooms.Platform != nil {

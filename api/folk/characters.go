@@ -135,6 +135,7 @@ func (c characters) said(w http.ResponseWriter, r *http.Request) {
 	}
 	out := struct {
 		Greeting string    `json:"greeting,omitempty"`
+		Persona  string    `json:"persona,omitempty"` // whom the user says to be
 		Messages []message `json:"messages"`
 	}{Messages: []message{}}
 	err := c.with(r, func(t *converse.Conversation) error {
@@ -143,6 +144,9 @@ func (c characters) said(w http.ResponseWriter, r *http.Request) {
 			out.Messages = append(out.Messages, message{turn.ID, turn.Time, turn.Speaker, turn.Text})
 		}
 		out.Greeting = t.Greeting()
+		if t.Persona != nil {
+			out.Persona = t.Persona.ID
+		}
 		return err
 	})
 	if err != nil {

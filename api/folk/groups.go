@@ -154,12 +154,16 @@ func (g groups) said(_ http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	out := struct {
 		Greetings []map[string]string `json:"greetings,omitempty"`
+		Persona   string              `json:"persona,omitempty"` // whom the user says to be
 		Messages  []message           `json:"messages"`
 	}{Messages: []message{}}
 	err = g.with(r, func(t *converse.Group) error {
 		turns, err := t.Memory().Last(n)
 		for _, turn := range turns {
 			out.Messages = append(out.Messages, message{turn.ID, turn.Time, turn.Speaker, turn.Text})
+		}
+		if t.Persona != nil {
+			out.Persona = t.Persona.ID
 		}
 		for _, h := range t.Greetings() {
 			out.Greetings = append(out.Greetings, map[string]string{"who": h.Who, "text": h.Text})

@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	patience = 120 * time.Second // that a page may take to show something, on a busy machine
+	patience = 240 * time.Second // that a page may take to show something, on a busy machine
 	between  = 50 * time.Millisecond
 )
 

@@ -5,6 +5,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -33,6 +34,8 @@ func TestStudio(t *testing.T) {
 		{"killed in mid-clip", killed},
 		{"character from a PNG", character},
 		{"branches", branches},
+		{"clip in a conversation", scene},
+		{"persona and group", group},
 		{"chat", chat},
 		{"key", key},
 		{"console", console},
@@ -92,6 +95,14 @@ func clip(t *testing.T, b *browser) {
 	id := b.value(t, `document.querySelector(".save a").href.split("/")[5]`)
 	b.open(t, fmt.Sprintf("#/create/%s", id))
 	b.until(t, `document.querySelector(".stage video") && document.querySelector("blockquote").textContent.includes("fox")`)
+	b.click(t, "#share")
+	b.until(t, `document.querySelector("#share-url")?.value.includes("sign=")`)
+	watched := b.value(t, `fetch(document.querySelector("#share-url").value).then(r => r.status + " " + r.headers.get("content-type"))`)
+	if forged := b.value(t, `fetch(document.querySelector("#share-url").value.replace(/sign=../, "sign=__")).then(r => r.status)`); watched != "200 video/mp4" || forged != 403.0 {
+		t.Errorf("the shared address gives %v, a forged one %v", watched, forged)
+	}
+	b.click(t, "dialog header button")
+	b.until(t, `!document.querySelector("dialog[open]")`)
 	b.fill(t, "#prompt", evil)
 	b.click(t, "#make")
 	b.until(t, `document.querySelector(".why, .error") || document.querySelector(".work")`)
@@ -130,7 +141,7 @@ func (b *browser) balance(t *testing.T) (v balance) {
 // killed ends the server while it draws, and starts it again: the page goes on
 // and shows the clip.
 func killed(t *testing.T, b *browser) {
-	b.make(t, "a rocket flies up in space", "100") // seconds, on any machine
+	b.make(t, "a rocket flies up in space", "60") // seconds, on any machine
 	b.until(t, `document.querySelector(".work progress")?.value > 0`)
 	b.server.kill(t)
 	b.until(t, `document.querySelector(".offline")`)
@@ -182,12 +193,61 @@ func branches(t *testing.T, b *browser) {
 	b.until(t, `!document.querySelector(".tree .node.present")`)
 }
 
+// scene asks a character's conversation for a clip, which stays where it is
+// over a reload.
+func scene(t *testing.T, b *browser) {
+	b.open(t, "#/characters/mira")
+	b.until(t, `document.querySelector("#film")`)
+	b.fill(t, "#say", "/clip a crab runs")
+	b.click(t, ".talk .primary")
+	b.until(t, `document.querySelector(".scene .work")?.textContent.includes("crab")`)
+	b.until(t, `document.querySelector(".scene video")?.readyState > 1`)
+	b.reload(t)
+	b.until(t, `document.querySelector(".scene video")?.readyState > 1 && document.querySelector(".scene figcaption").textContent.includes("crab")`)
+}
+
+// group says to be somebody, seats two characters together, and lets one be
+// silent.
+func group(t *testing.T, b *browser) {
+	b.open(t, "#/characters/@personas")
+	b.until(t, `document.querySelector("#persona-name")`)
+	b.fill(t, "#persona-name", "Sol "+evil[:40])
+	b.click(t, "#persona-save")
+	b.until(t, `document.querySelectorAll(".persona").length === 2`)
+	b.open(t, "#/characters/@group")
+	b.until(t, `document.querySelectorAll("fieldset input").length >= 6`)
+	b.fill(t, "#group-name", "Harbour")
+	b.js(t, `[...document.querySelectorAll("fieldset label")].filter(l => /Lin|Pip/.test(l.textContent)).forEach(l => l.click());
+		(s => { s.value = "list"; s.dispatchEvent(new Event("change", {bubbles: true})); })(document.querySelector("select"))`)
+	b.click(t, "#group-save")
+	b.until(t, `location.hash.startsWith("#/characters/%40") && document.querySelectorAll(".speakers button").length === 2 && document.querySelector("#be")`)
+	b.js(t, `(s => { s.selectedIndex = 1; s.dispatchEvent(new Event("change", {bubbles: true})); })(document.querySelector("#be"))`)
+	b.until(t, `document.querySelector("#be").selectedIndex === 1`)
+	b.say(t, "Hello you two. "+evil)
+	b.until(t, `["Lin", "Pip"].every(n => [...document.querySelectorAll(".them .by")].some(b => b.textContent === n))`)
+	b.js(t, `document.querySelector(".speakers button").click()`)
+	b.until(t, `document.querySelectorAll(".said .turn").length >= 4 && document.querySelector(".said .again")`)
+	b.js(t, `location.hash += "/seats"`)
+	b.until(t, `document.querySelectorAll(".seats li").length === 2`)
+	b.js(t, `document.querySelector(".seats li button").click()`)
+	b.until(t, `document.querySelector(".seats li .state")`)
+}
+
 func chat(t *testing.T, b *browser) {
 	b.open(t, "#/chat")
 	b.until(t, `document.querySelector("#ask")`)
+	note := filepath.Join(t.TempDir(), "note.md")
+	binary := filepath.Join(t.TempDir(), "picture.bin")
+	if err := errors.Join(os.WriteFile(note, []byte("```\n"+evil), 0o600), os.WriteFile(binary, []byte{0, 0xff}, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	b.run(t, chromedp.SetUploadFiles(chromedp.CSS("#files"), []string{binary}))
+	b.until(t, `document.querySelector(".error")?.textContent.includes("picture.bin")`)
+	b.run(t, chromedp.SetUploadFiles(chromedp.CSS("#files"), []string{note}))
+	b.until(t, `document.querySelector(".files")?.textContent.includes("note.md")`)
 	b.fill(t, "#ask", "Hello. "+evil)
 	b.click(t, ".start .primary")
-	b.until(t, `document.querySelector(".answer .rate")`)
+	b.until(t, `document.querySelector(".answer .rate") && document.querySelector(".me .attached").textContent.includes("note.md")`)
 	b.js(t, `(() => { const s = document.querySelectorAll(".settings select")[1]; s.value = "companion"; s.dispatchEvent(new Event("change", {bubbles: true})); })()`)
 	b.fill(t, "#ask", "And again.")
 	b.click(t, ".thread .primary")
@@ -362,6 +422,8 @@ var pages = []struct{ at, there string }{
 	{"#/characters/lin", "#say"},
 	{"#/characters/mira/branches", ".tree .node"},
 	{"#/characters/mira/card", ".editor .save"},
+	{"#/characters/@harbour", ".speakers"},
+	{"#/characters/@personas", ".persona"},
 	{"#/chat", "#ask"},
 	{"#/console/overview", ".cards"},
 	{"#/console/keys", "table"},

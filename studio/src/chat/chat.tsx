@@ -2,10 +2,11 @@
 import { h } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { go, link } from "../route";
-import { langOf, t } from "../say";
+import { Icon } from "../icon";
+import { bytes, langOf, t } from "../say";
 import { Field, Loading, Note } from "../ui";
 import { Markdown } from "./markdown";
-import { begin, busy, change, chats, chosen, current, draft, drop, error, look, models, parameters, say, stop } from "./state";
+import { attach, attached, begin, busy, change, chats, chosen, current, draft, drop, error, look, models, parameters, say, stop } from "./state";
 import type { Chat as Talk, Turn } from "./state";
 
 export function Chat({ id }: { id: string }) {
@@ -25,7 +26,7 @@ export function Chat({ id }: { id: string }) {
       </nav>
       <div class="middle">
         {models.value?.length === 0 && <p class="soft">{t("noModels")}</p>}
-        {error.value && <Note text={error.value} again={look} />}
+        {error.value && <Note text={error.value} again={models.value === null ? look : undefined} onClose={() => (error.value = "")} />}
         {models.value === null && !error.value && <Loading />}
         {c ? <Thread c={c} /> : models.value && <Start />}
       </div>
@@ -73,7 +74,7 @@ function Thread({ c }: { c: Talk }) {
 }
 
 function Said({ m }: { m: Turn }) {
-  if (m.role === "user") return <p class="me" lang={langOf(m.text)}><span class="sr">{t("you")}: </span>{m.text}</p>;
+  if (m.role === "user") return <p class="me" lang={langOf(m.text)}><span class="sr">{t("you")}: </span>{m.files?.map((f, i) => <span class="attached" key={i}>{f.name} · {bytes(f.size)}</span>)}{m.text}</p>;
   const rate = m.tokens && m.seconds ? (m.tokens / m.seconds).toFixed(1) : "";
   return (
     <div class="them answer" lang={langOf(m.text)}>
@@ -94,7 +95,13 @@ function Ask({ send, again }: { send: (text: string) => void; again?: () => void
     send(text);
   };
   return (
-    <form onSubmit={submit}>
+    <form onSubmit={submit} onDragOver={(e) => e.preventDefault()} onDrop={(e) => { e.preventDefault(); void attach(e.dataTransfer?.files ?? []); }}>
+      {attached.value.length > 0 && (
+        <div class="chips small files">{attached.value.map((f) => (
+          <button type="button" key={f.name} title={t("takeOut")} onClick={() => (attached.value = attached.value.filter((x) => x !== f))}>{f.name} · {bytes(f.size)} <span class="sr">{t("takeOut")}</span><span aria-hidden="true">✕</span></button>
+        ))}</div>
+      )}
+      <label class="button quiet" title={t("addFiles")}><Icon name="clip" /><span class="sr">{t("addFiles")}</span><input class="sr" id="files" type="file" multiple accept="text/*,.md,.json,.csv,.tsv,.yaml,.yml,.toml,.xml,.log,.go,.py,.js,.ts,.tsx,.rs,.c,.h,.java,.sql,.sh" onChange={(e) => { void attach([...(e.currentTarget.files ?? [])]); e.currentTarget.value = ""; }} /></label>
       <label class="sr" for="ask">{t("ask")}</label>
       <textarea id="ask" rows={2} maxLength={100_000} placeholder={t("ask")} value={draft} onInput={(e) => (draft.value = e.currentTarget.value)}
         onKeyDown={(e) => { if (e.key === "Enter" && !e.shiftKey && !e.isComposing) submit(e); }} />

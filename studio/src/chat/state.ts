@@ -2,11 +2,18 @@
 // that neither a reload nor a server that went away loses what was said.
 import { computed, effect, signal } from "@preact/signals";
 import { ask, events, get } from "../net";
-import { store, stored, t } from "../say";
+import { bytes, store, stored, t } from "../say";
+
+export interface Attached {
+  name: string;
+  size: number; // bytes
+  text: string; // "" of one that the browser had no room to keep
+}
 
 export interface Turn {
   role: "user" | "assistant";
   text: string;
+  files?: Attached[];
   model?: string;
   tokens?: number;
   seconds?: number; // from the first token to the last
@@ -32,6 +39,10 @@ export interface Parameters {
 
 const most = 50; // chats that are kept, the newest
 const longest = 400; // turns of one
+const filesKept = 1_500_000; // characters of files that are kept, of the newest chats: browsers have 5 MB
+
+export const mostFiles = 8; // of a message
+export const mostBytes = 128 << 10; // of a message's files together
 
 const good = (v: Chat[]) => Array.isArray(v) && v.every((c) => typeof c?.id === "string" && Array.isArray(c.turns) && Array.isArray(c.beside));
 export const chats = signal<Chat[]>(stored("chats", [], good));
@@ -41,16 +52,50 @@ export const error = signal("");
 export const busy = signal(0); // answers under way
 export const parameters = signal<Parameters>(stored("parameters", { system: "", temperature: "", maxTokens: "", seed: "" }, (v) => typeof v?.system === "string"));
 export const draft = signal("");
+export const attached = signal<Attached[]>([]); // to the draft
+
+// attach adds text files to the draft, or says what is wrong with one.
+export async function attach(list: Iterable<File>) {
+  error.value = "";
+  for (const f of list) {
+    const together = attached.value.reduce((n, a) => n + a.size, f.size);
+    if (together > mostBytes || attached.value.length >= mostFiles) return void (error.value = t("fileTooLarge", { name: f.name, size: bytes(f.size), most: bytes(mostBytes) }));
+    try {
+      const text = new TextDecoder("utf-8", { fatal: true }).decode(await f.arrayBuffer());
+      if (text.includes("\0")) throw new Error();
+      attached.value = [...attached.value, { name: f.name.slice(0, 120), size: f.size, text }];
+    } catch {
+      error.value = t("fileNoText", { name: f.name });
+    }
+  }
+}
+
+// written is a turn as the model is told it: its files first, each in a fence
+// that nothing in it closes.
+export function written(m: Turn): string {
+  const parts = (m.files ?? []).filter((f) => f.text).map((f) => {
+    const fence = "`".repeat(Math.max(3, ...[...f.text.matchAll(/`+/g)].map((r) => r[0].length + 1)));
+    return `${f.name}:\n${fence}\n${f.text}\n${fence}`;
+  });
+  return [...parts, m.text].join("\n\n");
+}
+
+// kept is the chats as the browser keeps them: without the files of old ones.
+function kept(all: Chat[]): Chat[] {
+  let room = filesKept;
+  const keep = (m: Turn): Turn => (m.files ? { ...m, files: m.files.map((f) => ((room -= f.text.length) >= 0 ? f : { ...f, text: "" })) } : m);
+  return all.slice(0, most).map((c) => ({ ...c, turns: c.turns.map(keep), beside: c.beside.map(keep) }));
+}
 
 export const current = computed(() => chats.value.find((c) => c.id === chosen.value));
 
 let later: ReturnType<typeof setTimeout> | undefined;
 effect(() => {
-  const all = chats.value.slice(0, most);
+  const all = chats.value;
   clearTimeout(later);
-  later = setTimeout(() => store("chats", all), 200);
+  later = setTimeout(() => store("chats", kept(all)), 200);
 });
-addEventListener("pagehide", () => store("chats", chats.value.slice(0, most)));
+addEventListener("pagehide", () => store("chats", kept(chats.value)));
 effect(() => store("parameters", parameters.value));
 
 export async function look() {
@@ -89,7 +134,8 @@ export async function say(id: string, text: string) {
   const c = chats.value.find((x) => x.id === id);
   if (!c) return;
   if (text) {
-    const turn: Turn = { role: "user", text };
+    const turn: Turn = { role: "user", text, ...(attached.value.length > 0 && { files: attached.value }) };
+    attached.value = [];
     change(id, (c) => ({ ...c, title: c.title || text.slice(0, 60), at: Date.now(), turns: [...c.turns, turn].slice(-longest), beside: [...c.beside, turn].slice(-longest) }));
   } else {
     const without = (all: Turn[]) => (all.at(-1)?.role === "assistant" ? all.slice(0, -1) : all);
@@ -136,7 +182,7 @@ async function answer(id: string, side: Side, model: string) {
 
 function wish(model: string, turns: Turn[]) {
   const p = parameters.value;
-  const messages = turns.map((m) => ({ role: m.role, content: m.text }));
+  const messages = turns.map((m) => ({ role: m.role, content: written(m) }));
   const number = (s: string) => (s.trim() === "" ? undefined : Number(s));
   return {
     model, stream: true, stream_options: { include_usage: true },

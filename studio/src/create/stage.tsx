@@ -1,10 +1,12 @@
 // The clip that is shown, and the one that is being made.
 import { h, Fragment } from "preact";
+import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "../icon";
-import { go, link } from "../route";
+import { go } from "../route";
 import { langOf, t } from "../say";
-import { Choice, Copy, Save, useMedia } from "../ui";
+import { Choice, Save, useMedia } from "../ui";
+import { Share } from "./share";
 import { cancel, content, current, favour, favourites, foreseen, loop, made, options, prompt, remix, remove, seed, speed, speeds, waiting } from "./state";
 import type { Video } from "./state";
 
@@ -44,7 +46,7 @@ const leftOf = (s = 0) => (s <= 0 ? "" : s < soon ? t("left", { s: Math.ceil(s) 
 const place = (v: Video, guess: number) =>
   [t("inQueue", { n: v.kuai_queue_position || guess }), leftOf(v.kuai_seconds_left)].filter(Boolean).join(" · ");
 
-function Work({ v, over }: { v: Video; over: boolean }) {
+export function Work({ v, over }: { v: Video; over: boolean }) {
   const left = v.status === "queued" ? "" : leftOf(v.kuai_seconds_left);
   const picture = foreseen.value.id === v.id ? foreseen.value.url : "";
   const text = v.status === "queued" ? t("waiting") : t(stages[v.kuai_stage as keyof typeof stages] ?? "starting");
@@ -109,6 +111,7 @@ function Controls() {
 
 function About({ v }: { v: Video }) {
   const liked = favourites.value.includes(v.id);
+  const sharing = useSignal(false);
   const use = (s: string) => {
     prompt.value = v.prompt;
     seed.value = s;
@@ -122,7 +125,7 @@ function About({ v }: { v: Video }) {
       <div class="row">
         <button onClick={() => void remix(v)} title={t("sameAgain")}>{t("remix")}</button>
         <button onClick={() => use(String(v.kuai_seed))} title={t("sameSeed")}>{t("usePrompt")}</button>
-        <Copy text={new URL(linkTo(v), location.href).href} label={t("share")} />
+        <button id="share" onClick={() => (sharing.value = true)}>{t("share")}</button>
         <span class="grow" />
         <button class="quiet" aria-pressed={liked} aria-label={t(liked ? "unfavourite" : "favourite")} title={t(liked ? "unfavourite" : "favourite")} onClick={() => favour(v.id)}>{liked ? "★" : "☆"}</button>
         <button class="quiet" title={t("remove")} aria-label={t("remove")}
@@ -134,11 +137,10 @@ function About({ v }: { v: Video }) {
           <Save key={f} url={content(v.id, `format=${f}&download=1`)} name={`${v.id}.${f}`}>{labels[f] ?? f}</Save>
         ))}
       </p>
+      {sharing.value && <Share v={v} onClose={() => (sharing.value = false)} />}
     </Fragment>
   );
 }
-
-const linkTo = (v: Video) => link("create", v.id);
 
 // Words shows what the model understood, and what it did not.
 function Words({ v }: { v: Video }) {

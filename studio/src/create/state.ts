@@ -213,6 +213,14 @@ async function order(text: string, nth: number) {
   put(v);
 }
 
+// film orders one clip with the usual options and says which it is.
+export async function film(text: string): Promise<string> {
+  const v = await send<Video>("POST", "/v1/videos", { prompt: text }, { "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()) });
+  put(v);
+  void follow();
+  return v.id;
+}
+
 async function makeStills(text: string) {
   const mark: Still = { id: Date.now(), prompt: text, seed: 0, data: "" };
   stills.value = [mark, ...stills.value];

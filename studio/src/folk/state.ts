@@ -11,10 +11,32 @@ export interface Character {
   tags?: string;
 }
 
+export interface Member {
+  id: string;
+  name: string;
+  muted?: boolean;
+}
+
+export type Order = "natural" | "list" | "manual";
+
+export interface Group {
+  id: string;
+  name: string;
+  order: Order;
+  members: Member[];
+}
+
+export interface Persona {
+  id: string;
+  name: string;
+  description?: string;
+  pronouns?: string;
+}
+
 export interface Message {
   id: number;
   time: string;
-  speaker: string; // user or companion
+  speaker: string; // user, or companion; in a group the member's name
   text: string;
 }
 
@@ -42,27 +64,36 @@ export interface Recalled {
 }
 
 interface Reply {
-  reply: string;
-  recalled: Recalled[];
-  recall_ms: number;
+  recalled?: Recalled[];
+  replies?: { who: string; recalled: Recalled[] }[]; // of a group
 }
 
 export const folk = signal<Character[] | null>(null);
-export const who = signal(""); // id of the one who is spoken to
-export const greeting = signal("");
+export const groups = signal<Group[] | null>(null); // null: not read yet, or none are kept here
+export const personas = signal<Persona[]>([]);
+export const persona = signal(""); // whom the user says to be, here
+export const who = signal(""); // id of the one who is spoken to; a group's has a mark before it
+export const greetings = signal<{ who: string; text: string }[]>([]);
 export const said = signal<Message[]>([]);
 export const facts = signal<Fact[]>([]);
 export const tree = signal<Turn[]>([]);
 export const writing = signal<string | null>(null); // the reply so far, null while nobody speaks
+export const speaker = signal(""); // who writes it, in a group
 export const recalled = signal<Recalled[]>([]); // for the last reply
 export const error = signal("");
 export const draft = signal("");
 
-const at = (rest: string) => `/api/v1/characters/${encodeURIComponent(who.value)}/${rest}?user=me&language=${language.value}`;
+// mark stands before the id of a group, where characters have none.
+export const mark = "@";
+export const isGroup = (id: string) => id.startsWith(mark);
+
+const home = (id: string) => (isGroup(id) ? `/api/v1/groups/${encodeURIComponent(id.slice(mark.length))}` : `/api/v1/characters/${encodeURIComponent(id)}`);
+const at = (rest: string) => `${home(who.value)}/${rest}?user=me&language=${language.value}`;
+const mine = () => `user=me&language=${language.value}`;
 export const cardOf = (id: string, query = "") => `/api/v1/characters/${encodeURIComponent(id)}/card?language=${language.value}${query && `&${query}`}`;
 export const portraitOf = (id: string) => `/api/v1/characters/${encodeURIComponent(id)}/portrait`;
 
-async function attempt(f: () => Promise<void>) {
+export async function attempt(f: () => Promise<void>) {
   try {
     error.value = "";
     await f();
@@ -74,6 +105,8 @@ async function attempt(f: () => Promise<void>) {
 export const list = () =>
   attempt(async () => {
     folk.value = (await get<{ characters: Character[] }>(`/api/v1/characters?language=${language.value}`)).characters;
+    groups.value = (await get<{ groups: Group[] }>(`/api/v1/groups?${mine()}`).catch(() => null))?.groups ?? null;
+    personas.value = (await get<{ personas: Persona[] }>(`/api/v1/personas?${mine()}`).catch(() => null))?.personas ?? [];
   });
 
 export const meet = (id: string) =>
@@ -83,7 +116,8 @@ export const meet = (id: string) =>
       said.value = [];
       facts.value = [];
       tree.value = [];
-      greeting.value = "";
+      greetings.value = [];
+      persona.value = "";
     }
     who.value = id;
     if (id) await look();
@@ -93,12 +127,13 @@ export const meet = (id: string) =>
 async function look() {
   const id = who.value;
   const [messages, memory, turns] = await Promise.all([
-    get<{ greeting?: string; messages: Message[] }>(at("messages")),
-    get<{ facts: Fact[] }>(at("memory")),
+    get<{ greeting?: string; greetings?: { who: string; text: string }[]; persona?: string; messages: Message[] }>(at("messages")),
+    isGroup(id) ? { facts: [] } : get<{ facts: Fact[] }>(at("memory")),
     readTree(),
   ]);
   if (id !== who.value) return; // somebody else by now
-  greeting.value = messages.greeting ?? "";
+  greetings.value = messages.greetings ?? (messages.greeting ? [{ who: "", text: messages.greeting }] : []);
+  persona.value = messages.persona ?? "";
   said.value = messages.messages;
   facts.value = memory.facts;
   tree.value = turns;
@@ -136,36 +171,36 @@ export const swipes = computed(() => {
   const last = said.value.at(-1);
   if (!last || last.speaker === "user") return [];
   const parent = tree.value.find((n) => n.id === last.id)?.parent;
-  return parent ? tree.value.filter((n) => n.parent === parent && n.speaker === "companion") : [];
+  return parent ? tree.value.filter((n) => n.parent === parent && n.speaker !== "user") : [];
 });
 
 let running: AbortController | undefined;
 
 // say sends a text, asks for another reply to the last one (no text), or says
-// it in the place of a turn.
-export const say = (text: string, instead = 0) =>
+// it in the place of a turn. In a group it may ask one member to speak.
+export const say = (text: string, instead = 0, speak = "") =>
   attempt(async () => {
     if (writing.value !== null) return;
     running = new AbortController();
-    const before = said.value;
-    const mine = { id: 0, time: new Date().toISOString(), speaker: "user", text };
-    if (instead) said.value = [...before.slice(0, before.findIndex((m) => m.id === instead)), mine];
-    else said.value = text ? [...before, mine] : before.slice(0, -1);
-    writing.value = "";
+    const before = said.value, id = who.value;
+    const own = { id: 0, time: new Date().toISOString(), speaker: "user", text };
+    if (instead) said.value = [...before.slice(0, before.findIndex((m) => m.id === instead)), own];
+    else if (text) said.value = [...before, own];
+    else if (!speak) said.value = before.slice(0, -1);
+    writing.value = speaker.value = "";
     let whole: Reply | undefined;
     try {
-      const res = await ask(`/api/v1/characters/${encodeURIComponent(who.value)}/messages`, {
-        method: "POST", headers: { "Content-Type": "application/json" }, signal: running.signal,
-        body: JSON.stringify({ user: "me", language: language.value, ...(text ? { text } : { again: true }), ...(instead ? { edit: instead } : {}), stream: true }),
-      });
+      const what = speak ? { speak } : { ...(text ? { text } : { again: true }), ...(instead ? { edit: instead } : {}) };
+      const [url, body] = isGroup(id) ? [at("messages"), what] : [`${home(id)}/messages`, { user: "me", language: language.value, ...what }];
+      const res = await ask(url, { method: "POST", headers: { "Content-Type": "application/json" }, signal: running.signal, body: JSON.stringify({ ...body, stream: true }) });
       for await (const e of events(res)) {
         const data = JSON.parse(e.data);
         if (e.event === "done") whole = data;
         else if (e.event === "error") throw new Error(data.message);
-        else writing.value += data.delta ?? "";
+        else write(data.who ?? "", data.delta ?? "");
       }
       if (!whole) throw new Error(t("brokeOff"));
-      recalled.value = whole.recalled;
+      recalled.value = whole.recalled ?? whole.replies?.at(-1)?.recalled ?? [];
     } catch (e) {
       said.value = before;
       if (text && !instead) draft.value = text; // nothing that was typed is lost
@@ -175,6 +210,17 @@ export const say = (text: string, instead = 0) =>
     }
     await look();
   });
+
+// write adds a piece of a reply; when the next member begins, the one before is
+// whole.
+function write(from: string, piece: string) {
+  if (from !== speaker.value) {
+    if (writing.value) said.value = [...said.value, { id: 0, time: new Date().toISOString(), speaker: speaker.value, text: writing.value }];
+    speaker.value = from;
+    writing.value = "";
+  }
+  writing.value += piece;
+}
 
 export const stop = () => running?.abort();
 
@@ -217,5 +263,39 @@ export async function keep(card: Blob | string, replace: boolean): Promise<Chara
 export const dismiss = (id: string) =>
   attempt(async () => {
     await send("DELETE", `/api/v1/characters/${encodeURIComponent(id)}`);
+    await list();
+  });
+
+// be says who the user is, to whom is spoken now.
+export const be = (id: string) => change(() => send("PUT", at("persona"), { persona: id }));
+
+export const addPersona = async (p: Omit<Persona, "id">): Promise<void> => {
+  await send("POST", `/api/v1/personas?${mine()}`, p);
+  await list();
+};
+export const editPersona = async (p: Persona): Promise<void> => {
+  await send("PATCH", `/api/v1/personas/${encodeURIComponent(p.id)}?${mine()}`, { name: p.name, description: p.description ?? "", pronouns: p.pronouns ?? "" });
+  await list();
+};
+export const dropPersona = (id: string) =>
+  attempt(async () => {
+    await send("DELETE", `/api/v1/personas/${encodeURIComponent(id)}?${mine()}`);
+    await list();
+  });
+
+export async function newGroup(name: string, order: Order, members: string[]): Promise<Group> {
+  const g = await send<Group>("POST", `/api/v1/groups?${mine()}`, { name, order, members });
+  await list();
+  return g;
+}
+
+export async function editGroup(id: string, what: Partial<Record<"join" | "leave" | "mute" | "unmute", string[]>> & { name?: string; order?: Order }) {
+  await send("PATCH", `/api/v1/groups/${encodeURIComponent(id)}?${mine()}`, what);
+  await list();
+}
+
+export const dropGroup = (id: string) =>
+  attempt(async () => {
+    await send("DELETE", `/api/v1/groups/${encodeURIComponent(id)}?${mine()}`);
     await list();
   });

@@ -3,11 +3,15 @@ import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { day, langOf, moment, t } from "../say";
+import { Icon } from "../icon";
 import { Modal } from "../ui";
-import { correct, draft, facts, forget, forgetAll, greeting, recalled, said, say, stop, swipe, swipes, writing } from "./state";
-import type { Fact, Message } from "./state";
+import { correct, draft, facts, forget, forgetAll, greetings, recalled, said, say, speaker, stop, swipe, swipes, writing } from "./state";
+import { Scenes, shoot } from "./scene";
+import type { Fact, Group, Message } from "./state";
 
-export function Talk({ name }: { name: string }) {
+const order = /^\/(?:clip|视频)\s+(.+)$/su; // a clip, asked for in words
+
+export function Talk({ name, group }: { name: string; group?: Group }) {
   const box = useRef<HTMLDivElement>(null);
   const text = draft;
   useEffect(() => {
@@ -18,15 +22,34 @@ export function Talk({ name }: { name: string }) {
     const what = text.value.trim();
     if (!what || writing.value !== null) return;
     text.value = "";
-    void say(what);
+    const clip = order.exec(what);
+    void (clip ? shoot(clip[1]) : say(what));
+  };
+  const film = () => {
+    const what = text.value.trim();
+    if (!what) return void document.getElementById("say")?.focus();
+    text.value = "";
+    void shoot(what);
   };
   return (
     <section class="panel talk" aria-label={name}>
       <div ref={box} class="said" role="log" aria-live="polite" tabIndex={0} aria-label={name}>
-        {greeting.value && <p class="them" lang={langOf(greeting.value)}>{greeting}</p>}
-        {said.value.map((m, i) => <Said key={m.id || `new${i}`} m={m} name={name} last={i === said.value.length - 1} />)}
-        {writing.value !== null && <p class="them">{writing.value || <span class="dots" role="status" aria-label={t("loading")}>…</span>}</p>}
+        {greetings.value.map((g) => <p class="them" key={g.who} lang={langOf(g.text)}>{g.who && <b class="by">{g.who}</b>}{g.text}</p>)}
+        <Scenes after={0} />
+        {said.value.map((m, i) => (
+          <Fragment key={m.id || `new${i}`}>
+            <Said m={m} name={group ? m.speaker : name} group={!!group} last={i === said.value.length - 1} />
+            {m.id > 0 && <Scenes after={m.id} />}
+          </Fragment>
+        ))}
+        {writing.value !== null && <p class="them">{group && speaker.value && <b class="by">{speaker}</b>}{writing.value || <span class="dots" role="status" aria-label={t("loading")}>…</span>}</p>}
       </div>
+      {group && (
+        <div class="chips small speakers" role="group" aria-label={t("letSpeak")}>
+          <span class="soft">{t("letSpeak")}</span>
+          {group.members.map((m) => <button type="button" key={m.name} disabled={writing.value !== null} onClick={() => void say("", 0, m.id)}>{m.name}</button>)}
+        </div>
+      )}
       <form onSubmit={send}>
         <label class="sr" for="say">{t("sayHere")}</label>
         <textarea id="say" rows={1} maxLength={4000} placeholder={t("sayHere")} value={text}
@@ -34,13 +57,13 @@ export function Talk({ name }: { name: string }) {
           onKeyDown={(e) => { if (e.key === "Enter" && !e.shiftKey && !e.isComposing) send(e); }} />
         {writing.value !== null
           ? <button type="button" onClick={stop}>{t("stop")}</button>
-          : <button class="primary">{t("send")}</button>}
+          : <Fragment><button type="button" class="quiet" id="film" title={t("filmThis")} aria-label={t("filmThis")} onClick={film}><Icon name="create" /></button><button class="primary">{t("send")}</button></Fragment>}
       </form>
     </section>
   );
 }
 
-function Said({ m, name, last }: { m: Message; name: string; last: boolean }) {
+function Said({ m, name, group, last }: { m: Message; name: string; group: boolean; last: boolean }) {
   const changing = useSignal(false), text = useSignal(m.text);
   const all = swipes.value;
   const now = all.findIndex((n) => n.id === m.id);
@@ -55,7 +78,7 @@ function Said({ m, name, last }: { m: Message; name: string; last: boolean }) {
   }
   return (
     <div class={mine ? "turn mine" : "turn"}>
-      <p class={mine ? "me" : "them"} lang={langOf(m.text)} title={moment(m.time)}><span class="sr">{mine ? t("you") : name}: </span>{m.text}</p>
+      <p class={mine ? "me" : "them"} lang={langOf(m.text)} title={moment(m.time)}>{group && !mine ? <b class="by">{name}</b> : <span class="sr">{mine ? t("you") : name}: </span>}{m.text}</p>
       <span class="row under">
         {mine && m.id > 0 && writing.value === null && <button class="quiet" aria-label={`${t("edit")}: ${m.text}`} title={t("edit")} onClick={() => { text.value = m.text; changing.value = true; }}>✎</button>}
         {!mine && last && writing.value === null && m.id > 0 && (
@@ -81,19 +104,29 @@ export function Memory() {
       <h2>{t("memory")} <span class="soft">{facts.value.length || ""}</span></h2>
       {facts.value.length === 0 && <p class="soft">{t("noMemory")}</p>}
       <ul class="facts">{facts.value.map((f) => <Known key={f.id} f={f} />)}</ul>
-      {recalled.value.length > 0 && (
-        <details open>
-          <summary>{t("recalled")} ({recalled.value.length})</summary>
-          <ul>{recalled.value.map((r) => (
-            <li key={`${r.turn}/${r.fact}`}><span lang={langOf(r.text)}>{r.text}</span> <time class="soft" dateTime={r.when}>{day(r.when)}</time>{r.why && <span class="chip" title={t("why")}>{r.why}</span>}</li>
-          ))}</ul>
-        </details>
-      )}
+      <Recalled />
       {said.value.length > 0 && (
         <button class="quiet" onClick={() => { if (confirm(t("forgetSure"))) void forgetAll(); }}>{t("forgetAll")}</button>
       )}
     </section>
   );
+}
+
+function Recalled() {
+  if (recalled.value.length === 0) return null;
+  return (
+    <details open>
+      <summary>{t("recalled")} ({recalled.value.length})</summary>
+      <ul>{recalled.value.map((r) => (
+        <li key={`${r.turn}/${r.fact}`}><span lang={langOf(r.text)}>{r.text}</span> <time class="soft" dateTime={r.when}>{day(r.when)}</time>{r.why && <span class="chip" title={t("why")}>{r.why}</span>}</li>
+      ))}</ul>
+    </details>
+  );
+}
+
+// Recalls is what a group remembers of its thread: no list of facts.
+export function Recalls() {
+  return <section class="memory" aria-label={t("memory")}><h2>{t("memory")}</h2>{recalled.value.length === 0 && <p class="soft">{t("groupMemory")}</p>}<Recalled /></section>;
 }
 
 function Known({ f }: { f: Fact }) {
