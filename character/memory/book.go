@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"kuai/character/memory/log"
@@ -233,6 +234,13 @@ func (t *Thread) factsLocked(history bool) []Fact {
 		f := t.book.facts[id]
 		if f == nil || f.Turn != 0 && !t.path.Has(f.Turn) {
 			continue
+		}
+		if f.Negated { // what was told to be so no longer
+			for i := range out {
+				if g := &out[i]; g.To.IsZero() && !g.Negated && g.Predicate == f.Predicate && strings.EqualFold(g.Subject, f.Subject) && strings.EqualFold(g.Object, f.Object) {
+					g.To = f.From
+				}
+			}
 		}
 		out = append(out, *f)
 		p, _ := fact.Find(f.Predicate)

@@ -117,7 +117,7 @@ func (t *Thread) readTurns(turns []Turn) [][]fact.Fact {
 	}
 	told := map[uint64][]fact.Fact{}
 	for i, r := range t.opt.Reader.Read(turns...) {
-		for _, f := range r.Facts {
+		for _, f := range t.heed(turns[i], r.Facts, told) {
 			who, ok := t.refer(f.Subject, turns[i], told)
 			if !ok {
 				continue

@@ -1,0 +1,375 @@
+package memory
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"kuai/character/memory/term"
+	"kuai/companion"
+	"kuai/companion/fact"
+)
+
+// heed puts right what a reader found in a turn where the words alone decide:
+// what is only asked is not told, whom a clause is about, what a correction
+// corrects, and what is said to be so no longer. told is what turns say that
+// the book does not hold yet.
+func (t *Thread) heed(turn Turn, facts []fact.Fact, told map[uint64][]fact.Fact) []fact.Fact {
+	if turn.Speaker != fact.User {
+		return facts
+	}
+	out := onlyTold(turn.Text, facts)
+	out = ofWhom(turn.Text, out)
+	if len(out) == 0 {
+		out = t.correction(turn, told)
+	}
+	return t.ended(turn, out)
+}
+
+// Sentence is a part of a turn, and whether it asks.
+type Sentence struct {
+	Text string
+	Asks bool
+}
+
+var (
+	asksEN = regexp.MustCompile(`(?i)^(?:(?:and|but|so|hey|hm+|well|oh|ok|okay|now)[, ]+)?(?:who|whom|whose|what|where|when|why|which|how|do|does|did|is|are|am|was|were|can|could|will|would|have|has|should|what's|where's|who's|when's|how's|don't|doesn't|isn't|aren't|didn't)\b`)
+	// what is put as a question and yet tells
+	tellsEN = regexp.MustCompile(`(?i)\b(?:did you know|do you know that (?:i|my|we)\b|did i (?:ever )?(?:tell|mention)|have i (?:told|mentioned)|guess|can you believe|would you believe)\b|^you know\b|,\s*(?:right|huh|ok|okay|eh)\?+$`)
+	tellsZH = regexp.MustCompile(`你知道吗|知不知道|(?:跟|和|告诉)过?你(?:说|讲|提|了)?过?|猜猜|是吧|对吧|好吗[？?]?$`)
+	// of these, what still asks
+	wantsEN = regexp.MustCompile(`(?i)\b(?:do you know|did i (?:ever )?(?:tell|mention) (?:to )?(?:you )?|have i (?:told|mentioned) ?(?:you )?)\s*(?:about|who|whom|whose|what|where|when|why|which|how|if|whether)\b`)
+)
+
+// Sentences cuts a turn at the marks that end sentences.
+func Sentences(text string) (out []Sentence) {
+	add := func(s string) {
+		if s = strings.TrimSpace(s); s != "" {
+			out = append(out, Sentence{s, asks(s)})
+		}
+	}
+	from := 0
+	for i, r := range text {
+		end := i + utf8.RuneLen(r)
+		switch {
+		case r == utf8.RuneError || i < from:
+			continue
+		case strings.ContainsRune("。！？；\n", r):
+		case strings.ContainsRune(".!?", r) && (end == len(text) || text[end] == ' ' || text[end] == '\n' || text[end] >= utf8.RuneSelf):
+		default:
+			continue
+		}
+		for end < len(text) && strings.ContainsRune(".!?", rune(text[end])) {
+			end++
+		}
+		add(text[from:end])
+		from = end
+	}
+	add(text[from:])
+	return out
+}
+
+// asks says whether a sentence asks and tells nothing by the way.
+func asks(s string) bool {
+	marked := strings.HasSuffix(s, "?") || strings.HasSuffix(s, "？")
+	if term.Chinese(s) {
+		bare := strings.TrimRight(s, "?？。.! ！")
+		if !marked && !strings.HasSuffix(bare, "吗") && !strings.HasSuffix(bare, "么") {
+			return false
+		}
+		return !tellsZH.MatchString(s)
+	}
+	if !marked && !asksEN.MatchString(s) {
+		return false
+	}
+	return !tellsEN.MatchString(s) || wantsEN.MatchString(s)
+}
+
+// onlyTold leaves out what a turn only asks about: "Does Mira live in Oslo?"
+// does not say that she does. What somebody is called by the way stays.
+func onlyTold(text string, facts []fact.Fact) []fact.Fact {
+	all := Sentences(text)
+	if !slices.ContainsFunc(all, func(s Sentence) bool { return s.Asks }) {
+		return facts
+	}
+	return slices.DeleteFunc(slices.Clone(facts), func(f fact.Fact) bool {
+		if isName(f.Predicate) && (mentions(text, f.Subject+" "+f.Object) || term.Chinese(text) && strings.Contains(text, f.Subject+f.Object)) {
+			return false
+		}
+		asked := false
+		for _, s := range all {
+			if mentions(s.Text, f.Object) {
+				if !s.Asks {
+					return false
+				}
+				asked = true
+			}
+		}
+		return asked
+	})
+}
+
+// mentions says whether a text has some words, in any case: whole ones where
+// they are written with letters.
+func mentions(text, words string) bool {
+	if words == "" {
+		return false
+	}
+	text, words = strings.ToLower(text), strings.ToLower(words)
+	for from := 0; ; {
+		i := strings.Index(text[from:], words)
+		if i < 0 {
+			return false
+		}
+		i += from
+		end := i + len(words)
+		if !inWord(text, i) && !inWord(text, end) {
+			return true
+		}
+		from = end
+	}
+}
+
+// inWord says whether a place in a text is within a word of letters.
+func inWord(s string, at int) bool {
+	letter := func(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
+	return at > 0 && at < len(s) && letter(s[at-1]) && letter(s[at])
+}
+
+const roleNames = `([a-z]+(?: [a-z]+)?)`
+
+var (
+	calledEN = []*regexp.Regexp{
+		regexp.MustCompile(`(?i)\b(?:my|an?) (?:\w+ )?` + roleNames + `[.,;!]* (?:her|his|its|their) name(?: is|'s) (?-i:([A-Z][\w'-]*))`),
+		regexp.MustCompile(`(?i)\bi (?:have|'ve got|got) an? (?:\w+ )?` + roleNames + `,?(?: who is| that is|'s)? (?:called|named) (?-i:([A-Z][\w'-]*))`),
+	}
+	calledZH = regexp.MustCompile(`(?:叫|名字是|名叫)$`)
+	selfZH   = regexp.MustCompile(`(?:我叫|叫我|我的名字|我是|我名叫|大家叫)`)
+)
+
+// ofWhom gives facts that were taken for the user's to those whom their clause
+// is about, and leaves out people who were taken for pets.
+func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
+	for _, f := range facts {
+		if f.Predicate == "has_pet" && companion.IsRole(f.Object) && !companion.MayMean("it", f.Object) {
+			continue
+		}
+		if f.Subject == fact.User {
+			f.Subject = subjectOf(text, f)
+		}
+		out = append(out, f)
+	}
+	for _, p := range calledEN {
+		for _, m := range p.FindAllStringSubmatch(text, 4) {
+			role := strings.ToLower(m[1])
+			if last := role[strings.LastIndexByte(role, ' ')+1:]; !companion.IsRole(role) {
+				role = last
+			}
+			f := fact.Fact{Subject: role, Predicate: nameOf(role), Object: m[2]}
+			if companion.IsRole(role) && !slices.ContainsFunc(out, func(g fact.Fact) bool { return g.Subject == role && isName(g.Predicate) }) {
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
+// nameOf is the predicate of the name of somebody, or of a pet's.
+func nameOf(role string) string {
+	if companion.MayMean("it", role) {
+		return "pet_name"
+	}
+	return "name"
+}
+
+// subjectOf reads whom a fact is about that was taken for the user's: in
+// Chinese a clause that begins with a pronoun is about whom it means, and one
+// that gives a name about whom it mentions, if that is not "I".
+func subjectOf(text string, f fact.Fact) string {
+	at := strings.Index(text, f.Object)
+	if at < 0 || !term.Chinese(text) {
+		return f.Subject
+	}
+	begin := 0
+	if i := strings.LastIndexAny(text[:at], "，。！？；、,\n"); i >= 0 {
+		_, n := utf8.DecodeRuneInString(text[i:])
+		begin = i + n
+	}
+	clause := text[begin:at]
+	for _, p := range []string{"她", "他", "它"} {
+		if strings.HasPrefix(clause, p) {
+			return p
+		}
+	}
+	if !isName(f.Predicate) || !calledZH.MatchString(clause) || selfZH.MatchString(clause) {
+		return f.Subject
+	}
+	who, last := f.Subject, -1
+	for _, role := range rolesZH {
+		if i := strings.LastIndex(text[:at], role); i > last {
+			who, last = role, i
+		}
+	}
+	return who
+}
+
+var (
+	meantEN = regexp.MustCompile(`(?i)^(?:(?:no|nope|wait|sorry|oops|ah|oh|um|hm+|actually|my mistake|my bad)[,.!… ]+)*(?:i (?:mean|meant)(?: to say)?|i should have said|make (?:that|it))[:, ]+(?:it's |it is |to say )?(.{1,60}?)[.! ]*$`)
+	itIsEN  = regexp.MustCompile(`(?i)^(?:no|nope|wait|sorry|oops|my mistake|my bad)[,.! ]+(?:sorry[, ]+)?(?:it's|it is|that's) ([\w'-]+(?: [\w'-]+){0,2}?)[.! ]*$`)
+	noValue = regexp.MustCompile(`(?i)^(?:fine|ok|okay|good|great|bad|nothing|not|true|false|right|wrong|all|alright|just|too|so|because|enough|over|done|fun|funny|nice|sad|hard|easy)\b`)
+	notEN   = regexp.MustCompile(`(?i)^(?:(?:no|nope|wait|sorry|oops)[,.! ]+)?not (.{1,40}?)[,;] (?:but |it's |i meant )?(.{1,40}?)[.! ]*$`)
+	meantZH = regexp.MustCompile(`^(?:不对|不是|错了|说错了|我说错了|哦不|不|对不起|抱歉|等等)[，,。！ ]*(?:我)?(?:是说|说的是|指的是|的意思是|应该是|其实是|是)(.{1,20}?)[。！!. ]*$`)
+)
+
+// correction reads a turn that puts another value in the place of the one that
+// the user's last turn has told: "No, I meant blue."
+func (t *Thread) correction(turn Turn, told map[uint64][]fact.Fact) []fact.Fact {
+	text := strings.TrimSpace(turn.Text)
+	value, instead := "", ""
+	if m := notEN.FindStringSubmatch(text); m != nil {
+		instead, value = m[1], m[2]
+	} else {
+		for _, p := range []*regexp.Regexp{meantEN, itIsEN, meantZH} {
+			if m := p.FindStringSubmatch(text); m != nil {
+				value = m[1]
+				break
+			}
+		}
+	}
+	if value == "" || strings.ContainsAny(value, "?？") || noValue.MatchString(value) {
+		return nil
+	}
+	last := t.lastTold(turn, told)
+	if instead != "" && !slices.ContainsFunc(last, func(f fact.Fact) bool { return strings.EqualFold(f.Object, instead) }) {
+		return nil
+	}
+	for _, f := range slices.Backward(last) {
+		if instead != "" && !strings.EqualFold(f.Object, instead) || f.Negated {
+			continue
+		}
+		right := fact.Fact{Subject: f.Subject, Predicate: f.Predicate, Object: bare(value)}
+		if row, _ := fact.Find(f.Predicate); row.Kind == fact.Multi || row.Kind == fact.Event {
+			old := fact.Fact{Subject: f.Subject, Predicate: f.Predicate, Object: f.Object, Negated: true}
+			return []fact.Fact{old, right}
+		}
+		return []fact.Fact{right}
+	}
+	return nil
+}
+
+// bare is a value without its article.
+func bare(s string) string {
+	for _, a := range []string{"a ", "an ", "the "} {
+		if len(s) > len(a) && strings.EqualFold(s[:len(a)], a) {
+			return s[len(a):]
+		}
+	}
+	return s
+}
+
+// lastTold is what the user's turn before one has told.
+func (t *Thread) lastTold(turn Turn, told map[uint64][]fact.Fact) []fact.Fact {
+	const back = 3 // turns: a reply, and in a group another
+	for id, n := turn.Parent, 0; id != 0 && n < back; n++ {
+		before, err := t.Turn(id)
+		if err != nil {
+			return nil
+		}
+		if before.Speaker != fact.User {
+			id = before.Parent
+			continue
+		}
+		out := slices.Clone(told[id])
+		for _, at := range slices.Backward(t.book.order) {
+			f := t.book.facts[at]
+			if f == nil {
+				continue
+			}
+			if f.Turn < id {
+				break
+			}
+			if f.Turn == id {
+				out = append(out, f.Fact)
+			}
+		}
+		return out
+	}
+	return nil
+}
+
+// ended makes denials of what the user says to be so no longer: "I don't live
+// in Oslo any more" ends what is known, and says nothing new.
+func (t *Thread) ended(turn Turn, facts []fact.Fact) []fact.Fact {
+	for _, s := range Sentences(turn.Text) {
+		if s.Asks {
+			continue
+		}
+		for _, clause := range strings.FieldsFunc(s.Text, func(r rune) bool { return strings.ContainsRune(",;，；", r) }) {
+			if !negative.MatchString(clause) {
+				continue
+			}
+			for _, f := range t.knownIn(clause) {
+				if !denied(clause, f) {
+					continue
+				}
+				facts = slices.DeleteFunc(facts, func(g fact.Fact) bool {
+					return g.Subject == f.Subject && g.Predicate == f.Predicate && alike(g.Object, f.Object)
+				})
+				facts = append(facts, fact.Fact{Subject: f.Subject, Predicate: f.Predicate, Object: f.Object, Negated: true})
+			}
+		}
+	}
+	return facts
+}
+
+var negative = regexp.MustCompile(`(?i)\bnot\b|n't\b|\bno longer\b|不|没`)
+
+// knownIn returns what is known of the user, and of those whom a text mentions,
+// if the text mentions it too.
+func (t *Thread) knownIn(text string) (out []fact.Fact) {
+	who := []string{fact.User}
+	for role := range rolesEN {
+		if mentions(text, role) {
+			who = append(who, role)
+		}
+	}
+	for _, role := range rolesZH {
+		if strings.Contains(text, role) {
+			who = append(who, role)
+		}
+	}
+	for _, subject := range who {
+		for _, p := range fact.Predicates() {
+			if p.Kind == fact.Event || isName(p.Name) {
+				continue
+			}
+			for _, f := range (&pool{facts: t.standing(t.book.table.asked[askKey(subject, p.Name)])}).match(fact.Query{Subject: subject, Predicate: p.Name}) {
+				if mentions(text, f.Object) {
+					out = append(out, f)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// denied says whether a clause denies a fact with one of its words: "don't
+// live", "no longer really like".
+func denied(clause string, f fact.Fact) bool {
+	row, _ := fact.Find(f.Predicate)
+	if term.Chinese(clause) {
+		for word := range strings.FieldsSeq(row.Words[fact.Chinese]) {
+			if regexp.MustCompile(`[不没](?:再|怎么|太|有)?(?:在)?` + regexp.QuoteMeta(word)).MatchString(clause) {
+				return true
+			}
+		}
+		return false
+	}
+	for word := range strings.FieldsSeq(row.Words[fact.English]) {
+		if regexp.MustCompile(`(?i)(?:\bnot|n't|\bno longer)(?: \w+)? ` + regexp.QuoteMeta(word) + `(?:s|ing)?\b`).MatchString(clause) {
+			return true
+		}
+	}
+	return false
+}

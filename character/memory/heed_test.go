@@ -1,0 +1,105 @@
+package memory
+
+import (
+	"strings"
+	"testing"
+
+	"kuai/companion/fact"
+)
+
+// TestHeed checks what is kept of turns in the order of a conversation, beside
+// what a reader says of them.
+func TestHeed(t *testing.T) {
+	t.Parallel()
+	told := []struct{ text, read, known string }{
+		{"I live in Porto and I work as a nurse.", "user | lives_in | Porto\nuser | works_as | nurse", "user lives_in Porto, user works_as nurse"},
+		{"Do I live in Oslo?", "user | lives_in | Oslo", "user lives_in Porto, user works_as nurse"},
+		{"do I live in Oslo", "user | lives_in | Oslo", "user lives_in Porto, user works_as nurse"},
+		{"Did you know I collect maps? Is that odd?", "user | collects | maps", "user lives_in Porto, user works_as nurse, user collects maps"},
+		{"Sorry, I meant stamps.", "", "user lives_in Porto, user works_as nurse, user collects stamps"},
+		{"I don't live in Porto any more.", "user | lives_in | Porto", "user works_as nurse, user collects stamps"},
+		{"I have a sister. Her name is Mira.", "user | has_pet | sister", "user works_as nurse, user collects stamps, sister name Mira"},
+		{"Is my sister called Vera?", "sister | name | Vera", "user works_as nurse, user collects stamps, sister name Mira"},
+		{"Where does my brother Tom live?", "brother | name | Tom", "user works_as nurse, user collects stamps, sister name Mira, brother name Tom"},
+		{"My job? I work as a cook now.", "user | works_as | cook", "user collects stamps, sister name Mira, brother name Tom, user works_as cook"},
+		{"Not cook, baker.", "", "user collects stamps, sister name Mira, brother name Tom, user works_as baker"},
+		{"No, it's fine.", "", "user collects stamps, sister name Mira, brother name Tom, user works_as baker"},
+	}
+	chinese := []struct{ text, read, known string }{
+		{"我住在成都。", "user | lives_in | 成都", "user lives_in 成都"},
+		{"我姐姐住在北京吗？", "姐姐 | lives_in | 北京", "user lives_in 成都"},
+		{"我有个姐姐叫小芸，她住在杭州。", "user | name | 小芸\nuser | lives_in | 杭州", "user lives_in 成都, 姐姐 name 小芸, 姐姐 lives_in 杭州"},
+		{"我养了一只狗，叫饼干。", "user | has_pet | 狗\nuser | pet_name | 饼干", "user lives_in 成都, 姐姐 name 小芸, 姐姐 lives_in 杭州, user has_pet 狗, 狗 pet_name 饼干"},
+		{"我不住在成都了。", "user | lives_in | 成", "姐姐 name 小芸, 姐姐 lives_in 杭州, user has_pet 狗, 狗 pet_name 饼干"},
+		{"我叫周明。", "user | name | 周明", "姐姐 name 小芸, 姐姐 lives_in 杭州, user has_pet 狗, 狗 pet_name 饼干, user name 周明"},
+		{"不对，我是说周鸣。", "", "姐姐 name 小芸, 姐姐 lives_in 杭州, user has_pet 狗, 狗 pet_name 饼干, user name 周鸣"},
+	}
+	for name, turns := range map[string][]struct{ text, read, known string }{"en": told, "zh": chinese} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			says := map[string]string{}
+			for _, x := range turns {
+				says[x.text] = x.read
+			}
+			th := openWith(t, t.TempDir(), &lines{says, map[string]int{}})
+			defer func() { _ = th.Close() }()
+			for _, x := range turns {
+				say(t, th, x.text, "I see.")
+				var known []string
+				for _, f := range th.Facts(false) {
+					known = append(known, f.Subject+" "+f.Predicate+" "+f.Object)
+				}
+				if got := strings.Join(known, ", "); got != x.known {
+					t.Errorf("%q: %s\n\twant %s", x.text, got, x.known)
+				}
+			}
+		})
+	}
+}
+
+func TestSentences(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"Where do I live? And how old am I?":    "?Where do I live?|?And how old am I?",
+		"I live at St. Anne. Do you know that?": ".I live at St.|.Anne.|?Do you know that?",
+		"where does mira live":                  "?where does mira live",
+		"I met Ann... What a day!":              ".I met Ann...|?What a day!",
+		"I paid 3.50 today":                     ".I paid 3.50 today",
+		"Did I tell you that I moved?":          ".Did I tell you that I moved?",
+		"Did I tell you where Mira lives?":      "?Did I tell you where Mira lives?",
+		"我姐姐住哪儿？我是做什么的？":                        "?我姐姐住哪儿？|?我是做什么的？",
+		"你知道吗，我搬家了。小芸住在杭州吗":                     ".你知道吗，我搬家了。|?小芸住在杭州吗",
+		"\xff? ":                "?\xff?",
+		"You live here, right?": ".You live here, right?",
+		"I like tea":            ".I like tea",
+		"And what's my job?":    "?And what's my job?",
+		"":                      "",
+	} {
+		var got []string
+		for _, s := range Sentences(in) {
+			mark := "."
+			if s.Asks {
+				mark = "?"
+			}
+			got = append(got, mark+s.Text)
+		}
+		if g := strings.Join(got, "|"); g != want {
+			t.Errorf("%q: %q, want %q", in, g, want)
+		}
+	}
+}
+
+func FuzzHeed(f *testing.F) {
+	for _, s := range []string{"Does Mira live in Oslo?", "No, I meant blue.", "我有个姐姐叫小芸，她住在杭州。", "I don't live in Oslo.", "\xff?。", "Not a, b."} {
+		f.Add(s, "Oslo")
+	}
+	f.Fuzz(func(t *testing.T, text, object string) {
+		facts := []fact.Fact{{Subject: fact.User, Predicate: "lives_in", Object: object}, {Subject: fact.User, Predicate: "name", Object: object}}
+		kept := ofWhom(text, onlyTold(text, facts))
+		for _, x := range kept {
+			if x.Object != object && !strings.Contains(text, x.Object) {
+				t.Errorf("%q tells %+v", text, x)
+			}
+		}
+	})
+}
