@@ -1,8 +1,10 @@
 package companion
 
 import (
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"kuai/companion/fact"
 	"kuai/companion/speech"
@@ -89,4 +91,166 @@ func Say(l fact.Language, asked string, q fact.Query, facts []fact.Fact) string 
 		form = "note"
 	}
 	return render(l, p.forms[l][form][0], byFriend, subject(l, f.Subject), slots)
+}
+
+// pickOf returns one of the lines of a section that have a value, or have none.
+func pickOf(l fact.Language, section string, valued bool, pick uint64) string {
+	var all []string
+	for _, s := range files().say[languageKeys[l]+"."+section] {
+		if s != "" && strings.Contains(s, "{v}") == valued {
+			all = append(all, s)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return all[pick%uint64(len(all))]
+}
+
+// Acknowledge is what a friend says who is told something: of a value, or of
+// something that has none. pick chooses among the ways to say it.
+func Acknowledge(l fact.Language, value string, pick uint64) string {
+	if value == "" {
+		return pickOf(l, "ackplain", false, pick)
+	}
+	s := strings.ReplaceAll(pickOf(l, "ack", true, pick), "{v}", value)
+	if l == fact.English {
+		s = speech.Sentence(s)
+	}
+	return s
+}
+
+// noted are the ways to acknowledge a value, as patterns.
+var noted = sync.OnceValue(func() (out [2][]*regexp.Regexp) {
+	for l, key := range languageKeys {
+		for _, section := range []string{"ack", "ackupdate"} {
+			for _, s := range files().say[key+"."+section] {
+				before, after, ok := strings.Cut(s, "{v}")
+				if !ok || len(before)+len(after) < 4 { // nothing to know it by
+					continue
+				}
+				out[l] = append(out[l], regexp.MustCompile("(?i)^"+regexp.QuoteMeta(before)+"(.{1,60}?)"+regexp.QuoteMeta(after)+"$"))
+			}
+		}
+	}
+	return out
+})
+
+// Acknowledged returns the value that a reply says to have noted, and whether it
+// says so.
+func Acknowledged(l fact.Language, reply string) (string, bool) {
+	for _, p := range noted()[l] {
+		if m := p.FindStringSubmatch(reply); m != nil {
+			return m[1], true
+		}
+	}
+	return "", false
+}
+
+// Own puts a kind of fact as the one would say it whom it is about: "I am 26
+// years old."
+func Own(l fact.Language, predicate, value string) string {
+	p := files().byName[predicate]
+	if p == nil || len(p.forms[l]["note"]) == 0 {
+		return ""
+	}
+	return render(l, p.forms[l]["note"][0], byUser, &someone{}, valueSlots(value))
+}
+
+// Yours is what somebody is to the user, in words: "your sister".
+func Yours(l fact.Language, who string) string {
+	return subject(l, who).words(l, byFriend)[0]
+}
+
+// Is says who somebody is: "Mira is your sister."
+func Is(l fact.Language, name, who string) string {
+	if l == fact.Chinese {
+		return name + "是" + who + "。"
+	}
+	return speech.Sentence(name + " is " + who + ".")
+}
+
+// List is several things in one phrase.
+func List(l fact.Language, all []string) string { return speech.Enumerate(l, all) }
+
+// Yes and No begin an answer to whether something is so.
+func Yes(l fact.Language) string { return [...]string{"Yes. ", "对，"}[l] }
+
+// No begins the answer that something is not so.
+func No(l fact.Language) string { return [...]string{"No, not as far as I know. ", "不是吧，"}[l] }
+
+// Nothing says that nothing was told of somebody, "" for the user.
+func Nothing(l fact.Language, who string) string {
+	switch {
+	case l == fact.Chinese && who == "":
+		return "你还没怎么跟我说过你自己呢，说说看？"
+	case l == fact.Chinese:
+		return "你还没跟我说过" + who + "呢。"
+	case who == "":
+		return "You haven't told me much about yourself yet. Go on, tell me something!"
+	}
+	return "You haven't told me about " + who + " yet."
+}
+
+// AcknowledgedPlainly says whether a reply thanks for what was told and names
+// none of it.
+func AcknowledgedPlainly(l fact.Language, reply string) bool {
+	return slices.ContainsFunc(files().say[languageKeys[l]+".ackplain"], func(s string) bool { return s != "" && strings.EqualFold(s, reply) })
+}
+
+// Untold says that the answer to one of several questions was not told.
+func Untold(l fact.Language, asked string) string {
+	asked = strings.TrimRight(asked, "?？ ")
+	if l == fact.Chinese {
+		return "至于“" + asked + "”，你还没告诉过我。"
+	}
+	for _, and := range []string{"and ", "so "} {
+		if len(asked) > len(and) && strings.EqualFold(asked[:len(and)], and) {
+			asked = asked[len(and):]
+		}
+	}
+	return "As for \"" + asked + "\", you haven't told me that."
+}
+
+// Rather begins a warning.
+func Rather(l fact.Language) string { return [...]string{"Better not. ", "还是别了吧，"}[l] }
+
+// Knows lists those whom somebody has told of.
+func Knows(l fact.Language, all []string) string {
+	if l == fact.Chinese {
+		return "我知道的有" + speech.Enumerate(l, all) + "。"
+	}
+	return speech.Sentence(speech.Enumerate(l, all) + ", as far as I know.")
+}
+
+// Ended is what a friend says who is told that something is so no longer.
+func Ended(l fact.Language) string {
+	return [...]string{"All right, no longer, then. I've noted it.", "好，那就不是了，我记下了。"}[l]
+}
+
+// words are those of the training's own sentences.
+var words = sync.OnceValue(func() map[string]bool {
+	all := map[string]bool{}
+	texts := []string{phrasesText, sayText, talkText, lexiconText}
+	for _, name := range []string{"more_lexicon", "more_en", "more_say", "more_talk", "chatter", "mentions", "quiet", "wider_en", "wider_en_2"} {
+		texts = append(texts, moreText(name))
+	}
+	for _, text := range texts {
+		for w := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return r < 'a' || r > 'z' }) {
+			all[w] = true
+		}
+	}
+	return all
+})
+
+// IsWord says whether an English word is one that the companion was shown in
+// sentences, in any form: a small model makes words up.
+func IsWord(word string) bool {
+	word = strings.ToLower(word)
+	for _, end := range []string{"", "s", "es", "ed", "d", "ing", "ly", "er", "y", "n't", "'s", "'ll", "'re", "'ve", "'d", "'m"} {
+		if rest, ok := strings.CutSuffix(word, end); ok && words()[rest] {
+			return true
+		}
+	}
+	return false
 }

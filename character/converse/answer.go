@@ -31,6 +31,20 @@ func (c *Conversation) answer(ctx context.Context, w wish, show func(string)) (R
 		return Reply{}, err
 	}
 	r := Reply{Who: w.who, Pack: pack, Recall: time.Since(begin)}
+	checked := c.speaker.Corrected() && !w.asUser && w.begun == ""
+	if checked {
+		if r.Text, err = c.known(ctx, w, pack); err != nil {
+			return r, err
+		}
+		if r.Text != "" {
+			r.Pack = memory.Pack{}
+			return c.allowed(r, w, show), nil
+		}
+		if c.smallTalk(w, pack) { // what looks like it would only mislead
+			pack = memory.Pack{}
+			r.Pack = pack
+		}
+	}
 	p, err := c.prompt(w, pack, room)
 	if err != nil {
 		return Reply{}, err
@@ -40,10 +54,15 @@ func (c *Conversation) answer(ctx context.Context, w wish, show func(string)) (R
 	}
 	corrects := c.speaker.Corrected() && len(pack.Asked) > 0 && !w.asUser
 	held := show
-	if len(c.rules().Blocked) > 0 || corrects { // shown when it is known to be fit
+	if len(c.rules().Blocked) > 0 || corrects || checked { // shown when it is known to be fit
 		held = nil
 	}
-	written, err := c.speaker.Speak(ctx, p, held)
+	var written string
+	if checked {
+		written, err = c.fitting(ctx, w, p, pack)
+	} else {
+		written, err = c.speaker.Speak(ctx, p, held)
+	}
 	if err != nil {
 		return r, err
 	}
@@ -61,13 +80,22 @@ func (c *Conversation) answer(ctx context.Context, w wish, show func(string)) (R
 		}
 		r.Text = right
 	}
+	if held == nil {
+		return c.allowed(r, w, show), nil
+	}
+	return c.allowed(r, w, nil), nil
+}
+
+// allowed is a reply as the owner's rules let it be; show, which may be nil,
+// sees it.
+func (c *Conversation) allowed(r Reply, w wish, show func(string)) Reply {
 	if instead := c.rules().Said(r.Text, c.languageOf(w.said)); instead != "" {
 		r.Text = instead
 	}
-	if held == nil && show != nil {
+	if show != nil {
 		show(strings.TrimPrefix(r.Text, w.begun))
 	}
-	return r, nil
+	return r
 }
 
 // seePast lets the model's own memory, where there is one, see what stands

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"kuai/character/memory/term"
@@ -27,6 +28,13 @@ func (t *Thread) heed(turn Turn, facts []fact.Fact, told map[uint64][]fact.Fact)
 	return t.ended(turn, out)
 }
 
+// Told returns what the user's words would tell if they were said now.
+func (t *Thread) Told(text string, now time.Time) []fact.Fact {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.readTurns([]Turn{{Parent: t.path.Head(), Time: now, Speaker: fact.User, Text: text}})[0]
+}
+
 // Sentence is a part of a turn, and whether it asks.
 type Sentence struct {
 	Text string
@@ -35,6 +43,8 @@ type Sentence struct {
 
 var (
 	asksEN = regexp.MustCompile(`(?i)^(?:(?:and|but|so|hey|hm+|well|oh|ok|okay|now)[, ]+)?(?:who|whom|whose|what|where|when|why|which|how|do|does|did|is|are|am|was|were|can|could|will|would|have|has|should|what's|where's|who's|when's|how's|don't|doesn't|isn't|aren't|didn't)\b`)
+	// two questions in one sentence
+	twoEN = regexp.MustCompile(`(?i),? and (?:what|where|when|who|how|which|do|does|is|are|did)(?:'s|'re)? `)
 	// what is put as a question and yet tells
 	tellsEN = regexp.MustCompile(`(?i)\b(?:did you know|do you know that (?:i|my|we)\b|did i (?:ever )?(?:tell|mention)|have i (?:told|mentioned)|guess|can you believe|would you believe)\b|^you know\b|,\s*(?:right|huh|ok|okay|eh)\?+$`)
 	tellsZH = regexp.MustCompile(`你知道吗|知不知道|(?:跟|和|告诉)过?你(?:说|讲|提|了)?过?|猜猜|是吧|对吧|好吗[？?]?$`)
@@ -45,9 +55,14 @@ var (
 // Sentences cuts a turn at the marks that end sentences.
 func Sentences(text string) (out []Sentence) {
 	add := func(s string) {
-		if s = strings.TrimSpace(s); s != "" {
-			out = append(out, Sentence{s, asks(s)})
+		if s = strings.TrimSpace(s); s == "" {
+			return
 		}
+		if at := twoEN.FindStringIndex(s); at != nil && asks(s) {
+			out = append(out, Sentence{s[:at[0]] + "?", true})
+			s = strings.TrimLeft(s[at[0]:], ", ")[len("and "):]
+		}
+		out = append(out, Sentence{s, asks(s)})
 	}
 	from := 0
 	for i, r := range text {
@@ -94,12 +109,12 @@ func onlyTold(text string, facts []fact.Fact) []fact.Fact {
 		return facts
 	}
 	return slices.DeleteFunc(slices.Clone(facts), func(f fact.Fact) bool {
-		if isName(f.Predicate) && (mentions(text, f.Subject+" "+f.Object) || term.Chinese(text) && strings.Contains(text, f.Subject+f.Object)) {
+		if isName(f.Predicate) && (Mentions(text, f.Subject+" "+f.Object) || term.Chinese(text) && strings.Contains(text, f.Subject+f.Object)) {
 			return false
 		}
 		asked := false
 		for _, s := range all {
-			if mentions(s.Text, f.Object) {
+			if Mentions(s.Text, f.Object) {
 				if !s.Asks {
 					return false
 				}
@@ -110,9 +125,9 @@ func onlyTold(text string, facts []fact.Fact) []fact.Fact {
 	})
 }
 
-// mentions says whether a text has some words, in any case: whole ones where
+// Mentions says whether a text has some words, in any case: whole ones where
 // they are written with letters.
-func mentions(text, words string) bool {
+func Mentions(text, words string) bool {
 	if words == "" {
 		return false
 	}
@@ -145,6 +160,7 @@ var (
 		regexp.MustCompile(`(?i)\bi (?:have|'ve got|got) an? (?:\w+ )?` + roleNames + `,?(?: who is| that is|'s)? (?:called|named) (?-i:([A-Z][\w'-]*))`),
 	}
 	calledZH = regexp.MustCompile(`(?:叫|名字是|名叫)$`)
+	besideZH = regexp.MustCompile(`我家?(` + strings.Join(rolesZH, "|") + `)([\p{Han}]{2,3}?)(?:是|在|住|今年|喜欢|最|会|有|也|刚|搬|去|每|爱|对|特别|很)`)
 	selfZH   = regexp.MustCompile(`(?:我叫|叫我|我的名字|我是|我名叫|大家叫)`)
 )
 
@@ -160,6 +176,11 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 		}
 		out = append(out, f)
 	}
+	for _, m := range besideZH.FindAllStringSubmatch(text, 4) {
+		if !strings.ContainsAny(m[2], "的是在我你他她它了也都就很最和跟们家不没叫那这") && !named(out, m[1]) {
+			out = append(out, fact.Fact{Subject: m[1], Predicate: nameOf(m[1]), Object: m[2]})
+		}
+	}
 	for _, p := range calledEN {
 		for _, m := range p.FindAllStringSubmatch(text, 4) {
 			role := strings.ToLower(m[1])
@@ -167,12 +188,17 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 				role = last
 			}
 			f := fact.Fact{Subject: role, Predicate: nameOf(role), Object: m[2]}
-			if companion.IsRole(role) && !slices.ContainsFunc(out, func(g fact.Fact) bool { return g.Subject == role && isName(g.Predicate) }) {
+			if companion.IsRole(role) && !named(out, role) {
 				out = append(out, f)
 			}
 		}
 	}
 	return out
+}
+
+// named says whether facts say what somebody is called.
+func named(facts []fact.Fact, who string) bool {
+	return slices.ContainsFunc(facts, func(f fact.Fact) bool { return f.Subject == who && isName(f.Predicate) })
 }
 
 // nameOf is the predicate of the name of somebody, or of a pet's.
@@ -330,7 +356,7 @@ var negative = regexp.MustCompile(`(?i)\bnot\b|n't\b|\bno longer\b|不|没`)
 func (t *Thread) knownIn(text string) (out []fact.Fact) {
 	who := []string{fact.User}
 	for role := range rolesEN {
-		if mentions(text, role) {
+		if Mentions(text, role) {
 			who = append(who, role)
 		}
 	}
@@ -345,7 +371,7 @@ func (t *Thread) knownIn(text string) (out []fact.Fact) {
 				continue
 			}
 			for _, f := range (&pool{facts: t.standing(t.book.table.asked[askKey(subject, p.Name)])}).match(fact.Query{Subject: subject, Predicate: p.Name}) {
-				if mentions(text, f.Object) {
+				if Mentions(text, f.Object) {
 					out = append(out, f)
 				}
 			}

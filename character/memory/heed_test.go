@@ -32,7 +32,9 @@ func TestHeed(t *testing.T) {
 		{"我养了一只狗，叫饼干。", "user | has_pet | 狗\nuser | pet_name | 饼干", "user lives_in 成都, 姐姐 name 小芸, 姐姐 lives_in 杭州, user has_pet 狗, 狗 pet_name 饼干"},
 		{"我不住在成都了。", "user | lives_in | 成", "姐姐 name 小芸, 姐姐 lives_in 杭州, user has_pet 狗, 狗 pet_name 饼干"},
 		{"我叫周明。", "user | name | 周明", "姐姐 name 小芸, 姐姐 lives_in 杭州, user has_pet 狗, 狗 pet_name 饼干, user name 周明"},
-		{"不对，我是说周鸣。", "", "姐姐 name 小芸, 姐姐 lives_in 杭州, user has_pet 狗, 狗 pet_name 饼干, user name 周鸣"},
+		{"我弟弟小强是飞行员。", "弟弟 | works_as | 飞行员", "姐姐 name 小芸, 姐姐 lives_in 杭州, user has_pet 狗, 狗 pet_name 饼干, user name 周明, 弟弟 works_as 飞行员, 弟弟 name 小强"},
+		{"我叫周明。", "user | name | 周明", "姐姐 name 小芸, 姐姐 lives_in 杭州, user has_pet 狗, 狗 pet_name 饼干, 弟弟 works_as 飞行员, 弟弟 name 小强, user name 周明"},
+		{"不对，我是说周鸣。", "", "姐姐 name 小芸, 姐姐 lives_in 杭州, user has_pet 狗, 狗 pet_name 饼干, 弟弟 works_as 飞行员, 弟弟 name 小强, user name 周鸣"},
 	}
 	for name, turns := range map[string][]struct{ text, read, known string }{"en": told, "zh": chinese} {
 		t.Run(name, func(t *testing.T) {
@@ -72,8 +74,9 @@ func TestSentences(t *testing.T) {
 		"\xff? ":                "?\xff?",
 		"You live here, right?": ".You live here, right?",
 		"I like tea":            ".I like tea",
-		"And what's my job?":    "?And what's my job?",
-		"":                      "",
+		"Where does Mira live and what's my job?": "?Where does Mira live?|?what's my job?",
+		"And what's my job?":                      "?And what's my job?",
+		"":                                        "",
 	} {
 		var got []string
 		for _, s := range Sentences(in) {

@@ -1,0 +1,242 @@
+package converse
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"kuai/character/memory"
+	"kuai/companion"
+	"kuai/companion/fact"
+)
+
+// redraws is how often a small model is asked again for a reply that does not
+// fit.
+const redraws = 2
+
+// fitting lets a small model speak until what it says fits the turn, and where
+// it never does says something plain that does.
+func (c *Conversation) fitting(ctx context.Context, w wish, p *Prompt, pack memory.Pack) (string, error) {
+	t := c.turn(w, p, pack)
+	if t.ended {
+		return companion.Ended(t.l), nil
+	}
+	for n := range uint64(redraws + 1) {
+		draw := *p
+		if draw.Sampling.Seed != 0 {
+			draw.Sampling.Seed += n
+		}
+		written, err := c.speaker.Speak(ctx, &draw, nil)
+		if err != nil {
+			return "", err
+		}
+		if written = strings.TrimSpace(strings.ToValidUTF8(written, "")); t.fits(written) {
+			return written, nil
+		}
+	}
+	return t.plain(c), nil
+}
+
+// turn is what a reply is compared with.
+type turn struct {
+	said   string
+	l      fact.Language
+	told   []string // values
+	ended  bool     // something is so no longer
+	asks   bool
+	mine   bool   // of the user or theirs
+	seen   string // all that the model was shown
+	looked bool   // facts were looked for: the pack decides, see Grounded
+}
+
+func (c *Conversation) turn(w wish, p *Prompt, pack memory.Pack) turn {
+	t := turn{said: w.said, l: c.languageOf(w.said), looked: len(pack.Asked) > 0}
+	t.told, t.ended = c.toldIn(w)
+	t.mine = meEN.MatchString(w.said) || strings.Contains(w.said, "我")
+	var seen strings.Builder
+	seen.WriteString(p.Memory + "\n" + p.Card.SystemPrompt + "\n" + p.Persona + "\n" + p.Char + "\n" + p.User + "\n")
+	for _, l := range p.Lines {
+		if !l.Own {
+			seen.WriteString(l.Text + "\n")
+		}
+	}
+	for _, e := range p.Lore {
+		seen.WriteString(e.Content + "\n")
+	}
+	t.seen = seen.String()
+	t.asks = slices.ContainsFunc(memory.Sentences(w.said), func(s memory.Sentence) bool { return s.Asks })
+	return t
+}
+
+// claims are beginnings of replies that say what the user told.
+var claims = [...]*regexp.Regexp{
+	fact.English: regexp.MustCompile(`(?i)\byou (?:said|told me|mentioned|live|work|are called)\b|\byour (?:name|job|home|birthday|age) (?:is|was)\b|\b(?:lives|works) (?:in|at|as)\b|'s (?:name|job|spouse) is\b`),
+	fact.Chinese: regexp.MustCompile(`你(?:跟我)?(?:说过|说是|告诉过我)|你家在|你住在|你(?:的名字)?叫|你的生日`),
+}
+
+// fits says whether a reply can stand after a turn: it does not go round in
+// circles, notes nothing that was not said, and neither claims nor denies what
+// nobody asked for.
+func (t turn) fits(reply string) bool {
+	switch {
+	case t.looked:
+		return !loops(reply)
+	case reply == "" || loops(reply) || madeUp(reply, t.seen):
+		return false
+	case t.l == fact.Chinese != hasHan(reply):
+		return false
+	case companion.Denies(t.l, reply) && (!t.asks || !t.mine):
+		return false
+	}
+	noted, ok := companion.Acknowledged(t.l, reply)
+	noted = strings.Trim(noted, " .,!?。，！？")
+	switch {
+	case ok && len(t.told) > 0:
+		return slices.ContainsFunc(t.told, func(v string) bool { return strings.EqualFold(v, noted) }) || strings.EqualFold(companion.List(t.l, t.told), noted)
+	case ok:
+		return memory.Mentions(t.said, noted)
+	case len(t.told) == 0:
+		return !claims[t.l].MatchString(reply)
+	case slices.ContainsFunc(t.told, func(v string) bool { return memory.Mentions(reply, v) }):
+		return true
+	}
+	return companion.AcknowledgedPlainly(t.l, reply)
+}
+
+// plain is a reply that is never wrong.
+func (t turn) plain(c *Conversation) string {
+	n := pick(t.said) + uint64(c.thread.Stats().Turns)
+	for _, s := range small[t.l] {
+		if s.heard.MatchString(t.said) {
+			return s.say[n%uint64(len(s.say))]
+		}
+	}
+	switch {
+	case len(t.told) > 0:
+		return companion.Acknowledge(t.l, companion.List(t.l, t.told), n)
+	case t.asks:
+		return wonder[t.l][n%uint64(len(wonder[t.l]))]
+	}
+	return listen[t.l][n%uint64(len(listen[t.l]))]
+}
+
+// courtesy answers a turn that is nothing but a greeting, thanks, or a goodbye,
+// "" for all others.
+func courtesy(l fact.Language, said string, n uint64) string {
+	for _, s := range small[l] {
+		if m := s.heard.FindString(said); s.whole && m != "" && utf8.RuneCountInString(said)-utf8.RuneCountInString(m) <= courtesyRest {
+			return s.say[(pick(said)+n)%uint64(len(s.say))]
+		}
+	}
+	return ""
+}
+
+// courtesyRest is how many letters may stand beside a courtesy: a name, a mark.
+const courtesyRest = 8
+
+// small is the smallest talk; whole may be a turn of its own, see courtesy.
+var small = [...][]struct {
+	whole bool
+	heard *regexp.Regexp
+	say   []string
+}{
+	fact.English: {
+		{true, regexp.MustCompile(`(?i)^\W*(?:hi|hello|hey|hiya|good (?:morning|evening|afternoon)|yo|greetings)\b.{0,20}$`), []string{"Hello! How was your day?", "Hi! It's good to see you.", "Hey, there you are. What's new?"}},
+		{true, regexp.MustCompile(`(?i)\b(?:good ?bye|bye|see you|see ya|good night|gotta go|have to go|talk (?:to you )?later)\b`), []string{"Bye! I'll be here when you come back.", "See you. Take care of yourself!", "Until next time. I won't forget what you told me."}},
+		{true, regexp.MustCompile(`(?i)\b(?:thanks|thank you|thx|cheers)\b`), []string{"You're welcome!", "Any time.", "Gladly."}},
+		{true, regexp.MustCompile(`(?i)\bhow (?:are|r) (?:you|u|things)\b|\bhow's it going\b|\bhow do you do\b|\bhow have you been\b`), []string{"I'm well, thank you. And you?", "Quite content, now that you're here. How are you?", "Fine, thanks! And how is your day?"}},
+		{true, regexp.MustCompile(`(?i)^\W*(?:lol|haha\w*|hehe\w*|lmao|rofl|xd)\W*$`), []string{"Glad you're laughing!", "Ha! What else is going on?"}},
+		{true, regexp.MustCompile(`(?i)^\W*(?:ok|okay|k|sure|yes|yeah|yep|no|nope|fine|right|cool|nice|great|good)\W*$`), []string{"All right. What's on your mind?", "Good. Tell me more, if you like."}},
+		{false, regexp.MustCompile(`(?i)\b(?:tired|exhausted|awful|terrible|sad|lonely|stressed|sick|upset|hurts?|worried|cry|bad day|depressed|angry)\b`), []string{"I'm sorry to hear that. What happened?", "That sounds hard. Do you want to tell me about it?"}},
+		{false, regexp.MustCompile(`(?i)\b(?:happy|excited|great news|passed|won|finally|yay|awesome|wonderful)\b`), []string{"That's lovely! Tell me more.", "How nice! How did it happen?"}},
+	},
+	fact.Chinese: {
+		{true, regexp.MustCompile(`^[\s\p{P}]*(?:你好|您好|嗨|哈喽|早上好|早安|早|晚上好|下午好|在吗)`), []string{"你好呀！今天过得怎么样？", "嗨，你来啦！", "你好，有什么新鲜事吗？"}},
+		{true, regexp.MustCompile(`再见|拜拜|回见|晚安|我先走了|下次聊|先这样`), []string{"再见，我在这儿等你回来。", "下次见，照顾好自己！", "好，下回接着聊，你说的我都记着。"}},
+		{true, regexp.MustCompile(`谢谢|多谢|感谢`), []string{"不客气！", "别客气。", "应该的。"}},
+		{true, regexp.MustCompile(`^你.{0,4}(?:怎么样|好吗|还好)`), []string{"我挺好的，你呢？", "看到你来就很开心，你今天怎么样？"}},
+		{true, regexp.MustCompile(`^[\s\p{P}]*(?:哈+|嘿+|呵+|嘻+|233+)[\s\p{P}]*$`), []string{"你笑了，真好！", "哈哈，还有什么好玩的？"}},
+		{true, regexp.MustCompile(`^[\s\p{P}]*(?:嗯+|好+的?|行|哦+|对|是的?|可以|没事)[\s\p{P}]*$`), []string{"嗯，还想聊点什么？", "好，慢慢说，我听着。"}},
+		{false, regexp.MustCompile(`累|难过|烦|伤心|孤单|压力|生病|不舒服|担心|哭|糟|气死|郁闷`), []string{"辛苦了，发生什么事了？", "听着就不容易，想跟我说说吗？"}},
+		{false, regexp.MustCompile(`开心|高兴|太好了|终于|通过了|赢了|激动`), []string{"真好！快跟我说说。", "太棒了，怎么回事呀？"}},
+	},
+}
+
+var (
+	listen = [...][]string{
+		fact.English: {"I see. Tell me more?", "I'm listening.", "Mm. And then?", "Go on, I'd like to hear it."},
+		fact.Chinese: {"嗯，再跟我说说？", "我在听呢。", "然后呢？", "接着说，我想听。"},
+	}
+	wonder = [...][]string{
+		fact.English: {"That's a good question, and I don't know. What do you think?", "I wonder too. What would you say?", "I couldn't say. What do you think?"},
+		fact.Chinese: {"问得好，我也不知道，你觉得呢？", "我也想知道，你怎么看？", "这我说不上来，你觉得呢？"},
+	}
+)
+
+// loops says whether a text repeats itself at once: a piece three times and
+// more, where the piece is short, or a long one twice.
+func loops(s string) bool {
+	r := []rune(s)
+	for size := 1; size <= len(r)/2 && size <= 60; size++ {
+		need := 3
+		if size == 1 {
+			need = 5
+		} else if size >= 12 {
+			need = 2
+		}
+		run := 0
+		for i := size; i < len(r); i++ {
+			if r[i] != r[i-size] {
+				run = 0
+				continue
+			}
+			if run++; run >= size*(need-1) && !repeatable(r[i]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// repeatable are signs that people write in rows.
+func repeatable(r rune) bool {
+	return !unicode.IsLetter(r) || strings.ContainsRune("哈嘿呵嘻啊哦ahe", r)
+}
+
+// madeUp says whether a reply has a word that nobody knows: of letters, and
+// neither in what was said nor in the sentences that the model learned from; or
+// a name that nobody named.
+func madeUp(reply, seen string) bool {
+	inside := false
+	for w := range strings.FieldsSeq(reply) {
+		word := strings.TrimFunc(w, func(r rune) bool { return !unicode.IsLetter(r) })
+		word = strings.TrimSuffix(strings.TrimSuffix(word, "'s"), "’s")
+		c, _ := utf8.DecodeRuneInString(word)
+		latin := c < 0x250 && unicode.IsLetter(c)
+		switch {
+		case !latin || memory.Mentions(seen, word):
+		case inside && unicode.IsUpper(c) && word != "I" && !strings.HasPrefix(word, "I'"), !companion.IsWord(word):
+			return true
+		}
+		inside = !strings.ContainsAny(w[len(w)-1:], ".!?:\"”")
+	}
+	return false
+}
+
+// smallTalk says whether a turn asks for nothing that is remembered.
+func (c *Conversation) smallTalk(w wish, pack memory.Pack) bool {
+	if len(pack.Asked) > 0 {
+		return false
+	}
+	l := c.languageOf(w.said)
+	for _, s := range memory.Sentences(w.said) {
+		q := question{s.Text, l}
+		if s.Asks && !q.toCharacter() && (meEN.MatchString(s.Text) || strings.Contains(s.Text, "我") || len(people(c.thread.Facts(false)).mentioned(q, nil)) > 0) {
+			return false
+		}
+	}
+	return true
+}
