@@ -10,7 +10,7 @@ import (
 	"kuai/text"
 )
 
-func builtinSpeaker(t *testing.T) *Companion {
+func small(t *testing.T) *Companion {
 	t.Helper()
 	dir, err := models.Unpack(models.Companion(), "companion", t.TempDir())
 	if err != nil {
@@ -32,7 +32,7 @@ func builtinSpeaker(t *testing.T) *Companion {
 // wrote any.
 func TestForeign(t *testing.T) {
 	t.Parallel()
-	c := builtinSpeaker(t)
+	c := small(t)
 	banned := c.foreign(companion.Sample{{Role: companion.User, Text: "Hi!"}})
 	if len(banned) == 0 {
 		t.Error("nothing is left out")
@@ -51,7 +51,7 @@ func TestForeign(t *testing.T) {
 // small model, within the room of the card, however long the rest is.
 func TestSceneHoldsLore(t *testing.T) {
 	t.Parallel()
-	c := builtinSpeaker(t)
+	c := small(t)
 	lore := []card.Entry{{Content: "The lighthouse burns blue."}, {Content: "  "}, {Content: strings.Repeat("far too long ", 500)}}
 	for name, prompt := range map[string]string{"short": "You are Lin.", "long": strings.Repeat("You are Lin. ", 200), "none": ""} {
 		p := &Prompt{Card: &card.Card{SystemPrompt: prompt}, Expand: func(s string) string { return s }, Lore: lore}

@@ -109,7 +109,7 @@ func (t turn) fits(reply string) bool {
 // plain is a reply that is never wrong.
 func (t turn) plain(c *Conversation) string {
 	n := pick(t.said) + uint64(c.thread.Stats().Turns)
-	for _, s := range small[t.l] {
+	for _, s := range courtesies[t.l] {
 		if s.heard.MatchString(t.said) {
 			return s.say[n%uint64(len(s.say))]
 		}
@@ -126,7 +126,7 @@ func (t turn) plain(c *Conversation) string {
 // courtesy answers a turn that is nothing but a greeting, thanks, or a goodbye,
 // "" for all others.
 func courtesy(l fact.Language, said string, n uint64) string {
-	for _, s := range small[l] {
+	for _, s := range courtesies[l] {
 		if m := s.heard.FindString(said); s.whole && m != "" && utf8.RuneCountInString(said)-utf8.RuneCountInString(m) <= courtesyRest {
 			return s.say[(pick(said)+n)%uint64(len(s.say))]
 		}
@@ -137,8 +137,8 @@ func courtesy(l fact.Language, said string, n uint64) string {
 // courtesyRest is how many letters may stand beside a courtesy: a name, a mark.
 const courtesyRest = 8
 
-// small is the smallest talk; whole may be a turn of its own, see courtesy.
-var small = [...][]struct {
+// courtesies are the smallest talk; whole may be a turn of its own, see courtesy.
+var courtesies = [...][]struct {
 	whole bool
 	heard *regexp.Regexp
 	say   []string

@@ -94,7 +94,7 @@ var golden = map[fact.Language][]exchange{
 // how much of each is as it must be.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	s := builtinSpeaker(t)
+	s := small(t)
 	for l, all := range golden {
 		t.Run([]string{"en", "zh"}[l], func(t *testing.T) {
 			t.Parallel()
