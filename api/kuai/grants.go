@@ -71,6 +71,7 @@ func (b money) voucher(w http.ResponseWriter, r asking) (any, error) {
 		Amount    amounts.Amount   `json:"amount"`
 		Uses      int64            `json:"uses"`
 		ExpiresAt time.Time        `json:"expires_at"`
+		Days      int64            `json:"credit_days"`
 		Note      string           `json:"note"`
 	}
 	if err := strict(w, r.Request, &in); err != nil {
@@ -80,7 +81,7 @@ func (b money) voucher(w http.ResponseWriter, r asking) (any, error) {
 	err := b.do(r, "voucher.create", "", func(tx *db.Tx) (string, any, error) {
 		var err error
 		v, err = b.ledger.CreateVoucher(r.Context(), tx, ledger.Voucher{
-			Currency: in.Currency, Amount: in.Amount, Uses: cmp.Or(in.Uses, 1), ExpiresAt: in.ExpiresAt, Note: in.Note, CreatedBy: r.actor(),
+			Currency: in.Currency, Amount: in.Amount, Uses: cmp.Or(in.Uses, 1), ExpiresAt: in.ExpiresAt, Days: in.Days, Note: in.Note, CreatedBy: r.actor(),
 		})
 		logged := v
 		logged.Code = "" // a secret

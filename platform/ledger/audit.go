@@ -99,7 +99,7 @@ func Audit(ctx context.Context, d *db.DB, now time.Time) (*Report, error) {
 func auditIn(ctx context.Context, tx *db.Tx, now time.Time) (*Report, error) {
 	a := &audit{Report: &Report{At: now.UTC(), Differences: []Difference{}, Totals: []Total{}}, tx: tx}
 	for _, check := range []func(context.Context) error{
-		a.guards, a.accounts, a.reservations, a.strangers, a.prices, a.events, a.spend, a.changes, a.terms, a.vouchers,
+		a.guards, a.accounts, a.reservations, a.strangers, a.prices, a.events, a.spend, a.changes, a.terms, a.vouchers, a.lapses,
 	} {
 		if err := check(ctx); err != nil {
 			return nil, err
@@ -202,6 +202,7 @@ var flows = map[flow]bool{
 	{"expire", heldPromo, promo}:   true,
 	{"topup", topUps, cash}:        true,
 	{"voucher", vouchers, promo}:   true,
+	{"lapse", promo, vouchers}:     true,
 	{"adjust", adjustment, cash}:   true,
 	{"adjust", adjustment, promo}:  true,
 	{"adjust", cash, adjustment}:   true,

@@ -26,7 +26,7 @@ const Unlimited = money.Max
 type Change struct {
 	ID             string       `json:"id"`
 	Org            string       `json:"org"`
-	Kind           string       `json:"kind"` // topup, voucher, adjust, terms
+	Kind           string       `json:"kind"` // topup, voucher, adjust, lapse, terms
 	IdempotencyKey string       `json:"idempotency_key,omitempty"`
 	Account        string       `json:"account,omitempty"` // cash or promo
 	Amount         money.Amount `json:"amount"`            // below 0 takes away
@@ -155,7 +155,7 @@ func repeated(c, before Change) (Change, error) {
 
 // move posts the amount of a change.
 func (s *state) move(a *account, c Change) error {
-	from := map[string]string{"topup": topUps, "voucher": vouchers, "adjust": adjustment}[c.Kind]
+	from := map[string]string{"topup": topUps, "voucher": vouchers, "adjust": adjustment, "lapse": vouchers}[c.Kind]
 	p := posting{from, c.Account, c.Amount}
 	if c.Amount < 0 {
 		p = posting{c.Account, from, -c.Amount}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -179,10 +180,12 @@ func (l *Ledger) endAll(ctx context.Context, ids []string, how operation) error 
 	return nil
 }
 
-// Run sweeps until ctx is done. It tells failed of errors, and goes on.
+// Run sweeps and lapses until ctx is done. It tells failed of errors, and goes on.
 func (l *Ledger) Run(ctx context.Context, failed func(error)) {
 	for {
-		if _, err := l.Sweep(ctx); err != nil && ctx.Err() == nil {
+		_, err := l.Sweep(ctx)
+		_, lapse := l.Lapse(ctx)
+		if err := errors.Join(err, lapse); err != nil && ctx.Err() == nil {
 			failed(err)
 		}
 		select {

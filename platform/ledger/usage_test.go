@@ -314,3 +314,75 @@ func TestChanges(t *testing.T) {
 		f.audit(t)
 	})
 }
+
+// TestLapse takes back what is left of promotion when its time is over, in the
+// order in which it ends, once, and never what is held.
+func TestLapse(t *testing.T) {
+	t.Parallel()
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		t.Helper()
+		f := newFixture(t, d)
+		give := func(org string, amount money.Amount, days int64) {
+			t.Helper()
+			v, err := do(t, f, func(ctx context.Context, tx *db.Tx) (Voucher, error) {
+				return f.CreateVoucher(ctx, tx, Voucher{Amount: amount, Uses: 1, Days: days})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.tx(t, func(tx *db.Tx) error {
+				_, err := f.Redeem(t.Context(), tx, org, v.Code, "test")
+				return err
+			})
+		}
+		spend := func(org string, amount int64) {
+			t.Helper()
+			r, err := f.reserve(t, Request{Org: org, Estimate: micro(amount)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.settle(t, r.ID, micro(amount)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		after := func(what, org string, days int, grants int, want money.Amount) {
+			t.Helper()
+			f.pass(time.Duration(days) * 24 * time.Hour)
+			if n, err := f.Lapse(t.Context()); err != nil || n != grants {
+				t.Errorf("%s: %d grants, want %d: %v", what, n, grants, err)
+			}
+			if b := f.balance(t, org); b.Promo != want {
+				t.Errorf("%s: %s of promotion, want %s", what, b.Promo, want)
+			}
+			f.audit(t)
+		}
+		give("a", 100, 10)
+		give("a", 50, 20)
+		give("a", 7, 0) // for good
+		spend("a", 30)
+		after("before its end", "a", 9, 0, 127)
+		after("what was not spent of the first", "a", 1, 1, 57)
+		spend("a", 20)
+		after("of the second", "a", 10, 1, 7)
+		after("never what is for good", "a", 100, 0, 7)
+
+		give("b", 100, 1)
+		held, err := f.reserve(t, Request{Org: "b", Estimate: micro(60), Life: 10 * 24 * time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after("but for what is held", "b", 1, 1, 0)
+		if _, err := f.settle(t, held.ID, micro(25)); err != nil {
+			t.Fatal(err)
+		}
+		after("which comes back", "b", 1, 0, 35)
+		give("c", 100, 1)
+		spend("c", 100)
+		after("spent whole", "c", 1, 1, 0)
+		if _, err := do(t, f, func(ctx context.Context, tx *db.Tx) (Voucher, error) {
+			return f.CreateVoucher(ctx, tx, Voucher{Amount: 1, Uses: 1, Days: maxCreditDays + 1})
+		}); fault.From(err).Code != fault.Invalid {
+			t.Errorf("for too long: %v", err)
+		}
+	})
+}

@@ -33,7 +33,8 @@ type Voucher struct {
 	Amount    money.Amount   `json:"amount"`
 	Uses      int64          `json:"uses"`
 	Used      int64          `json:"used"`
-	ExpiresAt time.Time      `json:"expires_at,omitzero"`
+	ExpiresAt time.Time      `json:"expires_at,omitzero"`   // of the code
+	Days      int64          `json:"credit_days,omitempty"` // that what it gave lasts; 0 is for good
 	RevokedAt time.Time      `json:"revoked_at,omitzero"`
 	Note      string         `json:"note,omitempty"`
 	CreatedBy string         `json:"created_by"`
@@ -74,8 +75,8 @@ func codeHash(code string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// CreateVoucher makes a voucher of v's Currency, Amount, Uses, ExpiresAt, Note
-// and CreatedBy. The code is in the result and nowhere else.
+// CreateVoucher makes a voucher of v's Currency, Amount, Uses, ExpiresAt, Days,
+// Note and CreatedBy. The code is in the result and nowhere else.
 func (l *Ledger) CreateVoucher(ctx context.Context, tx *db.Tx, v Voucher) (Voucher, error) {
 	now := l.clock()
 	switch {
@@ -83,6 +84,8 @@ func (l *Ledger) CreateVoucher(ctx context.Context, tx *db.Tx, v Voucher) (Vouch
 		return v, fault.Param("amount", "a voucher is worth more than nothing, at most %s", money.Max)
 	case v.Uses < 1 || v.Uses > maxUses:
 		return v, fault.Param("uses", "uses is %d, want 1 to %d", v.Uses, maxUses)
+	case v.Days < 0 || v.Days > maxCreditDays:
+		return v, fault.Param("credit_days", "credit_days is %d, want 0 to %d", v.Days, maxCreditDays)
 	case !v.ExpiresAt.IsZero() && !v.ExpiresAt.After(now):
 		return v, fault.Param("expires_at", "it has expired already")
 	}
@@ -100,20 +103,20 @@ func (l *Ledger) CreateVoucher(ctx context.Context, tx *db.Tx, v Voucher) (Vouch
 	v.ID, v.Code, v.CreatedAt, v.Used, v.RevokedAt = db.NewID("vch"), newCode(), now, 0, time.Time{}
 	v.ExpiresAt = v.ExpiresAt.Truncate(time.Microsecond)
 	v.Hint = v.Code[:codeGroup]
-	_, err := tx.ExecContext(ctx, `INSERT INTO vouchers (id, hash, hint, currency, amount, uses, used, expires_at, revoked_at, note, created_by, created_at)
- VALUES (?,?,?,?,?,?,0,?,0,?,?,?)`, v.ID, codeHash(v.Code), v.Hint, string(v.Currency), int64(v.Amount), v.Uses, db.Micros(v.ExpiresAt), v.Note, v.CreatedBy, db.Micros(v.CreatedAt))
+	_, err := tx.ExecContext(ctx, `INSERT INTO vouchers (id, hash, hint, currency, amount, uses, used, expires_at, credit_days, revoked_at, note, created_by, created_at)
+ VALUES (?,?,?,?,?,?,0,?,?,0,?,?,?)`, v.ID, codeHash(v.Code), v.Hint, string(v.Currency), int64(v.Amount), v.Uses, db.Micros(v.ExpiresAt), v.Days, v.Note, v.CreatedBy, db.Micros(v.CreatedAt))
 	if err != nil {
 		return v, fmt.Errorf("ledger: voucher: %w", err)
 	}
 	return v, nil
 }
 
-const voucherColumns = "id, hint, currency, amount, uses, used, expires_at, revoked_at, note, created_by, created_at"
+const voucherColumns = "id, hint, currency, amount, uses, used, expires_at, credit_days, revoked_at, note, created_by, created_at"
 
 func scanVoucher(row scanner) (Voucher, error) {
 	var v Voucher
 	var expires, revoked, created int64
-	err := row.Scan(&v.ID, &v.Hint, &v.Currency, &v.Amount, &v.Uses, &v.Used, &expires, &revoked, &v.Note, &v.CreatedBy, &created)
+	err := row.Scan(&v.ID, &v.Hint, &v.Currency, &v.Amount, &v.Uses, &v.Used, &expires, &v.Days, &revoked, &v.Note, &v.CreatedBy, &created)
 	v.ExpiresAt, v.RevokedAt, v.CreatedAt = db.Time(expires), db.Time(revoked), db.Time(created)
 	return v, err
 }
@@ -154,7 +157,11 @@ func (l *Ledger) Redeem(ctx context.Context, tx *db.Tx, org, code, actor string)
 	if _, err := tx.ExecContext(ctx, "UPDATE vouchers SET used = used + 1 WHERE id = ?", v.ID); err != nil {
 		return Change{}, fmt.Errorf("ledger: redeem: %w", err)
 	}
-	return l.change(ctx, tx, Change{Org: org, Kind: "voucher", IdempotencyKey: v.ID, Account: promo, Amount: v.Amount, Reason: v.Note, Actor: actor}, nil)
+	c, err := l.change(ctx, tx, Change{Org: org, Kind: "voucher", IdempotencyKey: v.ID, Account: promo, Amount: v.Amount, Reason: v.Note, Actor: actor}, nil)
+	if err != nil {
+		return c, err
+	}
+	return c, lasts(ctx, tx, c, v.Days)
 }
 
 // RevokeVoucher makes a voucher worth nothing to whoever has not redeemed it.
