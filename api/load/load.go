@@ -152,6 +152,7 @@ func (r *run) chat(ctx context.Context) error {
 // take measures one kind of request.
 func (r *run) take(ctx context.Context, name string, connections int, ask func(context.Context) error) {
 	r.cfg.view(name)
+	before, err := processor()
 	f := measure(ctx, connections, r.cfg.Each, ask)
 	r.failed += f.failed
 	if r.first == nil {
@@ -164,6 +165,37 @@ func (r *run) take(ctx context.Context, name string, connections int, ask func(c
 	r.report.Add(name, f.rate, "requests/s")
 	r.report.Add(name+", p50", float64(f.p50)/float64(time.Millisecond), "ms")
 	r.report.Add(name+", p99", float64(f.p99)/float64(time.Millisecond), "ms")
+	after, again := processor()
+	if err = errors.Join(err, again); err != nil {
+		r.report.Missing(name+", processor", "µs each", err.Error())
+		return
+	}
+	each := (after - before) / time.Duration(int64(f.answers)+f.failed)
+	r.report.Add(name+", processor", float64(each)/float64(time.Microsecond), "µs each, clients and models included")
+}
+
+// processor is how much of processors this process has used: unlike rates, that
+// holds on a busy machine too.
+func processor() (time.Duration, error) {
+	stat, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return 0, fmt.Errorf("load: %w", err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ") // the name may hold anything else
+	fields := strings.Fields(rest)
+	const user, system, perSecond = 11, 12, 100 // Linux counts hundredths for all programs
+	if len(fields) <= system {
+		return 0, errors.New("load: the system does not say what it has used")
+	}
+	ticks := int64(0)
+	for _, i := range []int{user, system} {
+		n, err := strconv.ParseInt(fields[i], 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("load: %w", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / perSecond, nil
 }
 
 // memory reports what the process holds once its garbage is given back.
