@@ -168,8 +168,7 @@ func (r *Runner) one(work context.Context, j Job) {
 	leave()
 	cancel(nil)
 	wg.Wait()
-	var desk *deskError
-	if errors.As(err, &desk) {
+	if _, ok := errors.AsType[*deskError](err); ok {
 		select {
 		case <-work.Done():
 		case <-time.After(deskPause):
@@ -247,8 +246,7 @@ func (r *Runner) close(work context.Context, l Lease, err error) {
 	defer cancel()
 	a := &attempt{lease: l}
 	last := a.insist(ctx, func(ctx context.Context) error {
-		var desk *deskError
-		if errors.Is(err, ErrShutdown) || errors.As(err, &desk) {
+		if _, desk := errors.AsType[*deskError](err); desk || errors.Is(err, ErrShutdown) {
 			return r.Desk.Return(ctx, l)
 		}
 		slog.Warn("an attempt at a job failed", "job", l.Job, "attempt", l.Attempt, "error", err)
