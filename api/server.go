@@ -72,6 +72,18 @@ type Rooms struct {
 // Handler returns all routes. Pages of other origins cannot change anything
 // through a visitor's browser.
 func Handler(rooms Rooms) http.Handler {
+	recorder := record.Recorder{Tracer: rooms.Tracer}
+	if rooms.Log != nil {
+		recorder.Watchers = append(recorder.Watchers, record.Line(rooms.Log))
+	}
+	if rooms.Meter != nil {
+		recorder.Watchers = append(recorder.Watchers, rooms.Meter.Saw)
+	}
+	return wire.WithID(recorder.Wrap(recovered(gate.WithKey(http.NewCrossOriginProtection().Handler(routes(rooms))))))
+}
+
+// routes are all of them, without what is done before each.
+func routes(rooms Rooms) chi.Router {
 	if rooms.Gate == nil {
 		rooms.Gate = gate.Open{}
 	}
@@ -82,12 +94,7 @@ func Handler(rooms Rooms) http.Handler {
 	}
 	m := chi.NewRouter()
 	m.Use(record.Routed)
-	recorder := record.Recorder{Tracer: rooms.Tracer}
-	if rooms.Log != nil {
-		recorder.Watchers = append(recorder.Watchers, record.Line(rooms.Log))
-	}
 	if rooms.Meter != nil {
-		recorder.Watchers = append(recorder.Watchers, rooms.Meter.Saw)
 		rooms.Meter.Register(m, openai.Failed)
 	}
 	health.Register(m, rooms.Health)
@@ -124,7 +131,7 @@ func Handler(rooms Rooms) http.Handler {
 	}
 	m.MethodNotAllowed(openai.Unknown)
 	m.Handle("/*", studio.Handler())
-	return wire.WithID(recorder.Wrap(recovered(gate.WithKey(http.NewCrossOriginProtection().Handler(m)))))
+	return m
 }
 
 // operators adds what those who run the installation see and change.

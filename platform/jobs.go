@@ -3,10 +3,7 @@ package platform
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +12,6 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"kuai/format/atomicfile"
 	"kuai/platform/blob"
 	"kuai/platform/db"
 	"kuai/platform/event"
@@ -27,10 +23,8 @@ import (
 	"kuai/platform/webhook"
 )
 
-const (
-	keyBytes   = 32
-	cleanAfter = 24 * time.Hour // what killed uploads left
-)
+// cleanAfter is when what killed uploads left goes.
+const cleanAfter = 24 * time.Hour
 
 // JobsOptions say where jobs and files live and what makes them.
 type JobsOptions struct {
@@ -72,11 +66,14 @@ type Jobs struct {
 // of a job whose meta has a "reservation" moves in the transaction that ends
 // it.
 func (p *Platform) OpenJobs(ctx context.Context, o JobsOptions) (*Jobs, error) {
-	key, err := blobKey(o.Dir)
-	if err != nil {
+	if err := os.MkdirAll(filepath.Join(o.Dir, "work"), 0o700); err != nil {
 		return nil, fmt.Errorf("platform: %w", err)
 	}
-	signer := &blob.Signer{Base: cmp.Or(o.Base, "/blobs"), Keys: []blob.Key{key}, Now: p.now}
+	key, err := p.Secret(ctx, "blobs", filepath.Join(o.Dir, "blobs.key"))
+	if err != nil {
+		return nil, err
+	}
+	signer := &blob.Signer{Base: cmp.Or(o.Base, "/blobs"), Keys: []blob.Key{{ID: "1", Secret: key}}, Now: p.now}
 	blobs, err := openBlobs(ctx, o.Dir, o.Blobs, signer)
 	if err != nil {
 		return nil, fmt.Errorf("platform: %w", err)
@@ -127,29 +124,6 @@ func (j *Jobs) Close() error {
 	j.stop()
 	j.work.Wait()
 	return j.Bus.Close()
-}
-
-// blobKey reads the key that signs addresses, or makes it, so that they outlive
-// a restart.
-func blobKey(dir string) (blob.Key, error) {
-	if err := os.MkdirAll(filepath.Join(dir, "work"), 0o700); err != nil {
-		return blob.Key{}, err
-	}
-	path := filepath.Join(dir, "blobs.key")
-	secret, err := os.ReadFile(path)
-	if err == nil && len(secret) == keyBytes {
-		return blob.Key{ID: "1", Secret: secret}, nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return blob.Key{}, err
-	}
-	secret = make([]byte, keyBytes)
-	_, _ = rand.Read(secret) // never fails
-	err = atomicfile.WriteBytes(path, secret)
-	if err == nil {
-		err = os.Chmod(path, 0o600)
-	}
-	return blob.Key{ID: "1", Secret: secret}, err
 }
 
 // OpenBlobs opens the bytes of a platform's files; the arguments are those of

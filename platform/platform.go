@@ -114,6 +114,17 @@ func (p *Platform) home(ctx context.Context) error {
 	})
 }
 
+// OrgOf is the organisation of a project; "" where there is none.
+func (p *Platform) OrgOf(ctx context.Context, project string) (org string) {
+	err := p.DB.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRowContext(ctx, "SELECT org FROM projects WHERE id = ?", project).Scan(&org)
+	})
+	if err != nil {
+		return ""
+	}
+	return org
+}
+
 // Close ends the background work, writes what waits and closes the database.
 func (p *Platform) Close() error {
 	if p.Money != nil {

@@ -78,6 +78,12 @@ func (g *Gate) Caller(ctx context.Context, r *http.Request) (account.Principal, 
 	return p, nil
 }
 
+// Known refuses strangers.
+func (g *Gate) Known(r *http.Request) error {
+	_, err := g.Caller(r.Context(), r)
+	return err
+}
+
 // Operator refuses everyone but who runs the installation.
 func (g *Gate) Operator(r *http.Request) error {
 	p, err := g.Caller(r.Context(), r)
@@ -246,7 +252,7 @@ func (t *ticket) Detach() { t.detached = true }
 func (t *ticket) Principal() gate.Principal { return principal(t.p) }
 
 func principal(p account.Principal) gate.Principal {
-	return gate.Principal{Org: p.Org, Project: p.Project, User: p.User, Key: p.Key, Scopes: p.Scopes, Models: p.Models, Admin: p.Admin}
+	return gate.Principal{Org: p.Org, Project: p.Project, User: p.User, Key: p.Key, Scopes: p.Scopes, Models: p.Models, Admin: p.Admin, Urgent: p.Urgent}
 }
 
 // Header tells of the limits.

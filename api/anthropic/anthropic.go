@@ -21,6 +21,7 @@ type handler struct {
 // Register adds the routes, at the root and where MiniMax has them.
 func Register(m chi.Router, room *talk.Room, g gate.Gate) {
 	h := &handler{room, g}
+	m = m.With(gate.First(g, failed))
 	for _, prefix := range []string{"", "/anthropic"} {
 		m.Post(prefix+"/v1/messages", h.messages)
 		m.Post(prefix+"/v1/messages/count_tokens", h.count)
@@ -74,11 +75,12 @@ func (h *handler) count(w http.ResponseWriter, r *http.Request) {
 		failed(w, r, err)
 		return
 	}
-	if _, err := gate.Enter(h.gate, w.Header(), r, gate.Work{Dialect: "anthropic", Endpoint: wire.Route(r), Scope: gate.ScopeChat}); err != nil {
+	p, err := gate.Enter(h.gate, w.Header(), r, gate.Work{Dialect: "anthropic", Endpoint: wire.Route(r), Scope: gate.ScopeChat})
+	if err != nil {
 		failed(w, r, err)
 		return
 	}
-	n, err := h.room.Count(ask)
+	n, err := h.room.Count(p, ask)
 	if err != nil {
 		failed(w, r, err)
 		return

@@ -58,6 +58,8 @@ type Order struct {
 	// IdempotencyKey names the request: the job of one that was accepted under it
 	// is that of all; "" is none.
 	IdempotencyKey string
+
+	urgency gate.Urgency
 }
 
 // Videos makes clips and keeps them. What belongs to another owner is not
@@ -120,7 +122,10 @@ func (rm *Room) Create(r *http.Request, h http.Header, w gate.Work, o Order) (se
 		return serve.Job{}, err
 	}
 	t.Header(h)
-	j, err := rm.Videos.Submit(r.Context(), t, o)
+	var j serve.Job
+	if o.urgency, err = gate.ReadUrgency(r, t.Principal(), gate.Normal); err == nil {
+		j, err = rm.Videos.Submit(r.Context(), t, o)
+	}
 	if err != nil {
 		ctx, stop := context.WithTimeout(context.WithoutCancel(r.Context()), settleTimeout)
 		defer stop()

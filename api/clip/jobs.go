@@ -124,6 +124,9 @@ func (v *Jobs) wake(id string) {
 // Shape says which clips are made.
 func (v *Jobs) Shape() (serve.Shaped, bool) { return v.o.Shape, v.o.Shape != nil }
 
+// priorities of jobs; between them is room for others.
+var priorities = map[gate.Urgency]int{gate.Batch: -50, gate.Normal: 0, gate.Urgent: 50}
+
 // Submit queues an order.
 func (v *Jobs) Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, error) {
 	p := t.Principal()
@@ -159,7 +162,7 @@ func (v *Jobs) Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, e
 	}
 	j, existed, err := v.o.Queue.Submit(ctx, job.Request{
 		Org: p.Org, Project: p.Project, User: p.User, Key: p.Key, Kind: kind, Model: Model, Body: body, Meta: meta,
-		IdempotencyKey: o.IdempotencyKey,
+		Priority: priorities[o.urgency], IdempotencyKey: o.IdempotencyKey,
 	}, nil)
 	if err != nil {
 		return serve.Job{}, err

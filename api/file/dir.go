@@ -90,6 +90,9 @@ var errLarge = errors.New("file: too large")
 
 // Put stores a file, its description last.
 func (d *Dir) Put(_ context.Context, f File, r io.Reader) (File, error) {
+	if !f.Expires.IsZero() {
+		return f, &fault.Error{Code: fault.Unsupported, Param: "expires_after", Message: "files stay until they are deleted here"}
+	}
 	d.mu.Lock()
 	full := len(d.files) >= maxFiles
 	d.mu.Unlock()

@@ -22,6 +22,7 @@ type File struct {
 	Type    string    `json:"type"` // of its content
 	Bytes   int64     `json:"bytes"`
 	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires,omitzero"` // zero: never
 }
 
 // Store keeps files. What belongs to another owner is not found, which is a

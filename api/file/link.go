@@ -5,17 +5,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strconv"
 	"time"
 
 	"kuai/fault"
-	"kuai/format/atomicfile"
 )
 
 // LinkPath is where links lead: the kind and the id follow.
@@ -27,29 +22,9 @@ const keyBytes = 32
 // the API: clients download what they were told with nothing but the address.
 type Links struct{ key []byte }
 
-// OpenLinks reads the key that signs from a directory, or makes it, so that
-// addresses outlive a restart.
-func OpenLinks(dir string) (*Links, error) {
-	path := filepath.Join(dir, "links.key")
-	key, err := os.ReadFile(path)
-	if err == nil && len(key) == keyBytes {
-		return &Links{key}, nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("file: %w", err)
-	}
-	l := NewLinks()
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("file: %w", err)
-	}
-	if err := atomicfile.WriteBytes(path, l.key); err != nil {
-		return nil, fmt.Errorf("file: %w", err)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, fmt.Errorf("file: %w", err)
-	}
-	return l, nil
-}
+// LinksOf signs with a key, which all nodes of a platform share, so that each
+// knows the addresses of the others, and they outlive a restart.
+func LinksOf(key []byte) *Links { return &Links{key} }
 
 // NewLinks signs with a key that ends with the process.
 func NewLinks() *Links {

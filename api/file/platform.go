@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"io"
+	"time"
 
 	"kuai/platform/file"
 )
@@ -23,12 +24,16 @@ func (p Platform) org(ctx context.Context, owner string) string {
 }
 
 func of(f file.File) File {
-	return File{ID: int64(f.ID), Owner: f.Project, Name: f.Name, Purpose: f.Purpose, Type: f.Type, Bytes: f.Bytes, Created: f.Created}
+	return File{ID: int64(f.ID), Owner: f.Project, Name: f.Name, Purpose: f.Purpose, Type: f.Type, Bytes: f.Bytes, Created: f.Created, Expires: f.Expires}
 }
 
 // Put stores an upload.
 func (p Platform) Put(ctx context.Context, f File, r io.Reader) (File, error) {
-	out, err := p.Files.Create(ctx, file.Upload{Org: p.org(ctx, f.Owner), Project: f.Owner, Purpose: f.Purpose, Name: f.Name, Type: f.Type}, r)
+	u := file.Upload{Org: p.org(ctx, f.Owner), Project: f.Owner, Purpose: f.Purpose, Name: f.Name, Type: f.Type}
+	if !f.Expires.IsZero() {
+		u.Expires = max(time.Until(f.Expires), time.Second)
+	}
+	out, err := p.Files.Create(ctx, u, r)
 	return of(out), err
 }
 

@@ -63,7 +63,7 @@ type Principal struct {
 	Org, Project, User, Key string   // ids
 	Scopes                  []string // that the key may touch; nil: all
 	Models                  []string // that it may use; nil: all
-	Admin                   bool
+	Admin, Urgent           bool     // runs the installation; may go before others
 }
 
 // May says whether the caller may use a model.
@@ -109,4 +109,28 @@ type Balance struct{ Cash, Voucher, Credit, Owed, AlertBelow int64 }
 // Bank is a Gate that keeps money.
 type Bank interface {
 	Balance(ctx context.Context, p Principal) (Balance, error)
+}
+
+// Knower is a Gate that knows who asks before it is told what they want.
+type Knower interface {
+	// Known refuses whoever Admit would not know; it counts and charges nothing.
+	Known(r *http.Request) error
+}
+
+// First is the middleware that turns strangers away before anything of their
+// request is read. failed tells them, in a dialect's words.
+func First(g Gate, failed func(w http.ResponseWriter, r *http.Request, err error)) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		k, ok := g.(Knower)
+		if !ok {
+			return next
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := k.Known(r); err != nil {
+				failed(w, r, err)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 }

@@ -75,12 +75,7 @@ func open(ctx context.Context, dir string) (h *house, err error) {
 	}
 	h.closers = append(h.closers, func() error { clips.Close(); return nil })
 	rooms := api.Rooms{Gate: &admit.Gate{Rooms: h.town}, Videos: clips, Platform: h.town, Jobs: made}
-	if rooms.Files, err = file.OpenDir(filepath.Join(dir, "files")); err != nil {
-		return h, err
-	}
-	if rooms.Links, err = file.OpenLinks(dir); err != nil {
-		return h, err
-	}
+	rooms.Files, rooms.Links = file.Platform{Files: made.Files, Org: h.town.OrgOf}, file.NewLinks()
 	engine := chat.New(ctx, writer{}, vocabulary{}, chat.Options{KeepBytes: -1})
 	h.closers = append(h.closers, func() error { engine.Close(); return nil })
 	talker, err := chat.NewTalker(engine, vocabulary{}, prompt.ChatML, prompt.Options{})

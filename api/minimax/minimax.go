@@ -36,6 +36,8 @@ type handler struct{ Rooms }
 // Register adds the routes.
 func Register(m chi.Router, rooms Rooms) {
 	h := &handler{rooms}
+	h.register2(m.With(gate.First(rooms.Gate, failed2)))
+	m = m.With(gate.First(rooms.Gate, failed))
 	m.Post("/v1/text/chatcompletion_v2", openai.Complete(rooms.Talks, failed, "minimax", openai.Additions{Fields: ChatFields, All: true}))
 
 	m.Post("/v1/video_generation", h.createVideo)
@@ -55,7 +57,10 @@ func Register(m chi.Router, rooms Rooms) {
 		m.Post(path, h.cannot(why))
 	}
 	m.Get("/v1/query/t2a_async_query_v2", h.cannot(cannot["/v1/t2a_async_v2"]))
+}
 
+// register2 adds those of v2.
+func (h *handler) register2(m chi.Router) {
 	m.Post("/v2/video_generation", h.createVideo2)
 	m.Get("/v2/query/video_generation", h.listVideo2)
 	m.Get("/v2/query/video_generation/{id}", h.queryVideo2)

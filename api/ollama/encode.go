@@ -9,6 +9,7 @@ import (
 	"kuai/api/gate"
 	"kuai/api/talk"
 	"kuai/api/wire"
+	"kuai/fault"
 	"kuai/serve/chat"
 	"kuai/text/prompt"
 )
@@ -103,16 +104,21 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, decode func(*re
 
 // load answers those who want a model to be ready: it is.
 func (h *handler) load(w http.ResponseWriter, r *http.Request, q *request, shape func(turn) piece) {
-	if !h.enter(w, r, gate.ScopeChat) {
+	p, ok := h.enter(w, r, gate.ScopeChat)
+	if !ok {
 		return
 	}
-	if _, _, err := h.room.Find(q.Model); err != nil {
+	_, id, err := h.room.Find(q.Model)
+	if err == nil && !p.May(id) {
+		err = fault.New(fault.Forbidden, "this key may not use the model %s", id)
+	}
+	if err != nil {
 		failed(w, r, err)
 		return
 	}
-	p := shape(turn{Role: "assistant"})
-	p.Model, p.Created, p.Done, p.ending = q.Model, time.Now().UTC().Format(time.RFC3339Nano), true, &ending{Reason: "load"}
-	wire.JSON(w, http.StatusOK, p)
+	out := shape(turn{Role: "assistant"})
+	out.Model, out.Created, out.Done, out.ending = q.Model, time.Now().UTC().Format(time.RFC3339Nano), true, &ending{Reason: "load"}
+	wire.JSON(w, http.StatusOK, out)
 }
 
 func callsOf(calls ...prompt.ToolCall) []call {

@@ -28,14 +28,15 @@ type handler struct {
 // Register adds the routes.
 func Register(m chi.Router, room *talk.Room, g gate.Gate) {
 	h := &handler{room, g, time.Now()}
+	m.Get("/api/version", func(w http.ResponseWriter, _ *http.Request) {
+		wire.JSON(w, http.StatusOK, map[string]string{"version": level, "server": "kuai"})
+	})
+	m = m.With(gate.First(g, failed))
 	m.Post("/api/chat", h.chat)
 	m.Post("/api/generate", h.generate)
 	m.Get("/api/tags", h.tags)
 	m.Get("/api/ps", h.running)
 	m.Post("/api/show", h.show)
-	m.Get("/api/version", func(w http.ResponseWriter, _ *http.Request) {
-		wire.JSON(w, http.StatusOK, map[string]string{"version": level, "server": "kuai"})
-	})
 	for _, path := range []string{"embed", "embeddings"} {
 		m.Post("/api/"+path, h.cannot("no model behind this server makes embeddings"))
 	}
@@ -45,17 +46,17 @@ func Register(m chi.Router, room *talk.Room, g gate.Gate) {
 	m.Delete("/api/delete", h.cannot("models are managed by kuai models, not over this API"))
 }
 
-func (h *handler) enter(w http.ResponseWriter, r *http.Request, scope string) bool {
-	_, err := gate.Enter(h.gate, w.Header(), r, gate.Work{Dialect: "ollama", Endpoint: wire.Route(r), Scope: scope})
+func (h *handler) enter(w http.ResponseWriter, r *http.Request, scope string) (gate.Principal, bool) {
+	p, err := gate.Enter(h.gate, w.Header(), r, gate.Work{Dialect: "ollama", Endpoint: wire.Route(r), Scope: scope})
 	if err != nil {
 		failed(w, r, err)
 	}
-	return err == nil
+	return p, err == nil
 }
 
 func (h *handler) cannot(why string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if h.enter(w, r, "") {
+		if _, ok := h.enter(w, r, ""); ok {
 			failed(w, r, fault.New(fault.Unsupported, "%s", why))
 		}
 	}
@@ -90,12 +91,16 @@ func tagged(name string) string {
 	return name
 }
 
-func (h *handler) models() []model {
+// models are those that a caller may use.
+func (h *handler) models(p gate.Principal) []model {
 	all := []model{}
 	if h.room.Models == nil {
 		return all
 	}
 	for _, name := range h.room.Models.Names() {
+		if !p.May(name) {
+			continue
+		}
 		all = append(all, model{
 			Name: tagged(name), Model: tagged(name), Modified: h.began.UTC().Format(time.RFC3339),
 			Details: details{Families: []string{}},
@@ -106,17 +111,18 @@ func (h *handler) models() []model {
 
 // tags lists the models.
 func (h *handler) tags(w http.ResponseWriter, r *http.Request) {
-	if h.enter(w, r, gate.ScopeModels) {
-		wire.JSON(w, http.StatusOK, map[string]any{"models": h.models()})
+	if p, ok := h.enter(w, r, gate.ScopeModels); ok {
+		wire.JSON(w, http.StatusOK, map[string]any{"models": h.models(p)})
 	}
 }
 
 // running lists the models that are loaded: all of them, for good.
 func (h *handler) running(w http.ResponseWriter, r *http.Request) {
-	if !h.enter(w, r, gate.ScopeModels) {
+	p, ok := h.enter(w, r, gate.ScopeModels)
+	if !ok {
 		return
 	}
-	all := h.models()
+	all := h.models(p)
 	for i := range all {
 		all[i].Expires, all[i].VRAM = h.began.AddDate(100, 0, 0).UTC().Format(time.RFC3339), new(int64)
 	}
@@ -133,7 +139,8 @@ func (h *handler) show(w http.ResponseWriter, r *http.Request) {
 		failed(w, r, err)
 		return
 	}
-	if !h.enter(w, r, gate.ScopeModels) {
+	p, ok := h.enter(w, r, gate.ScopeModels)
+	if !ok {
 		return
 	}
 	if q.Model == "" {
@@ -144,6 +151,9 @@ func (h *handler) show(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	t, id, err := h.room.Find(q.Model)
+	if err == nil && !p.May(id) {
+		err = &fault.Error{Code: fault.NotFound, Param: "model", Message: "there is no model " + q.Model + "; the list of models has those that are served"}
+	}
 	if err != nil {
 		failed(w, r, err)
 		return

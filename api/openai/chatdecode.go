@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"kuai/api/gate"
 	"kuai/api/talk"
 	"kuai/api/wire"
 	"kuai/fault"
@@ -38,6 +39,8 @@ type ChatRequest struct {
 	N           *int               `json:"n"`
 	LogProbs    bool               `json:"logprobs"`
 	Top         int                `json:"top_logprobs"`
+
+	Tier string `json:"service_tier"`
 
 	Format     *responseFormat `json:"response_format"`
 	Tools      []chatTool      `json:"tools"`
@@ -109,7 +112,7 @@ func (c *contentText) UnmarshalJSON(b []byte) error {
 // Talk turns a request into the one of all dialects, or says what cannot be.
 func (q *ChatRequest) Talk() (talk.Request, error) {
 	out := talk.Request{Model: q.Model, Stop: q.Stop}
-	for _, part := range []func(*talk.Request) error{q.cannot, q.limits, q.turns, q.tools, q.choice, q.format, q.sampling} {
+	for _, part := range []func(*talk.Request) error{q.cannot, q.limits, q.turns, q.tools, q.choice, q.format, q.sampling, q.tier} {
 		if err := part(&out); err != nil {
 			return out, err
 		}
@@ -264,6 +267,20 @@ func (q *ChatRequest) sampling(out *talk.Request) error {
 	}
 	out.Sampling = p
 	return talk.CheckSampling(p)
+}
+
+// tier is how urgent the request is.
+func (q *ChatRequest) tier(out *talk.Request) error {
+	switch q.Tier {
+	case "", "auto", "default":
+	case "priority":
+		out.Urgency = gate.Urgent
+	case "flex":
+		out.Urgency = gate.Batch
+	default:
+		return fault.Param("service_tier", "service_tier is %.40q, want auto, default, flex or priority", q.Tier)
+	}
+	return nil
 }
 
 func set[T any](to, from *T) {

@@ -3,6 +3,8 @@ package openai
 import (
 	"mime"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -27,10 +29,15 @@ type fileObject struct {
 }
 
 func fileOf(f file.File) fileObject {
-	return fileObject{
+	out := fileObject{
 		ID: file.Name(f.ID), Object: "file", Bytes: f.Bytes, CreatedAt: f.Created.Unix(),
 		Name: f.Name, Purpose: f.Purpose, Status: "processed",
 	}
+	if !f.Expires.IsZero() {
+		at := f.Expires.Unix()
+		out.ExpiresAt = &at
+	}
+	return out
 }
 
 // Upload stores the file of a form for its owner; MiniMax's clients send the
@@ -55,7 +62,33 @@ func Upload(w http.ResponseWriter, r *http.Request, store file.Store, owner stri
 	case len(f.Name) > maxFileName:
 		return f, fault.Param("file", "the file's name is longer than %d bytes", maxFileName)
 	}
+	if f.Expires, err = expires(r); err != nil {
+		return f, err
+	}
 	return store.Put(r.Context(), f, part)
+}
+
+// Times that a file may be asked to last, as OpenAI has them.
+const (
+	minLife = time.Hour
+	maxLife = 30 * 24 * time.Hour
+)
+
+// expires reads expires_after[anchor] and [seconds]; zero is never.
+func expires(r *http.Request) (time.Time, error) {
+	const field = "expires_after"
+	anchor, seconds := r.FormValue(field+"[anchor]"), r.FormValue(field+"[seconds]")
+	if anchor == "" && seconds == "" {
+		return time.Time{}, nil
+	}
+	n, err := strconv.ParseInt(seconds, 10, 64)
+	switch {
+	case anchor != "created_at":
+		return time.Time{}, fault.Param(field, "anchor is %.40q, want created_at", anchor)
+	case err != nil || n < int64(minLife/time.Second) || n > int64(maxLife/time.Second):
+		return time.Time{}, fault.Param(field, "seconds is %.40q, want %d to %d", seconds, minLife/time.Second, maxLife/time.Second)
+	}
+	return time.Now().Add(time.Duration(n) * time.Second), nil
 }
 
 func (h *handler) upload(w http.ResponseWriter, r *http.Request) {

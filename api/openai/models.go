@@ -31,7 +31,7 @@ func (h *handler) modelOf(name string) Model {
 	return Model{name, "model", h.began, "kuai", "model", name, at}
 }
 
-// names lists the models that there are.
+// names lists all models; a key sees those that it may use.
 func (h *handler) names() []string {
 	names := []string{clip.Model}
 	if h.Room.Models != nil {
@@ -41,31 +41,36 @@ func (h *handler) names() []string {
 }
 
 func (h *handler) models(w http.ResponseWriter, r *http.Request) {
-	if _, ok := h.enter(w, r, gate.ScopeModels); !ok {
+	p, ok := h.admit(w, r, gate.ScopeModels)
+	if !ok {
 		return
 	}
 	data := []Model{}
 	for _, name := range h.names() {
-		data = append(data, h.modelOf(name))
+		if p.May(name) {
+			data = append(data, h.modelOf(name))
+		}
 	}
-	wire.JSON(w, http.StatusOK, map[string]any{
-		"object": "list", "data": data,
-		"has_more": false, "first_id": data[0].ID, "last_id": data[len(data)-1].ID,
-	})
+	out := map[string]any{"object": "list", "data": data, "has_more": false, "first_id": nil, "last_id": nil}
+	if len(data) > 0 {
+		out["first_id"], out["last_id"] = data[0].ID, data[len(data)-1].ID
+	}
+	wire.JSON(w, http.StatusOK, out)
 }
 
 func (h *handler) model(w http.ResponseWriter, r *http.Request) {
-	if _, ok := h.enter(w, r, gate.ScopeModels); !ok {
+	p, ok := h.admit(w, r, gate.ScopeModels)
+	if !ok {
 		return
 	}
 	id := strings.Trim(chi.URLParam(r, "*"), "/")
+	found, err := id, error(nil)
 	if id != clip.Model {
-		_, found, err := h.Room.Find(id)
-		if err != nil || id == "" {
-			Failed(w, r, &fault.Error{Code: fault.NotFound, Param: "model", Message: "there is no model " + id + "; GET /v1/models lists those that are served"})
-			return
-		}
-		id = found
+		_, found, err = h.Room.Find(id)
 	}
-	wire.JSON(w, http.StatusOK, h.modelOf(id))
+	if err != nil || id == "" || !p.May(found) {
+		Failed(w, r, &fault.Error{Code: fault.NotFound, Param: "model", Message: "there is no model " + id + "; GET /v1/models lists those that are served"})
+		return
+	}
+	wire.JSON(w, http.StatusOK, h.modelOf(found))
 }

@@ -35,6 +35,7 @@ type handler struct {
 // Register adds the routes.
 func Register(m chi.Router, rooms Rooms) {
 	h := &handler{rooms, time.Now().Unix()}
+	m = m.With(gate.First(rooms.Gate, Failed))
 	m.Post("/v1/chat/completions", h.complete)
 	for _, prefix := range []string{"", "/anthropic"} { // Anthropic's clients read the same object
 		m.Get(prefix+"/v1/models", h.models)
@@ -83,10 +84,15 @@ func (h *handler) cannot(why string) http.HandlerFunc {
 
 // enter says whose things a request touches; false if it was refused.
 func (h *handler) enter(w http.ResponseWriter, r *http.Request, scope string) (string, bool) {
+	p, ok := h.admit(w, r, scope)
+	return p.Owner(), ok
+}
+
+// admit says who asks; false if they were refused.
+func (h *handler) admit(w http.ResponseWriter, r *http.Request, scope string) (gate.Principal, bool) {
 	p, err := gate.Enter(h.Gate, w.Header(), r, gate.Work{Dialect: "openai", Endpoint: wire.Route(r), Scope: scope})
 	if err != nil {
 		Failed(w, r, err)
-		return "", false
 	}
-	return p.Owner(), true
+	return p, err == nil
 }

@@ -40,12 +40,15 @@ type answer interface {
 }
 
 // near is an answer of this process.
-type near struct{ a *chat.Answer }
+type near struct {
+	a    *chat.Answer
+	done func() // gives its place back
+}
 
 func (n near) Next(ctx context.Context) ([]prompt.Part, error) { return n.a.Next(ctx) }
 func (n near) Tokens() []chat.Token                            { return n.a.Tokens() }
 func (n near) Result() *chat.Result                            { return n.a.Result }
-func (n near) Leave()                                          { n.a.Stream.Close() }
+func (n near) Leave()                                          { n.a.Stream.Close(); n.done() }
 
 // Reason says why an answer ended.
 type Reason string

@@ -49,6 +49,8 @@ type Models interface {
 type Room struct {
 	Models Models
 	Gate   gate.Gate
+
+	turns turns
 }
 
 // Mode says which of the tools a model may call.
@@ -81,6 +83,7 @@ type Request struct {
 	Sampling  sample.Params
 	MaxTokens int // 0: up to a limit of ours
 	Stop      []string
+	Urgency   gate.Urgency // that the body asks for
 
 	Names Names
 }
@@ -208,11 +211,14 @@ func (rm *Room) prepare(q Request) (*ready, error) {
 	return out, nil
 }
 
-// Count returns how many tokens a request's prompt has.
-func (rm *Room) Count(q Request) (int, error) {
+// Count returns how many tokens a caller's prompt has.
+func (rm *Room) Count(p gate.Principal, q Request) (int, error) {
 	r, err := rm.prepare(q)
 	if err != nil {
 		return 0, err
+	}
+	if !p.May(r.id) {
+		return 0, fault.New(fault.Forbidden, "this key may not use the model %s", r.id)
 	}
 	if r.far != nil { // only that server could count
 		return tokens(r.far.bytes), nil
@@ -238,11 +244,16 @@ func (rm *Room) Ask(r *http.Request, header http.Header, work gate.Work, q Reque
 		return nil, err
 	}
 	ticket.Header(header)
+	done, err := rm.turn(r, p.id, ticket.Principal(), q.Urgency, work.Estimate)
+	if err != nil {
+		return nil, errors.Join(err, release(r.Context(), ticket, "its turn never came"))
+	}
 	answer, err := p.prepared.Ask(r.Context())
 	if err != nil {
+		done()
 		return nil, errors.Join(q.translate(err), release(r.Context(), ticket, "the engine refused it"))
 	}
-	return &Reply{Model: p.id, Prompt: p.prepared.Tokens(), Talker: p.talker, answer: near{answer}, ticket: ticket, forced: p.forced}, nil
+	return &Reply{Model: p.id, Prompt: p.prepared.Tokens(), Talker: p.talker, answer: near{answer, done}, ticket: ticket, forced: p.forced}, nil
 }
 
 func release(ctx context.Context, t gate.Ticket, reason string) error {

@@ -82,8 +82,12 @@ func IsForm(r *http.Request) bool {
 }
 
 // ReadForm parses a form of at most limit bytes. Whoever calls it calls
-// CloseForm when the files have been read.
+// CloseForm when the files have been read. A form without files has the limit
+// of a small request: all of it goes into memory.
 func ReadForm(w http.ResponseWriter, r *http.Request, limit int64) error {
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "multipart/form-data" {
+		limit = min(limit, MaxSmall)
+	}
 	Limit(w, r, limit)
 	err := r.ParseMultipartForm(maxFormMemory)
 	if err == nil || errors.Is(err, http.ErrNotMultipart) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -110,14 +111,6 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return err
 	}
-	files, err := file.OpenDir(filepath.Join(a.data, "files"))
-	if err != nil {
-		return err
-	}
-	links, err := file.OpenLinks(a.data)
-	if err != nil {
-		return err
-	}
 	group, err := a.openGroup(ctx, o.texts, o.text)
 	if err != nil {
 		return err
@@ -160,6 +153,10 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	defer clips.Close()
+	files, links, err := a.openFiles(ctx, town, made)
+	if err != nil {
+		return err
+	}
 	rooms := api.Rooms{Meter: meter, Log: log, Tracer: spans, Videos: clips, Files: files, Links: links, Chats: talkers, House: house, Platform: town, Jobs: made, Fleet: models}
 	return a.listen(ctx, o, rooms)
 }
@@ -206,6 +203,22 @@ func (a *app) disks(o serveOptions) []health.Check {
 		all = append(all, health.Writable("database's disk", filepath.Dir(path)))
 	}
 	return all
+}
+
+// openFiles opens the uploads, which all nodes share with the key that signs
+// their addresses; what was uploaded before they did is still there.
+func (a *app) openFiles(ctx context.Context, town *platform.Platform, made *platform.Jobs) (file.Store, *file.Links, error) {
+	key, err := town.Secret(ctx, "links", filepath.Join(a.data, "links.key"))
+	if err != nil {
+		return nil, nil, err
+	}
+	shared := file.Platform{Files: made.Files, Org: town.OrgOf}
+	old := filepath.Join(a.data, "files")
+	if _, err := os.Stat(old); errors.Is(err, fs.ErrNotExist) {
+		return shared, file.LinksOf(key), nil
+	}
+	below, err := file.OpenDir(old)
+	return file.Layers{Above: shared, Below: below}, file.LinksOf(key), err
 }
 
 // jobsDir is where files and jobs at work lie.

@@ -108,7 +108,7 @@ func keyPrincipal(ctx context.Context, tx *db.Tx, hash string, now time.Time) (P
 		}
 	}
 	use, accounts := access(k.Scopes)
-	p := Principal{Org: k.Org, Project: k.Project, User: k.User, Key: k.ID, Scopes: use, Accounts: accounts, Roles: map[string]Role{k.Org: role}, Admin: k.Operator, Expires: k.ExpiresAt}
+	p := Principal{Org: k.Org, Project: k.Project, User: k.User, Key: k.ID, Scopes: use, Accounts: accounts, Roles: map[string]Role{k.Org: role}, Admin: k.Operator, Urgent: slices.Contains(k.Scopes, ScopeUrgent), Expires: k.ExpiresAt}
 	if len(k.Models) > 0 {
 		p.Models = k.Models
 	}

@@ -172,6 +172,9 @@ func (s *Store) CreateKey(ctx context.Context, by Caller, org string, n NewKey) 
 	if err := n.within(by.Principal, networks); err != nil {
 		return Key{}, "", err
 	}
+	if slices.Contains(n.Scopes, ScopeUrgent) && !by.Principal.Admin {
+		return Key{}, "", fault.Param("scopes", "only operators give the scope %s", ScopeUrgent)
+	}
 	if n.User != by.Principal.User || n.User == "" {
 		if !by.Principal.RoleIn(org).AtLeast(RoleAdmin) {
 			return Key{}, "", fault.Param("user", "members make keys for themselves alone")

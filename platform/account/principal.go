@@ -47,6 +47,7 @@ type Principal struct {
 	Accounts Access   // to accounts, which needs its own scope
 	Roles    map[string]Role
 	Admin    bool // runs the installation: owner of every organisation
+	Urgent   bool // may go before those who wait
 
 	Networks []netip.Prefix // from where the key counts; nil for everywhere
 	Expires  time.Time      // of the key or session; zero for never
@@ -86,6 +87,10 @@ const (
 	ScopeModels        = "models"
 	ScopeVoices        = "voices"
 	ScopeUsage         = "usage"
+	ScopeJobs          = "jobs"
+	ScopeWebhooks      = "webhooks"
+	ScopeCharacters    = "characters"
+	ScopeUrgent        = "urgent" // beside the others: to go before those who wait; only operators give it
 	ScopeAccountsRead  = "accounts:read"
 	ScopeAccountsWrite = "accounts:write"
 	ScopeAll           = "*" // accounts included
@@ -93,7 +98,7 @@ const (
 
 // Scopes are all that a key can have.
 func Scopes() []string {
-	return []string{ScopeChat, ScopeVideos, ScopeImages, ScopeFiles, ScopeModels, ScopeVoices, ScopeUsage, ScopeAccountsRead, ScopeAccountsWrite, ScopeAll}
+	return []string{ScopeChat, ScopeVideos, ScopeImages, ScopeFiles, ScopeModels, ScopeVoices, ScopeUsage, ScopeJobs, ScopeWebhooks, ScopeCharacters, ScopeUrgent, ScopeAccountsRead, ScopeAccountsWrite, ScopeAll}
 }
 
 // access splits a key's scopes into what models it may use and what accounts
@@ -107,6 +112,7 @@ func access(scopes []string) (use []string, accounts Access) {
 			accounts = Write
 		case ScopeAccountsRead:
 			accounts = max(accounts, Read)
+		case ScopeUrgent: // limits nothing
 		default:
 			use = append(use, s)
 		}

@@ -1,0 +1,61 @@
+package talk
+
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	"kuai/api/gate"
+	"kuai/platform/limit"
+)
+
+const (
+	// together is how many answers of a model are written at once, as many as its
+	// engine has places for: more would only wait there, first come, first served.
+	together = 64
+	// mostWait is how many requests wait for a model's places.
+	mostWait = 256
+)
+
+// turns shares each model's places between tenants: while some wait, each has
+// its share, however many requests it sends. Its zero value is ready.
+type turns struct {
+	mu     sync.Mutex
+	places int // of each model; 0 is together
+	models map[string]*limit.Queue
+}
+
+func (t *turns) of(model string) *limit.Queue {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	q, ok := t.models[model]
+	if !ok {
+		if t.models == nil {
+			t.models = map[string]*limit.Queue{}
+		}
+		places := t.places
+		if places == 0 {
+			places = together
+		}
+		q = limit.NewQueue(places, mostWait)
+		t.models[model] = q
+	}
+	return q
+}
+
+var classes = map[gate.Urgency]limit.Class{gate.Batch: limit.Batch, gate.Normal: limit.Normal, gate.Urgent: limit.Urgent}
+
+// wait is until it is the caller's turn with a model; release gives the place
+// back. Long work counts for more than short.
+func (t *turns) wait(ctx context.Context, model string, p gate.Principal, u gate.Urgency, tokens int64) (release func(), err error) {
+	return t.of(model).Acquire(ctx, limit.Turn{Tenant: p.Org, Class: classes[u], Cost: tokens})
+}
+
+// turn reads how urgent a request is, and waits for its turn.
+func (rm *Room) turn(r *http.Request, model string, p gate.Principal, said gate.Urgency, w gate.Usage) (release func(), err error) {
+	u, err := gate.ReadUrgency(r, p, said)
+	if err != nil {
+		return nil, err
+	}
+	return rm.turns.wait(r.Context(), model, p, u, w[gate.InputTokens]+w[gate.OutputTokens])
+}

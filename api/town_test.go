@@ -1,0 +1,198 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+
+	"kuai/api/admit"
+	"kuai/api/clip"
+	"kuai/api/file"
+	"kuai/api/metric"
+	"kuai/character/converse"
+	"kuai/character/persona"
+	"kuai/par"
+	"kuai/platform"
+	"kuai/platform/account"
+	"kuai/platform/db"
+	"kuai/platform/fetch"
+	"kuai/platform/job"
+	"kuai/platform/ledger"
+	"kuai/platform/money"
+	"kuai/serve/chat"
+	"kuai/serve/chat/chattest"
+	"kuai/text"
+	"kuai/text/sample"
+)
+
+// town is the whole platform as kuai serve opens it for others than its owner:
+// accounts, limits, money, jobs, files, a tiny language model, characters.
+type town struct {
+	*platform.Platform
+	made   *platform.Jobs
+	dir    string
+	routes chi.Router
+	http.Handler
+	keys map[string]string // who -> secret
+	orgs map[string]string // who -> organisation
+}
+
+// parrot is a speaker who repeats what was said.
+type parrot struct{}
+
+func (parrot) Room() converse.Room {
+	return converse.Room{Card: 1000, Pack: 768, Recent: 500, Turns: 12, Reply: 100}
+}
+func (parrot) Sampling() sample.Params { return sample.Params{} }
+func (parrot) Corrected() bool         { return false }
+func (parrot) Tokens(s string) int     { return len(s) / 4 }
+func (parrot) Speak(_ context.Context, p *converse.Prompt, show func(string)) (string, error) {
+	text := p.Lines[len(p.Lines)-1].Text
+	if show != nil {
+		show(text)
+	}
+	return text, nil
+}
+
+func ok(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newTown opens one with three customers: ada and bob of the same organisation
+// in two projects, and eve of another. oscar runs the installation.
+func newTown(t testing.TB) *town {
+	t.Helper()
+	ctx, dir := t.Context(), t.TempDir()
+	p, err := platform.Open(ctx, platform.Options{Database: filepath.Join(dir, "kuai.db")})
+	ok(t, err)
+	w := &town{Platform: p, dir: dir, keys: map[string]string{"oscar": p.First.Secret}, orgs: map[string]string{}}
+	pool := par.New(1)
+	l, err := chat.Open(ctx, chattest.Hybrid(t), text.Options{Pool: pool}, chat.Options{})
+	ok(t, err)
+	g := &chat.Group{}
+	g.Add("tiny", l)
+	w.made, err = p.OpenJobs(ctx, platform.JobsOptions{Dir: filepath.Join(dir, "jobs"), Name: "test", Runs: clip.Runs(grey{}), Fetch: fetch.Options{}})
+	ok(t, err)
+	clips, err := clip.NewJobs(ctx, clip.JobsOptions{Queue: w.made.Queue, Files: w.made.Files, Bus: w.made.Bus, Shape: grey{}, Check: grey{}.Check})
+	ok(t, err)
+	h := &converse.House{Dir: filepath.Join(dir, "threads"), People: persona.Store{Dir: filepath.Join(dir, "people")}, Speaker: parrot{}}
+	meter := metric.New()
+	home := &admit.Gate{Rooms: p, Used: meter.Used}
+	meter.Database, meter.May = p.DB, home.Operator
+	rooms := Rooms{
+		Videos: clips, Files: file.Platform{Files: w.made.Files, Org: p.OrgOf}, Links: file.NewLinks(), Chats: g, House: h, Gate: home,
+		Platform: p, Jobs: w.made, Meter: meter,
+	}
+	w.routes, w.Handler = routes(rooms), Handler(rooms)
+	t.Cleanup(func() {
+		clips.Close()
+		for _, err := range []error{w.made.Close(), h.Close(), g.Close(), p.Close()} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		pool.Close()
+	})
+	w.settle(t)
+	return w
+}
+
+// settle gives the customers organisations, projects, keys and money.
+func (w *town) settle(t testing.TB) {
+	t.Helper()
+	ctx := t.Context()
+	for _, who := range []struct{ name, org, project string }{{"ada", "acme", "one"}, {"bob", "acme", "two"}, {"eve", "other", "one"}} {
+		if w.orgs[who.org] == "" {
+			o, err := w.Accounts.CreateOrganisation(ctx, account.Operator, who.org)
+			ok(t, err)
+			w.orgs[who.org] = o.ID
+			ok(t, w.DB.Tx(ctx, func(tx *db.Tx) error {
+				_, err := w.Ledger.TopUp(ctx, tx, ledger.Change{Org: o.ID, Amount: 100 * money.Unit, Reason: "test", Actor: "test", IdempotencyKey: "first"})
+				return err
+			}))
+		}
+		p, err := w.Accounts.CreateProject(ctx, account.Operator, w.orgs[who.org], who.project)
+		ok(t, err)
+		_, w.keys[who.name], err = w.Accounts.CreateKey(ctx, account.Operator, w.orgs[who.org], account.NewKey{Project: p.ID, Name: who.name})
+		ok(t, err)
+		w.orgs[who.name] = w.orgs[who.org]
+	}
+}
+
+// ask sends a request of somebody; a body that is no text is sent as JSON.
+func (w *town) ask(t testing.TB, who, method, path string, body any, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	var b io.Reader = http.NoBody
+	switch v := body.(type) {
+	case nil:
+	case io.Reader:
+		b = v
+	case string:
+		b = strings.NewReader(v)
+	default:
+		data, err := json.Marshal(v)
+		ok(t, err)
+		b = bytes.NewReader(data)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), method, path, b)
+	r.Header.Set("Content-Type", "application/json")
+	if key := w.keys[who]; key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	rec := httptest.NewRecorder()
+	w.ServeHTTP(rec, r)
+	return rec
+}
+
+// get reads a field of an answer that went well.
+func (w *town) get(t testing.TB, rec *httptest.ResponseRecorder, field string) string {
+	t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal(rec.Body.Bytes(), &v); err != nil || rec.Code >= 300 {
+		t.Fatalf("%d %s: %v", rec.Code, rec.Body, err)
+	}
+	for part := range strings.SplitSeq(field, ".") {
+		switch next := v[part].(type) {
+		case map[string]any:
+			v = next
+		case string:
+			return next
+		case float64:
+			data, err := json.Marshal(int64(next))
+			ok(t, err)
+			return string(data)
+		default:
+			t.Fatalf("no %s in %s", field, rec.Body)
+		}
+	}
+	t.Fatalf("%s is no value in %s", field, rec.Body)
+	return ""
+}
+
+// clip makes a clip of somebody's and waits for its end.
+func (w *town) clip(t testing.TB, who string) string {
+	t.Helper()
+	id := w.get(t, w.ask(t, who, "POST", "/v1/videos", `{"prompt":"a fox"}`), "id")
+	for _, err := range w.made.Queue.Watch(t.Context(), id, 0) {
+		ok(t, err)
+	}
+	j, err := w.made.Queue.Get(t.Context(), "", id)
+	if err != nil || j.State != job.Done {
+		t.Fatalf("%v %+v", err, j)
+	}
+	return id
+}
