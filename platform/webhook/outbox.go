@@ -100,7 +100,9 @@ func New(o Options) *Service {
 // Register adds an endpoint of an organisation, with a new secret.
 func (s *Service) Register(ctx context.Context, org, address string, events []string) (e Endpoint, err error) {
 	if err := fetch.Check(address); err != nil {
-		return e, err
+		f := fault.From(err)
+		f.Param = "url"
+		return e, f
 	}
 	if len(events) > maxEvents || slices.ContainsFunc(events, func(e string) bool { return len(e) > maxName }) {
 		return e, fault.Param("events", "an endpoint names at most %d events", maxEvents)
