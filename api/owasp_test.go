@@ -71,6 +71,7 @@ func TestOthersThings(t *testing.T) {
 			{"POST", "/v1/files/delete", `{"file_id":"` + b.video + `"}`},
 			{"GET", "/api/v1/videos/" + b.video + "/events"},
 			{"GET", "/api/v1/videos/" + b.video + "/preview"},
+			{"POST", "/api/v1/videos/" + b.video + "/share"},
 			{"POST", "/api/v1/videos/" + b.video + "/cancel"},
 			{"GET", "/v1/files/" + b.file},
 			{"GET", "/v1/files/" + b.file + "/content"},

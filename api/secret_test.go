@@ -45,7 +45,7 @@ func captureLog(t *testing.T) *logbook {
 // the log, the metrics, the audit log and the database.
 func TestSecretsAreNowhere(t *testing.T) { //nolint:paralleltest // the log is the process's
 	b := captureLog(t)
-	w := newTown(t)
+	w := openTown(t, slog.Default())
 	const password, never = "a long pass phrase", "sk-kuai-neverMade0123456789"
 	secrets := map[string]string{"password": password, "wrong key": never}
 	for who, key := range w.keys {

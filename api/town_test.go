@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -73,6 +74,12 @@ func ok(t testing.TB, err error) {
 // in two projects, and eve of another. oscar runs the installation.
 func newTown(t testing.TB) *town {
 	t.Helper()
+	return openTown(t, nil)
+}
+
+// openTown writes its requests into a log, if there is one.
+func openTown(t testing.TB, log *slog.Logger) *town {
+	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
 	p, err := platform.Open(ctx, platform.Options{Database: filepath.Join(dir, "kuai.db")})
 	ok(t, err)
@@ -92,7 +99,7 @@ func newTown(t testing.TB) *town {
 	meter.Database, meter.May = p.DB, home.Operator
 	rooms := Rooms{
 		Videos: clips, Files: file.Platform{Files: w.made.Files, Org: p.OrgOf}, Links: file.NewLinks(), Chats: g, House: h, Gate: home,
-		Platform: p, Jobs: w.made, Meter: meter,
+		Platform: p, Jobs: w.made, Meter: meter, Log: log,
 	}
 	w.routes, w.Handler = routes(rooms), Handler(rooms)
 	t.Cleanup(func() {
