@@ -84,6 +84,46 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
+// TestLayers checks that old uploads are found, listed and deleted below new
+// ones, and that nobody else finds them.
+func TestLayers(t *testing.T) {
+	t.Parallel()
+	above, err := OpenDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	below, err := OpenDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := below.Put(t.Context(), File{Owner: "a", Name: "old"}, strings.NewReader("old"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := Layers{Above: above, Below: below}
+	recent, err := l.Put(t.Context(), File{Owner: "a", Name: "new"}, strings.NewReader("new"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, err := l.List(t.Context(), "a"); err != nil || len(all) != 2 {
+		t.Errorf("%v %v", all, err)
+	}
+	for _, f := range []File{old, recent} {
+		if got, r, err := l.Open(t.Context(), "a", f.ID); err != nil || got.Name != f.Name || r.Close() != nil {
+			t.Errorf("%s: %+v %v", f.Name, got, err)
+		}
+		if _, err := l.Stat(t.Context(), "b", f.ID); !isFault(err, fault.NotFound) {
+			t.Errorf("%s of another: %v", f.Name, err)
+		}
+		if err := l.Delete(t.Context(), "a", f.ID); err != nil {
+			t.Errorf("%s: %v", f.Name, err)
+		}
+	}
+	if all, err := l.List(t.Context(), "a"); err != nil || len(all) != 0 {
+		t.Errorf("after all were deleted: %v %v", all, err)
+	}
+}
+
 func TestParseID(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"12", "file-12"} {
