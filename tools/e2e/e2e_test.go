@@ -211,7 +211,11 @@ func scene(t *testing.T, b *browser) {
 func group(t *testing.T, b *browser) {
 	b.open(t, "#/characters/@personas")
 	b.until(t, `document.querySelector("#persona-name")`)
-	b.fill(t, "#persona-name", "Sol "+evil[:40])
+	b.fill(t, "#persona-name", evil)
+	b.click(t, "#persona-save")
+	b.until(t, `document.querySelector(".persona .error")`)
+	b.fill(t, "#persona-name", "Sol")
+	b.fill(t, ".persona textarea", evil)
 	b.click(t, "#persona-save")
 	b.until(t, `document.querySelectorAll(".persona").length === 2`)
 	b.open(t, "#/characters/@group")
