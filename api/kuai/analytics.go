@@ -116,8 +116,10 @@ func text(n int64) string { return strconv.FormatInt(n, 10) }
 
 func (h analytics) daily(_ http.ResponseWriter, r asking) (any, error) {
 	return table(h, r, "daily", []string{"day", "users", "sessions", "session_seconds", "requests", "revenue", "cost", "revenue_per_user", "cost_per_user"}, insight.Daily, func(d insight.Day) []string {
-		return []string{d.Day, text(d.Users), text(d.Sessions), strconv.FormatFloat(d.SessionSeconds, 'f', 1, 64), text(d.Requests),
-			d.Revenue.String(), d.Cost.String(), d.RevenuePerUser.String(), d.CostPerUser.String()}
+		return []string{
+			d.Day, text(d.Users), text(d.Sessions), strconv.FormatFloat(d.SessionSeconds, 'f', 1, 64), text(d.Requests),
+			d.Revenue.String(), d.Cost.String(), d.RevenuePerUser.String(), d.CostPerUser.String(),
+		}
 	})
 }
 
@@ -166,7 +168,7 @@ func (h analytics) setCosts(w http.ResponseWriter, r asking) (any, error) {
 		if err := insight.SetCosts(r.Context(), tx, in.Currency, in.Costs); err != nil {
 			return err
 		}
-		return audit.Append(r.Context(), tx, time.Now(), r.entry("analytics.costs", "", string(in.Currency), in.Costs))
+		return audit.Append(r.Context(), tx, time.Now(), r.entry("analytics.costs", string(in.Currency), in.Costs))
 	})
 	return list{in.Costs}, err
 }

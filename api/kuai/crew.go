@@ -69,7 +69,7 @@ func (h crew) drain(on bool) func(http.ResponseWriter, asking) (any, error) {
 	return func(_ http.ResponseWriter, r asking) (any, error) {
 		id := chi.URLParam(r.Request, "worker")
 		return nil, h.jobs.DrainWorker(r.Context(), id, on, func(tx *db.Tx) error {
-			return audit.Append(r.Context(), tx, time.Now(), r.entry(action, "", id, nil))
+			return audit.Append(r.Context(), tx, time.Now(), r.entry(action, id, nil))
 		})
 	}
 }
@@ -100,7 +100,7 @@ func (h crew) newToken(w http.ResponseWriter, r asking) (any, error) {
 		return nil, err
 	}
 	secret, err := h.jobs.NewTokenIn(r.Context(), in.Name, func(tx *db.Tx) error {
-		return audit.Append(r.Context(), tx, time.Now(), r.entry("worker_token.create", "", in.Name, nil))
+		return audit.Append(r.Context(), tx, time.Now(), r.entry("worker_token.create", in.Name, nil))
 	})
 	return tokenView{Name: in.Name, Object: "worker.token", Secret: secret}, err
 }
@@ -108,7 +108,7 @@ func (h crew) newToken(w http.ResponseWriter, r asking) (any, error) {
 func (h crew) revokeToken(_ http.ResponseWriter, r asking) (any, error) {
 	name := chi.URLParam(r.Request, "name")
 	n, err := h.jobs.RevokeTokenIn(r.Context(), name, func(tx *db.Tx) error {
-		return audit.Append(r.Context(), tx, time.Now(), r.entry("worker_token.revoke", "", name, nil))
+		return audit.Append(r.Context(), tx, time.Now(), r.entry("worker_token.revoke", name, nil))
 	})
 	if err == nil && n == 0 {
 		err = fault.New(fault.NotFound, "there is no good token %.100s", name)

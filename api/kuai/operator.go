@@ -48,19 +48,19 @@ func (o Operators) as(scope string, f func(w http.ResponseWriter, r asking) (any
 }
 
 // entry is a change for the audit log.
-func (r asking) entry(action, org, object string, detail any) audit.Entry {
+func (r asking) entry(action, object string, detail any) audit.Entry {
 	ip, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		ip = r.RemoteAddr
 	}
-	return audit.Entry{Org: org, Actor: r.actor(), Action: action, Object: object, IP: ip, Detail: detail}
+	return audit.Entry{Actor: r.actor(), Action: action, Object: object, IP: ip, Detail: detail}
 }
 
 // logged does something that no transaction can hold, and notes it before: a
 // change without a record is worse than a record of what failed.
 func (o Operators) logged(r asking, action, object string, do func() error) error {
 	err := o.DB.Tx(r.Context(), func(tx *db.Tx) error {
-		return audit.Append(r.Context(), tx, time.Now(), r.entry(action, "", object, nil))
+		return audit.Append(r.Context(), tx, time.Now(), r.entry(action, object, nil))
 	})
 	if err != nil {
 		return err

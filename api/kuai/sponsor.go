@@ -153,7 +153,7 @@ func (h sponsors) enable(w http.ResponseWriter, r asking) (any, error) {
 		if err := sponsor.Enable(r.Context(), tx, in.Enabled); err != nil {
 			return err
 		}
-		return audit.Append(r.Context(), tx, time.Now(), r.entry("sponsor.switch", "", "", in))
+		return audit.Append(r.Context(), tx, time.Now(), r.entry("sponsor.switch", "", in))
 	})
 }
 
@@ -178,7 +178,7 @@ func (h sponsors) create(w http.ResponseWriter, r asking) (any, error) {
 		if s, err = sponsor.Create(r.Context(), tx, now, s); err != nil {
 			return err
 		}
-		return audit.Append(r.Context(), tx, now, r.entry("sponsor.create", "", s.ID, slotViewOf(s, now)))
+		return audit.Append(r.Context(), tx, now, r.entry("sponsor.create", s.ID, slotViewOf(s, now)))
 	})
 	return slotViewOf(s, now), err
 }
@@ -189,6 +189,6 @@ func (h sponsors) end(_ http.ResponseWriter, r asking) (any, error) {
 		if err := sponsor.End(r.Context(), tx, time.Now(), id); err != nil {
 			return err
 		}
-		return audit.Append(r.Context(), tx, time.Now(), r.entry("sponsor.end", "", id, nil))
+		return audit.Append(r.Context(), tx, time.Now(), r.entry("sponsor.end", id, nil))
 	})
 }

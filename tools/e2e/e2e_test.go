@@ -412,6 +412,7 @@ func sponsor(t *testing.T, b *browser) {
 
 // door is what somebody with a bad key sees, and that the page waits for a good one.
 func door(t *testing.T, b *browser) {
+	b.open(t, "#/console/health")
 	b.js(t, `sessionStorage.setItem("kuai.key", "sk-kuai-bad")`)
 	b.reload(t)
 	b.until(t, `document.querySelector(".door input[type=password]")`)
