@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -97,7 +98,7 @@ func TestTrace(t *testing.T) {
 	s := talkingIn(t, func(r *Rooms) { r.Tracer, r.Log = e, log })
 
 	const id, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-	ask := func(path, body string) *http.Response {
+	ask := func(path, body string) http.Header {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
@@ -109,15 +110,14 @@ func TestTrace(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = io.Copy(io.Discard, answer.Body)
-		if err != nil {
+		if err := errors.Join(err, answer.Body.Close()); err != nil {
 			t.Fatal(err)
 		}
-		_ = answer.Body.Close()
-		return answer
+		return answer.Header
 	}
-	answer := ask("/v1/chat/completions", `{"model":"tiny","messages":[{"role":"user","content":"my secret"}],"max_tokens":5,"temperature":0.5,"stream":true}`)
+	header := ask("/v1/chat/completions", `{"model":"tiny","messages":[{"role":"user","content":"my secret"}],"max_tokens":5,"temperature":0.5,"stream":true}`)
 	ask("/v1/nothing?secret=1", "{}")
-	health, err := http.Get(s.URL + "/healthz") //nolint:noctx // ends with the test
+	health, err := http.Get(s.URL + "/healthz")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestTrace(t *testing.T) {
 		!bytes.Equal(model.GetTraceId(), server.GetTraceId()) || !bytes.Equal(model.GetParentSpanId(), server.GetSpanId()) {
 		t.Errorf("not one trace: %v, %v", server, model)
 	}
-	request := answer.Header.Get("X-Request-Id")
+	request := header.Get("X-Request-Id")
 	for _, want := range []struct {
 		span        *otlp.Span
 		name, value string

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
@@ -25,7 +26,7 @@ func (a *app) configFile() (*config.File, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err == nil && f.Has(""):
-		return nil, &config.Problem{Where: f.Path, Key: "data", Text: "this file lies in the data directory; name another with --data, or in a file that --config names"}
+		return nil, &config.Error{Where: f.Path, Key: "data", Text: "this file lies in the data directory; name another with --data, or in a file that --config names"}
 	}
 	return f, err
 }
@@ -64,7 +65,7 @@ func known() []*pflag.FlagSet {
 }
 
 // wrong is the error of problems, each with where its setting comes from.
-func (a *app) wrong(all []*config.Problem) error {
+func (a *app) wrong(all []*config.Error) error {
 	errs := make([]error, len(all))
 	for i, p := range a.located(all) {
 		errs[i] = p
@@ -72,7 +73,7 @@ func (a *app) wrong(all []*config.Problem) error {
 	return usage(errors.Join(errs...))
 }
 
-func (a *app) located(all []*config.Problem) []*config.Problem {
+func (a *app) located(all []*config.Error) []*config.Error {
 	for _, p := range all {
 		if p.Where == "" {
 			p.Where = a.values[p.Key].Where
@@ -148,9 +149,7 @@ func (a *app) effective(cmd *cobra.Command) (*effective, error) {
 	errs := []error{e.file.Unknown(e.sets...)}
 	for _, set := range e.sets {
 		values, err := config.Apply(set, e.file, os.LookupEnv)
-		for k, v := range values {
-			a.values[k] = v
-		}
+		maps.Copy(a.values, values)
 		errs = append(errs, err)
 	}
 	return e, errors.Join(errs...)
@@ -158,10 +157,10 @@ func (a *app) effective(cmd *cobra.Command) (*effective, error) {
 
 // configReport is what config check --json prints.
 type configReport struct {
-	OK       bool              `json:"ok"`
-	File     string            `json:"file,omitempty"`
-	Problems []*config.Problem `json:"problems"`
-	Warnings []*config.Problem `json:"warnings"`
+	OK       bool            `json:"ok"`
+	File     string          `json:"file,omitempty"`
+	Problems []*config.Error `json:"problems"`
+	Warnings []*config.Error `json:"warnings"`
 }
 
 // errSettings says that a check found problems, which are told already.
@@ -169,7 +168,7 @@ var errSettings = errors.New("the settings cannot be used")
 
 func (a *app) configCheck(cmd *cobra.Command) error {
 	e, err := a.effective(cmd)
-	r := configReport{Problems: config.Problems(err), Warnings: []*config.Problem{}}
+	r := configReport{Problems: config.Problems(err), Warnings: []*config.Error{}}
 	if err != nil && len(r.Problems) == 0 {
 		return err
 	}
@@ -181,7 +180,7 @@ func (a *app) configCheck(cmd *cobra.Command) error {
 		if a.worksHere(e) {
 			r.Problems = append(r.Problems, e.worker.check()...)
 		}
-		r.Problems = append([]*config.Problem{}, a.located(r.Problems)...)
+		r.Problems = append([]*config.Error{}, a.located(r.Problems)...)
 	}
 	for _, set := range e.sets[1:] {
 		r.Warnings = append(r.Warnings, config.Strays(os.Environ(), set.Name(), set)...)

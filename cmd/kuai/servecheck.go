@@ -20,18 +20,18 @@ import (
 // problems gathers what is wrong with the settings of a section.
 type problems struct {
 	section string
-	all     []*config.Problem
+	all     []*config.Error
 }
 
 // add notes an error of a setting; nil is none.
 func (p *problems) add(name string, err error) {
 	if err != nil {
-		p.all = append(p.all, &config.Problem{Key: p.section + "." + name, Text: err.Error(), Cause: err})
+		p.all = append(p.all, &config.Error{Key: p.section + "." + name, Text: err.Error(), Cause: err})
 	}
 }
 
 // check says what of the settings cannot be, without opening anything.
-func (o *serveOptions) check(a *app) []*config.Problem {
+func (o *serveOptions) check(a *app) []*config.Error {
 	p := &problems{section: "serve"}
 	if _, _, err := net.SplitHostPort(o.addr); err != nil {
 		p.add("addr", fmt.Errorf("is %q, want HOST:PORT", o.addr))
@@ -76,7 +76,7 @@ func (o *serveOptions) check(a *app) []*config.Problem {
 }
 
 // check says what of the settings of kuai worker cannot be.
-func (o *workerOptions) check() []*config.Problem {
+func (o *workerOptions) check() []*config.Error {
 	p := &problems{section: "worker"}
 	if u, err := url.Parse(o.join); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		p.add("join", errors.New("want the server's address, such as https://kuai.example"))

@@ -80,15 +80,15 @@ func Variable(section, name string) string {
 	return "KUAI_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(key(section, name)))
 }
 
-// Problem is a setting that cannot be.
-type Problem struct {
+// Error is a setting that cannot be.
+type Error struct {
 	Where string `json:"where,omitempty"` // FILE:LINE, a variable of the environment, or "" for the command line
 	Key   string `json:"key,omitempty"`   // such as serve.addr
 	Text  string `json:"problem"`
 	Cause error  `json:"-"` // nil: none but the text
 }
 
-func (p *Problem) Error() string {
+func (p *Error) Error() string {
 	text := p.Text
 	for _, before := range []string{p.Key, p.Where} {
 		if before != "" {
@@ -99,22 +99,22 @@ func (p *Problem) Error() string {
 }
 
 // Unwrap returns the cause.
-func (p *Problem) Unwrap() error { return p.Cause }
+func (p *Error) Unwrap() error { return p.Cause }
 
 // Problems are the problems that an error joins; nil if it is none of them.
-func Problems(err error) []*Problem {
+func Problems(err error) []*Error {
 	if err == nil {
 		return nil
 	}
 	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []*Problem
+		var all []*Error
 		for _, e := range many.Unwrap() {
 			all = append(all, Problems(e)...)
 		}
 		return all
 	}
-	if p, ok := errors.AsType[*Problem](err); ok {
-		return []*Problem{p}
+	if p, ok := errors.AsType[*Error](err); ok {
+		return []*Error{p}
 	}
 	return nil
 }
@@ -148,14 +148,14 @@ func (f *File) Unknown(sets ...*pflag.FlagSet) error {
 	for _, e := range f.sections {
 		switch {
 		case known[e.section]:
-			errs = append(errs, &Problem{Where: f.at(e.line), Key: e.section, Text: "wants a value, not settings below it"})
+			errs = append(errs, &Error{Where: f.at(e.line), Key: e.section, Text: "wants a value, not settings below it"})
 		case !sections[e.section]:
-			errs = append(errs, &Problem{Where: f.at(e.line), Key: e.section, Text: "there is no such section" + didYouMean(e.section, sections)})
+			errs = append(errs, &Error{Where: f.at(e.line), Key: e.section, Text: "there is no such section" + didYouMean(e.section, sections)})
 		}
 	}
 	for _, e := range f.entries {
 		if k := key(e.section, e.name); !known[k] && (e.section == "" || sections[e.section]) {
-			errs = append(errs, &Problem{Where: f.at(e.line), Key: k, Text: "there is no such setting" + didYouMean(k, known)})
+			errs = append(errs, &Error{Where: f.at(e.line), Key: k, Text: "there is no such setting" + didYouMean(k, known)})
 		}
 	}
 	return errors.Join(errs...)
@@ -163,18 +163,18 @@ func (f *File) Unknown(sets ...*pflag.FlagSet) error {
 
 // Strays are variables of an environment, as os.Environ lists them, that look
 // as if they were of a section and are none of its settings.
-func Strays(environ []string, section string, set *pflag.FlagSet) []*Problem {
+func Strays(environ []string, section string, set *pflag.FlagSet) []*Error {
 	known := map[string]bool{}
 	set.VisitAll(func(flag *pflag.Flag) {
 		for _, v := range variables(flag) {
 			known[v] = true
 		}
 	})
-	var strays []*Problem
+	var strays []*Error
 	for _, text := range environ {
 		name, _, _ := strings.Cut(text, "=")
 		if strings.HasPrefix(name, Variable(section, "")) && !known[name] {
-			strays = append(strays, &Problem{Where: name, Text: "no setting has this variable" + didYouMean(name, known)})
+			strays = append(strays, &Error{Where: name, Text: "no setting has this variable" + didYouMean(name, known)})
 		}
 	}
 	return strays
@@ -229,7 +229,7 @@ func apply(flag *pflag.Flag, section string, f *File, lookup func(string) (strin
 		return source, nil
 	}
 	if err := setFlag(flag, given, isList); err != nil {
-		return source, &Problem{Where: source.Where, Key: key(section, flag.Name), Text: err.Error()}
+		return source, &Error{Where: source.Where, Key: key(section, flag.Name), Text: err.Error()}
 	}
 	return source, nil
 }

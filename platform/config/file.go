@@ -78,7 +78,7 @@ func Read(path string) (*File, error) {
 func Parse(path string, text []byte) (*File, error) {
 	f := &File{Path: path}
 	if len(text) > MaxFile {
-		return nil, &Problem{Where: path, Text: fmt.Sprintf("more than %d bytes", MaxFile)}
+		return nil, &Error{Where: path, Text: fmt.Sprintf("more than %d bytes", MaxFile)}
 	}
 	var doc yaml.Node
 	d := yaml.NewDecoder(bytes.NewReader(text))
@@ -86,10 +86,10 @@ func Parse(path string, text []byte) (*File, error) {
 	case errors.Is(err, io.EOF): // empty, or comments alone
 		return f, nil
 	case err != nil:
-		return nil, &Problem{Where: path, Text: strings.TrimPrefix(err.Error(), "yaml: ")}
+		return nil, &Error{Where: path, Text: strings.TrimPrefix(err.Error(), "yaml: ")}
 	}
 	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, &Problem{Where: path, Text: "more than one document"}
+		return nil, &Error{Where: path, Text: "more than one document"}
 	}
 	return f, f.mapping(doc.Content[0], "")
 }
@@ -100,14 +100,14 @@ func (f *File) mapping(n *yaml.Node, section string) error {
 		return nil // a section whose settings are all comments
 	}
 	if n.Kind != yaml.MappingNode {
-		return &Problem{Where: f.at(n.Line), Key: section, Text: "want lines such as \"addr: 127.0.0.1:8080\""}
+		return &Error{Where: f.at(n.Line), Key: section, Text: "want lines such as \"addr: 127.0.0.1:8080\""}
 	}
 	var errs []error
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, value := n.Content[i], n.Content[i+1]
 		switch {
 		case name.Kind != yaml.ScalarNode || name.Tag == "!!merge":
-			errs = append(errs, &Problem{Where: f.at(name.Line), Key: section, Text: "a key is one word"})
+			errs = append(errs, &Error{Where: f.at(name.Line), Key: section, Text: "a key is one word"})
 		case section == "" && (value.Kind == yaml.MappingNode || value.Tag == "!!null"):
 			f.sections = append(f.sections, entry{section: name.Value, line: name.Line})
 			errs = append(errs, f.mapping(value, name.Value))
@@ -115,7 +115,7 @@ func (f *File) mapping(n *yaml.Node, section string) error {
 			errs = append(errs, f.entry(section, name, value))
 		}
 		if len(f.entries)+len(f.sections) > maxEntries {
-			return errors.Join(append(errs, &Problem{Where: f.Path, Text: fmt.Sprintf("more than %d settings", maxEntries)})...)
+			return errors.Join(append(errs, &Error{Where: f.Path, Text: fmt.Sprintf("more than %d settings", maxEntries)})...)
 		}
 	}
 	return errors.Join(errs...)
@@ -124,7 +124,7 @@ func (f *File) mapping(n *yaml.Node, section string) error {
 func (f *File) entry(section string, name, value *yaml.Node) error {
 	k := key(section, name.Value)
 	if before := f.find(section, name.Value); before != nil {
-		return &Problem{Where: f.at(name.Line), Key: k, Text: fmt.Sprintf("was given before, in line %d", before.line)}
+		return &Error{Where: f.at(name.Line), Key: k, Text: fmt.Sprintf("was given before, in line %d", before.line)}
 	}
 	e := entry{section: section, name: name.Value, line: name.Line}
 	items := []*yaml.Node{value}
@@ -132,16 +132,16 @@ func (f *File) entry(section string, name, value *yaml.Node) error {
 		e.list, items = true, value.Content
 	}
 	if len(items) > maxList {
-		return &Problem{Where: f.at(name.Line), Key: k, Text: fmt.Sprintf("more than %d values", maxList)}
+		return &Error{Where: f.at(name.Line), Key: k, Text: fmt.Sprintf("more than %d values", maxList)}
 	}
 	for _, item := range items {
 		switch {
 		case item.Kind == yaml.AliasNode:
-			return &Problem{Where: f.at(item.Line), Key: k, Text: "aliases are not for settings; write the value"}
+			return &Error{Where: f.at(item.Line), Key: k, Text: "aliases are not for settings; write the value"}
 		case item.Kind != yaml.ScalarNode:
-			return &Problem{Where: f.at(item.Line), Key: k, Text: "want one value or a list of values"}
+			return &Error{Where: f.at(item.Line), Key: k, Text: "want one value or a list of values"}
 		case item.Tag == "!!null":
-			return &Problem{Where: f.at(item.Line), Key: k, Text: `has no value; leave the line out, or write ""`}
+			return &Error{Where: f.at(item.Line), Key: k, Text: `has no value; leave the line out, or write ""`}
 		}
 		e.values = append(e.values, item.Value)
 	}

@@ -51,7 +51,7 @@ func TestSpans(t *testing.T) {
 	} {
 		have := map[string]string{}
 		for _, a := range spans[i].Attributes() {
-			have[string(a.Key)] = a.Value.Emit()
+			have[string(a.Key)] = a.Value.String()
 		}
 		for k, v := range want {
 			if have[k] != v {
