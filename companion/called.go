@@ -25,8 +25,8 @@ var (
 
 // Endings of those whom a pronoun says the sex of, of the relations' lists.
 var (
-	women   = strings.Fields("sister mother aunt grandmother daughter granddaughter niece mother-in-law sister-in-law stepmother godmother wife girlfriend mom")
-	men     = strings.Fields("brother father uncle grandfather son grandson nephew father-in-law brother-in-law stepfather husband boyfriend dad")
+	women   = strings.Fields("sister mother aunt grandmother daughter granddaughter niece mother-in-law sister-in-law stepmother godmother wife girlfriend mom mum mommy grandma granny nana auntie fiancée ex-wife half-sister stepsister stepdaughter goddaughter great-grandmother great-aunt daughter-in-law")
+	men     = strings.Fields("brother father uncle grandfather son grandson nephew father-in-law brother-in-law stepfather husband boyfriend dad daddy grandpa fiancé ex-husband ex-boyfriend half-brother stepbrother stepson godfather godson great-uncle son-in-law")
 	womenZH = "姐妹妈奶姑女婆嫂母婶姨媳"
 	menZH   = "哥弟爸舅爷儿公夫父叔伯"
 )

@@ -20,7 +20,7 @@ var phrasesText string
 
 // The files called more add to those beside them.
 //
-//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt mentions.txt quiet.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt
+//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt kin.txt mentions.txt quiet.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt
 var more embed.FS
 
 func moreText(name string) string {
@@ -68,6 +68,7 @@ var whoNames = map[string]who{"any": anyone, "self": selfOnly, "other": otherOnl
 // data is what the files hold.
 type data struct {
 	lexicon    map[string][]value
+	kin        map[string][]value // by kind: more of them, for training and tuning
 	predicates []*predicate
 	byName     map[string]*predicate
 	say        map[string][]string
@@ -79,7 +80,7 @@ type data struct {
 
 // files parses the data once.
 var files = sync.OnceValue(func() *data {
-	d := &data{lexicon: parseLexicon(lexiconText, moreText("more_lexicon")), say: sections(sayText, moreText("more_say"))}
+	d := &data{lexicon: parseLexicon(lexiconText, moreText("more_lexicon")), kin: parseKin(moreText("kin")), say: sections(sayText, moreText("more_say"))}
 	d.parsePhrases(phrasesText + moreText("more_en") + moreText("more_zh"))
 	d.parseWider(moreText("wider_en")+"\n"+moreText("wider_zh"), 0)
 	d.parseWider(moreText("wider_en_2")+"\n"+moreText("wider_zh_2"), tuneShare)
@@ -140,6 +141,19 @@ func (d *data) parsePhrases(text string) {
 	d.eachForm(text, func(p *predicate, l fact.Language, form string, phrases []string) {
 		p.forms[l][form] = append(p.forms[l][form], phrases...)
 	})
+}
+
+// kinOf is the section of kin.txt that a kind of value has.
+var kinOf = map[string]string{"relation": "kin", "animal": "pets"}
+
+// parseKin reads what people and animals are to somebody, by the kind of value.
+func parseKin(text string) map[string][]value {
+	all := parseLexicon(text)
+	out := map[string][]value{}
+	for kind, section := range kinOf {
+		out[kind] = all[section]
+	}
+	return out
 }
 
 // tuneShare is which part of the newer phrases is for tuning: one in so many.

@@ -117,7 +117,7 @@ func subject(l fact.Language, s string) *someone {
 // role is somebody whom the user calls so, nil if nobody is.
 func role(l fact.Language, s string) *someone {
 	for _, kind := range [...]string{"relation", "animal"} {
-		for _, v := range files().lexicon[kind] {
+		for _, v := range slices.Concat(files().lexicon[kind], files().kin[kind]) {
 			if v[l] == s {
 				return &someone{role: v, pet: kind == "animal"}
 			}

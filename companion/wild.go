@@ -63,8 +63,11 @@ func (w *writer) wildValue(kind string, own value) value {
 	}
 }
 
-// stranger is somebody whom no list has: my plumber, my teapot, my gloun.
-func (w *writer) stranger(own value) value {
+// stranger is somebody whom no list has: my mum, my plumber, my teapot, my gloun.
+func (w *writer) stranger(kind string, own value) value {
+	if w.chance(kinShare) {
+		return w.kin(kind)
+	}
 	h := theHoard()
 	for {
 		v := w.listed("job")

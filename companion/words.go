@@ -50,14 +50,34 @@ func (w *writer) chance(p float64) bool { return w.r.Float64() < p }
 
 // value draws a value of a kind, or one of none.
 func (w *writer) value(kind string) value {
+	if w.tune && kinOf[kind] != "" && w.chance(kinShare) {
+		return w.kin(kind)
+	}
 	v := w.listed(kind)
 	if (kind == "relation" || kind == "animal") && w.chance(w.wild) {
-		return w.stranger(v)
+		return w.stranger(kind, v)
 	}
 	if w.wild == 0 || !w.chance(w.wild) || slices.Contains(tame, kind) {
 		return v
 	}
 	return w.wildValue(kind, v)
+}
+
+// kinShare is that of the people and animals of the lexicons' that are drawn from
+// kin.txt instead, for training and tuning; one in kinTune is for tuning alone.
+const (
+	kinShare = 0.4
+	kinTune  = 6
+)
+
+// kin draws what somebody is to the user that no list of the evaluation has.
+func (w *writer) kin(kind string) value {
+	all := files().kin[kind]
+	for {
+		if v := all[w.r.IntN(len(all))]; held("tune"+v[0], kinTune) == w.tune {
+			return v
+		}
+	}
 }
 
 // listed draws a value of a kind as the lists have them.
