@@ -11,6 +11,10 @@ import (
 // turnsBack is how many turns before one are searched for whom a pronoun means.
 const turnsBack = 8
 
+// possessive are words before what somebody is to the user; the companion says
+// your.
+var possessive = map[string]bool{"my": true, "our": true, "your": true, "我": true, "你": true, "家": true}
+
 // refer returns whom a turn's subject means that may be a pronoun: somebody whom
 // the turn mentions or those before it did last; told is what those tell that
 // the book does not hold yet. It reports false where nobody fits.
@@ -44,7 +48,8 @@ func (t *Thread) mentioned(turn Turn, pronoun string, told []fact.Fact) (who str
 			if companion.IsPronoun(s) || strings.EqualFold(s, fact.User) {
 				continue
 			}
-			if (t.book.table.knows(s) || companion.IsRole(s)) && companion.MayMean(pronoun, t.roleOf(s)) {
+			isRole := i > 0 && possessive[units[i-1].Word] && companion.IsRole(s) // a vet is none, my vet is
+			if (isRole || t.book.table.knows(s)) && companion.MayMean(pronoun, t.roleOf(s)) {
 				who = s
 			}
 		}
