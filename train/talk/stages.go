@@ -192,8 +192,8 @@ func (o *Options) stages() []Stage {
 // the last fiftieth of the steps or so, in which the rate is nearly 0, and no more
 // than some 500. Longer ones lag behind what a short training has learned.
 func (o *Options) averaging() float32 {
-	const most, share = 0.998, 50
-	return float32(max(0, min(most, 1-share/float64(max(o.Steps, share)))))
+	const least, most, share = 0.5, 0.998, 50
+	return float32(max(least, min(most, 1-share/float64(max(o.Steps, share)))))
 }
 
 // Train trains, or goes on.
