@@ -7,7 +7,7 @@
 //	DIR/threads/CHARACTER/     a conversation, see package memory
 //	DIR/groups/ID/             a group and its conversation
 //	DIR/personas/ID.json
-//	DIR/cards/ID.png
+//	DIR/cards/ID.png or ID.charx
 package backup
 
 import (
@@ -82,8 +82,10 @@ func Save(ctx context.Context, r Roots, user, dir string, now time.Time) (*Manif
 		if filepath.Dir(from) == filepath.Clean(r.Threads) {
 			character, _, _ := strings.Cut(name, "--")
 			to = filepath.Join(dir, "threads", character)
-			if _, err := sealed.Copy(filepath.Join(r.Cards, character+".png"), filepath.Join(dir, "cards", character+".png"), maxSmall); err != nil {
-				return nil, err
+			for _, end := range []string{".png", ".charx"} {
+				if _, err := sealed.Copy(filepath.Join(r.Cards, character+end), filepath.Join(dir, "cards", character+end), maxSmall); err != nil {
+					return nil, err
+				}
 			}
 		}
 		warnings, err := memory.Copy(from, to)

@@ -22,6 +22,7 @@ type Scene struct {
 	Budget   int                   // tokens for all entries together; 0: the book's, or none
 	Count    func(string) int      // of tokens
 	Expand   func(s string) string // macros; may be nil
+	UserIcon string                // the name of the user's picture, if any
 }
 
 // Active returns the entries that the scene calls for, in the order of the
@@ -75,7 +76,9 @@ func (b *Book) fit(all []Entry, s Scene) []Entry {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(all[y].Priority, all[x].Priority) })
+	slices.SortStableFunc(order, func(x, y int) int {
+		return cmp.Or(cmp.Compare(all[x].yields(), all[y].yields()), cmp.Compare(all[y].Priority, all[x].Priority))
+	})
 	keep := make([]bool, len(all))
 	for _, i := range order {
 		if n := s.Count(all[i].Content); n <= budget {
@@ -89,6 +92,15 @@ func (b *Book) fit(all []Entry, s Scene) []Entry {
 		}
 	}
 	return out
+}
+
+// yields is 1 for an entry that leaves its place to others where there is no
+// room for all.
+func (e *Entry) yields() int {
+	if _, last := e.Decorator("ignore_on_max_context"); last {
+		return 1
+	}
+	return 0
 }
 
 // wanted says whether an entry belongs into the prompt.
@@ -113,9 +125,23 @@ func (e *Entry) wanted(s Scene, depth int, extra string) bool {
 	if v, ok := e.Decorator("exclude_keys"); ok && e.anyOf(split(v), text) {
 		return false
 	}
+	if v, ok := e.Decorator("is_user_icon"); ok && !strings.EqualFold(v, s.UserIcon) {
+		return false
+	}
+	if _, once := e.Decorator("dont_activate_after_match"); once && e.matchedBefore(s, depth) {
+		return false
+	}
+	if _, stays := e.Decorator("keep_activate_after_match"); stays && e.matchedBefore(s, depth) {
+		return true
+	}
 	if _, always := e.Decorator("activate"); always || e.Constant {
 		return true
 	}
+	return e.matches(text)
+}
+
+// matches says whether a text has the keys of an entry.
+func (e *Entry) matches(text string) bool {
 	keys := e.Keys
 	if v, ok := e.Decorator("additional_keys"); ok {
 		keys = append(slices.Clone(keys), split(v)...)
@@ -124,6 +150,18 @@ func (e *Entry) wanted(s Scene, depth int, extra string) bool {
 		return false
 	}
 	return !e.Selective || len(e.SecondaryKeys) == 0 || e.anyOf(e.SecondaryKeys, text)
+}
+
+// matchedBefore says whether the keys were in the scene before its newest
+// message: in any stretch that was looked through then.
+func (e *Entry) matchedBefore(s Scene, depth int) bool {
+	before := s.Messages[:max(0, len(s.Messages)-1)]
+	for n := range before {
+		if e.matches(scanned(before[:n+1], depth)) {
+			return true
+		}
+	}
+	return false
 }
 
 func first(v string, _ bool) string { return v }

@@ -82,7 +82,7 @@ func unpack(f *zip.File, left *int64) ([]byte, error) {
 // icon returns the main picture of an archive, if it is a PNG.
 func (c *Card) icon() []byte {
 	for _, a := range c.Assets {
-		name, embedded := strings.CutPrefix(a.URI, "embedded://")
+		name, embedded := embeddedName(a.URI)
 		if !embedded || a.Type != "icon" {
 			continue
 		}
@@ -94,6 +94,21 @@ func (c *Card) icon() []byte {
 	}
 	return nil
 }
+
+// embeddedName is the file of an archive that an asset's address means. The
+// specification spells the scheme with one d, some writers with two.
+func embeddedName(uri string) (string, bool) {
+	for _, scheme := range []string{"embeded://", "embedded://"} {
+		if len(uri) > len(scheme) && strings.EqualFold(uri[:len(scheme)], scheme) {
+			return uri[len(scheme):], true
+		}
+	}
+	return "", false
+}
+
+// HasFiles says whether the card came with files of its own, which only an
+// archive holds.
+func (c *Card) HasFiles() bool { return len(c.files) > 0 }
 
 // Archive writes the card as a charx with the assets that it came with.
 func (c *Card) Archive() ([]byte, error) {

@@ -175,6 +175,7 @@ var decoratorNames = map[string]bool{
 	"depth": true, "reverse_depth": true, "role": true, "scan_depth": true, "position": true,
 	"activate": true, "dont_activate": true, "activate_only_after": true, "activate_only_every": true,
 	"additional_keys": true, "exclude_keys": true, "is_greeting": true, "ignore_on_max_context": true,
+	"keep_activate_after_match": true, "dont_activate_after_match": true, "is_user_icon": true, "disable_ui_prompt": true,
 }
 
 // Decorator returns the value of an entry's decorator.

@@ -165,6 +165,10 @@ func TestArchive(t *testing.T) {
 	if again, err := Parse(out); err != nil || len(again.files) != 1 || again.Assets[0].Name != "main" || string(again.Assets[0].rest["q"]) != "1" {
 		t.Errorf("%v %+v", err, again)
 	}
+	spelled := bytes.ReplaceAll(card, []byte("embedded://"), []byte("embeded://")) // as the specification has it
+	if c, err := Parse(pack(map[string][]byte{"card.json": spelled, "assets/main.png": blank()})); err != nil || c.Portrait == nil || !c.HasFiles() {
+		t.Errorf("embeded: %v", err)
+	}
 	for name, files := range map[string]map[string][]byte{
 		"a bomb":     {"card.json": card, "x": make64(64 << 20)},
 		"a climber":  {"card.json": card, "../../x": nil},
@@ -213,6 +217,59 @@ func TestBook(t *testing.T) {
 	count := func(s string) int { return len(strings.Fields(s)) }
 	if got := b.Active(Scene{Messages: []string{"oven"}, Budget: 3, Count: count}); len(got) != 2 {
 		t.Errorf("a budget of three words keeps %d entries", len(got))
+	}
+}
+
+// TestDecorators checks those decorators that look back, or give way.
+func TestDecorators(t *testing.T) {
+	t.Parallel()
+	b, err := ParseBook(json.RawMessage(`{"scan_depth":1,"entries":[
+		{"keys":["oven"],"content":"@@keep_activate_after_match\nIt stays."},
+		{"keys":["oven"],"content":"@@dont_activate_after_match\nOnce."},
+		{"keys":["oven"],"content":"@@is_user_icon cat\nFor a cat."},
+		{"keys":["oven"],"content":"@@disable_ui_prompt\n@@ignore_on_max_context\nGives way.","priority":99}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	active := func(s Scene) string {
+		var all []string
+		for _, e := range b.Active(s) {
+			all = append(all, e.Content)
+		}
+		return strings.Join(all, " ")
+	}
+	words := func(s string) int { return len(strings.Fields(s)) }
+	for name, c := range map[string]struct {
+		scene Scene
+		want  string
+	}{
+		"at once": {Scene{Messages: []string{"hello", "the oven"}}, "It stays. Once. Gives way."},
+		"later":   {Scene{Messages: []string{"the oven", "and then"}}, "It stays."},
+		"again":   {Scene{Messages: []string{"the oven", "the oven"}}, "It stays. Gives way."},
+		"a cat":   {Scene{Messages: []string{"oven"}, UserIcon: "Cat"}, "It stays. Once. For a cat. Gives way."},
+		"no room": {Scene{Messages: []string{"oven"}, Budget: 3, Count: words}, "It stays. Once."},
+		"nothing": {Scene{Messages: nil}, ""},
+	} {
+		if got := active(c.scene); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// TestAbout checks what a character says of itself, and how old it is.
+func TestAbout(t *testing.T) {
+	t.Parallel()
+	c, err := ParseJSON([]byte(`{"spec":"chara_card_v3","spec_version":"3.0","data":{"name":"Ann","description":"A 44-year-old smith.","extensions":{"kuai":{"about":{"drinks":"Ale."}}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.About("drinks") != "Ale." || c.About("age") != "" || c.Age() != "44" {
+		t.Errorf("%q, %q, %q", c.About("drinks"), c.About("age"), c.Age())
+	}
+	for in, want := range map[string]string{"她今年19岁。": "19", "Aged 7, shy": "7", "5 feet tall": "", "": ""} {
+		if got := (&Card{Description: in}).Age(); got != want {
+			t.Errorf("%q: %q", in, got)
+		}
 	}
 }
 

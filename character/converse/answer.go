@@ -148,6 +148,9 @@ func (c *Conversation) prompt(w wish, pack memory.Pack, room Room) (*Prompt, err
 	if len(pack.Items)+len(pack.Asked) > 0 || !c.speaker.Corrected() { // to small talk, an empty pack would be something for a small model to deny
 		p.Memory = pack.Text
 	}
+	if !c.speaker.Corrected() { // the small model was shown none
+		p.Profile = c.thread.Profile(p.Language, profileTokens, c.speaker.Tokens)
+	}
 	for _, t := range last {
 		p.Lines = append(p.Lines, c.line(t, w.who, user))
 	}

@@ -24,11 +24,13 @@ import (
 
 // Budgets of a prompt, in tokens; see Room.
 const (
-	packTokens   = 768
-	recentTokens = 512
-	recentTurns  = 12
-	maxReply     = 160
-	maxText      = 4000 // bytes of a turn of the user's
+	packTokens = 768
+	// of what is always told of the user; beside it stands the pack
+	profileTokens = 160
+	recentTokens  = 512
+	recentTurns   = 12
+	maxReply      = 160
+	maxText       = 4000 // bytes of a turn of the user's
 )
 
 // ErrEmpty is returned for a turn that says nothing, ErrLong for one that says

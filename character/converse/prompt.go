@@ -51,6 +51,7 @@ type Prompt struct {
 	Expand     func(string) string
 	Lore       []card.Entry // that the scene calls for, expanded
 	Persona    string       // who the user says to be
+	Profile    string       // what is always known of the user, pinned facts first
 	Others     []string     // who else is there
 	Memory     string       // what was recalled, "" for nothing to say
 	Lines      []Line       // the last turns, oldest first

@@ -59,6 +59,7 @@ func (p *Prompt) sections() []section {
 		{"lore", after.String(), 6},
 		{"examples", x(c.Examples), 7},
 		{"user", p.Persona, 4},
+		{"profile", p.Profile, 4},
 		{"style", x(c.PostHistory), 5},
 	}
 	out := all[:0]
@@ -102,7 +103,7 @@ func (p *Prompt) system(room Room, tokens func(string) int) string {
 // marks are what sections begin and end with, and what templates of models
 // mark turns with: a text of a stranger has none of them.
 var (
-	marks = regexp.MustCompile(`(?i)<(\s*/?\s*(?:world|instructions|character|personality|scenario|lore|examples|user|style|memory|system|assistant|start_of_turn|end_of_turn|s|bos|eos)\s*)>`)
+	marks = regexp.MustCompile(`(?i)<(\s*/?\s*(?:world|instructions|character|personality|scenario|lore|examples|user|profile|style|memory|system|assistant|start_of_turn|end_of_turn|s|bos|eos)\s*)>`)
 	turns = strings.NewReplacer("<|", "‹|", "|>", "|›", "<<SYS>>", "‹SYS›", "<</SYS>>", "‹/SYS›", "[INST]", "(INST)", "[/INST]", "(/INST)", "]~b]", "] b]", "[e~[", "[e [")
 )
 

@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -151,15 +150,10 @@ func (s Store) Get(user, id string) (Group, error) {
 		return Group{}, err
 	}
 	path := filepath.Join(dir, fileName)
-	f, err := os.Open(path)
+	data, err := atomicfile.Read(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Group{}, fmt.Errorf("group: %q: %w", id, ErrNotFound)
 	}
-	if err != nil {
-		return Group{}, fmt.Errorf("group: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // was only read
-	data, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
 		return Group{}, fmt.Errorf("group: %w", err)
 	}

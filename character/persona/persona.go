@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -127,15 +126,10 @@ func (s Store) Get(user, id string) (Persona, error) {
 	if err != nil {
 		return Persona{}, err
 	}
-	f, err := os.Open(path)
+	data, err := atomicfile.Read(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Persona{}, fmt.Errorf("persona: %q: %w", id, ErrNotFound)
 	}
-	if err != nil {
-		return Persona{}, fmt.Errorf("persona: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // was only read
-	data, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
 		return Persona{}, fmt.Errorf("persona: %w", err)
 	}

@@ -27,9 +27,11 @@ var (
 )
 
 const (
-	ending   = ".png" // cards are kept in their portraits
-	maxName  = 64     // bytes of an id
+	ending   = ".png"   // cards are kept in their portraits,
+	archive  = ".charx" // those with files of their own in an archive
+	maxName  = 64       // bytes of an id
 	maxCards = 100_000
+	maxFile  = 64 << 20 // bytes of a card with its files: what card.Open reads
 )
 
 // Shelf is a folder of cards. The zero value of Dir has only what is built in.
@@ -59,6 +61,9 @@ func (s Shelf) List(l fact.Language) (all []Entry, broken []error) {
 	var own []Entry
 	for _, f := range files[:min(len(files), maxCards)] {
 		id, ok := strings.CutSuffix(f.Name(), ending)
+		if !ok {
+			id, ok = strings.CutSuffix(f.Name(), archive)
+		}
 		if !ok {
 			continue
 		}
@@ -97,18 +102,32 @@ func (s Shelf) Import(c *card.Card, replace bool) (string, error) {
 	if _, ok := builtin.Card(id, fact.English); ok {
 		return "", fmt.Errorf("character: %q: %w", id, ErrExists)
 	}
-	if _, err := os.Stat(s.path(id)); err == nil && !replace {
+	old := s.path(id)
+	if _, err := os.Stat(old); err == nil && !replace {
 		return "", fmt.Errorf("character: %q: %w", id, ErrExists)
 	}
-	data, err := c.PNG()
+	write, end := c.PNG, ending
+	if c.HasFiles() {
+		write, end = c.Archive, archive
+	}
+	data, err := write()
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("character: %q: %d bytes, at most %d", id, len(data), maxFile)
+	}
 	if err != nil {
 		return "", err
 	}
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return "", fmt.Errorf("character: %w", err)
 	}
-	if err := atomicfile.WriteBytes(s.path(id), data); err != nil {
+	path := filepath.Join(s.Dir, id+end)
+	if err := atomicfile.WriteBytes(path, data); err != nil {
 		return "", fmt.Errorf("character: %w", err)
+	}
+	if old != path { // what it takes the place of was kept in another form
+		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("character: %w", err)
+		}
 	}
 	return id, nil
 }
@@ -125,7 +144,18 @@ func (s Shelf) Delete(id string) error {
 	return err
 }
 
-func (s Shelf) path(id string) string { return filepath.Join(s.Dir, id+ending) }
+// path is where a card lies, or would.
+func (s Shelf) path(id string) string {
+	if path := filepath.Join(s.Dir, id+archive); exists(path) {
+		return path
+	}
+	return filepath.Join(s.Dir, id+ending)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
 
 // ID makes a file's name of a character's: small letters and digits of any
 // script, dashes between words.

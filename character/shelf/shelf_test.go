@@ -1,6 +1,8 @@
 package shelf
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -9,6 +11,29 @@ import (
 	"kuai/character/card"
 	"kuai/companion/fact"
 )
+
+// archived is a charx with a file that no portrait could hold.
+func archived(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for name, text := range map[string]string{
+		"card.json":        `{"spec":"chara_card_v3","spec_version":"3.0","data":{"name":"Ada Lovelace","description":"with a voice","assets":[{"type":"x-voice","uri":"embeded://assets/voice.ogg","name":"v","ext":"ogg"}]}}`,
+		"assets/voice.ogg": "OggS",
+	} {
+		w, err := z.Create(name)
+		if err == nil {
+			_, err = w.Write([]byte(text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
 
 func TestShelf(t *testing.T) {
 	t.Parallel()
@@ -52,6 +77,20 @@ func TestShelf(t *testing.T) {
 		if _, err := s.Card(id, fact.English); !errors.Is(err, ErrNotFound) {
 			t.Errorf("%q: %v", id, err)
 		}
+	}
+	files, err := card.Parse(archived(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Import(files, true); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := s.Card(id, fact.English)
+	if err != nil || !kept.HasFiles() || kept.Description != "with a voice" {
+		t.Errorf("the card's own files were lost: %+v %v", kept, err)
+	}
+	if all, _ := s.List(fact.English); len(all) != len(before)+1 {
+		t.Errorf("%d characters: the card that was replaced is still there", len(all))
 	}
 	if err := errors.Join(s.Delete(id)); err != nil {
 		t.Error(err)

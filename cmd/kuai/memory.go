@@ -20,7 +20,7 @@ import (
 )
 
 func (a *app) memoryCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "memory", Short: "What a character remembers of somebody: look, search, correct, forget", Args: cobra.ArbitraryArgs, RunE: group}
+	cmd := &cobra.Command{Use: "memory", Short: "What a character remembers of somebody: look, search, correct, pin, forget", Args: cobra.ArbitraryArgs, RunE: group}
 	character := cmd.PersistentFlags().String("character", "lin", "whose memory")
 	user := cmd.PersistentFlags().String("user", "me", "of whom")
 	with := func(f func(t *memory.Thread, cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
@@ -109,6 +109,19 @@ func (a *app) memoryCommand() *cobra.Command {
 	}
 	forget.Flags().BoolVar(&turn, "turn", false, "a turn, with the facts that came from it")
 	forget.Flags().BoolVar(&everything, "everything", false, "all conversations, groups and personas of the user that --user names")
+	unpin := false
+	pin := &cobra.Command{
+		Use: "pin FACT", Short: "Keep a fact in the profile that a model is told each time, whatever else is known", Example: "  kuai memory pin 7\n  kuai memory pin 7 --off",
+		Args: exactArgs(1, "a fact's number"),
+		RunE: with(func(t *memory.Thread, _ *cobra.Command, args []string) error {
+			id, err := strconv.ParseUint(args[0], 10, 64)
+			if err != nil {
+				return usage(fmt.Errorf("%q is not a fact's number; kuai memory show lists them", args[0]))
+			}
+			return t.Pin(id, !unpin)
+		}),
+	}
+	pin.Flags().BoolVar(&unpin, "off", false, "no longer")
 	take := &cobra.Command{
 		Use: "import FILE", Short: "Remember a chat of SillyTavern (JSON lines), after what was said so far", Example: "  kuai memory import chat.jsonl --character lin",
 		Args: exactArgs(1, "a file"),
@@ -143,7 +156,7 @@ func (a *app) memoryCommand() *cobra.Command {
 		}),
 	}
 	export.Flags().StringVarP(&out, "output", "o", "", "file (default: standard output)")
-	cmd.AddCommand(show, search, edit, forget, take, export, a.memoryBackup(user), a.memoryRestore(user))
+	cmd.AddCommand(show, search, edit, pin, forget, take, export, a.memoryBackup(user), a.memoryRestore(user))
 	return cmd
 }
 
@@ -157,6 +170,9 @@ func (a *app) memoryShow(t *memory.Thread, history bool) error {
 		until := ""
 		if !f.To.IsZero() {
 			until = "until " + day(f.To)
+		}
+		if f.Pinned {
+			until = strings.TrimSpace("pinned " + until)
 		}
 		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\tsince %s\tturn %d\t%s\n", f.ID, f.Subject, f.Predicate, f.Object, day(f.From), f.Turn, until)
 	}

@@ -142,3 +142,24 @@ func syncDir(dir string) {
 		_ = d.Close()
 	}
 }
+
+// ErrLarge is returned for a file that has more bytes than it may.
+var ErrLarge = errors.New("atomicfile: the file is too large")
+
+// Read returns what a file holds, which is at most limit bytes. It wraps
+// fs.ErrNotExist and ErrLarge.
+func Read(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // was only read
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s: %w", path, ErrLarge)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
+}

@@ -46,7 +46,7 @@ var ErrExists = errors.New("there is a platform already")
 // may be a pattern.
 var small = []string{
 	"kuai.yaml", "links.key", "jobs/blobs.key", "tls/cert.pem", "tls/key.pem", "characters/rules.json",
-	"characters/cards/*.png", "files/*.bin", "files/*.json",
+	"characters/cards/*.png", "characters/cards/*.charx", "files/*.bin", "files/*.json",
 }
 
 // Place is where a platform lives.
