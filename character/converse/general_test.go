@@ -121,17 +121,6 @@ func TestServed(t *testing.T) {
 	if err != nil || r.Text == "" || strings.TrimSpace(shown.String()) != r.Text && r.Text != "…" {
 		t.Fatalf("%q, shown %q: %v", r.Text, shown.String(), err)
 	}
-	facts := c.Memory().Facts(false)
-	if len(facts) == 0 {
-		t.Fatal("nothing is known")
-	}
-	if err := c.Memory().Pin(facts[0].ID, true); err != nil {
-		t.Fatal(err)
-	}
-	sayTo(t, c, "What shall we talk about?")
-	if m := e.last(); !strings.Contains(m[0].Content, "<profile>\n") || !strings.Contains(m[0].Content, facts[0].Object) {
-		t.Errorf("a pinned fact is not told: %s", m[0].Content)
-	}
 	more, err := c.Continue(t.Context(), nil)
 	if err == nil && (!strings.HasPrefix(more.Text, r.Text) || len(more.Text) <= len(r.Text)) {
 		t.Errorf("%q went on as %q", r.Text, more.Text)
@@ -171,6 +160,17 @@ func TestUpstream(t *testing.T) {
 	sayTo(t, c, "What is my cat called?")
 	if m := e.last(); !strings.Contains(m[0].Content, "Mochi") || m[0].Role != "system" || m[1].Role != "user" || m[len(m)-1].Content != "What is my cat called?" {
 		t.Errorf("told %+v", m)
+	}
+	facts := c.Memory().Facts(false)
+	if len(facts) == 0 {
+		t.Fatal("nothing is known")
+	}
+	if err := c.Memory().Pin(facts[0].ID, true); err != nil {
+		t.Fatal(err)
+	}
+	sayTo(t, c, "What shall we talk about?")
+	if m := e.last(); !strings.Contains(m[0].Content, "<profile>\n") || !strings.Contains(m[0].Content, facts[0].Object) {
+		t.Errorf("a pinned fact is not told: %s", m[0].Content)
 	}
 	more, err := c.Continue(t.Context(), nil)
 	if m := e.last(); err != nil || more.Text != "Tea first. Lin: Tea first." || m[len(m)-2].Role != "assistant" || m[len(m)-1].Content != continued[fact.English] {
