@@ -15,7 +15,7 @@ import (
 	"kuai/internal/check"
 )
 
-//go:embed video judge companion reader
+//go:embed video judge companion reader embedder
 var files embed.FS
 
 // Video returns the built-in text-to-video model, as video.Open reads it.
@@ -30,6 +30,9 @@ func Companion() fs.FS { return sub("companion") }
 
 // Reader returns the built-in reader of turns, as reader.Open reads it.
 func Reader() fs.FS { return sub("reader") }
+
+// Embedder returns the built-in vectors of texts, as embedder.Open reads them.
+func Embedder() fs.FS { return sub("embedder") }
 
 // Unpack puts a model into a directory of its own below dir, unless it is there
 // already, and returns its path. Another version gets another directory.

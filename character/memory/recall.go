@@ -25,6 +25,7 @@ type Tuning struct {
 	Speaker                  float32 // how much what those said whom the question names counts more
 	Salience                 float32 // how much a turn that tells of a life counts more
 	Length                   float32 // how much long turns are held back: BM25's b
+	Near                     float32 // weight of being near in meaning, beside the best turn's
 	Same                     float32 // share of words in common from which on a turn says what a better one says
 	Floor                    float32 // share of the question's weight that the best turn must have
 	Items                    int     // of a pack
@@ -36,7 +37,7 @@ type Tuning struct {
 func Tuned() Tuning {
 	return Tuning{
 		Turns: 400, Windows: 200, Sessions: 40, Window: 0.7, Session: 0.4, Fact: 1.2,
-		Day: 2, Name: 1.5, Role: 2, Speaker: 0.6, Salience: 1.2, Length: 0.3, Same: 0.6, Floor: 0.2, Items: 20, Strict: true,
+		Day: 2, Name: 1.5, Role: 2, Speaker: 0.6, Salience: 1.2, Length: 0.3, Near: 0.4, Same: 0.6, Floor: 0.2, Items: 20, Strict: true,
 	}
 }
 
@@ -151,7 +152,10 @@ func (p Pack) Grounded(reply string) string {
 func (t *Thread) Search(ctx context.Context, query string, now time.Time, n int) ([]Recalled, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := t.ranks(query, now)
+	s, err := t.ranks(query, now)
+	if err != nil {
+		return nil, fmt.Errorf("memory: %w", err)
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -189,7 +193,7 @@ func (t *Thread) Search(ctx context.Context, query string, now time.Time, n int)
 		}
 		out = append(out, r)
 	}
-	return out, nil
+	return t.replied(query, out, n), nil
 }
 
 // candidate is a turn or a fact.
@@ -239,7 +243,7 @@ func (t *Thread) around(r *ranking, hits []index.Hit, turns func(index.Hit) int,
 }
 
 // ranks looks a question up in every index.
-func (t *Thread) ranks(query string, now time.Time) *ranking {
+func (t *Thread) ranks(query string, now time.Time) (*ranking, error) {
 	r := &ranking{score: map[candidate]ranked{}}
 	terms := t.terms(query, now)
 	onPath := func(id uint64) bool { return t.path.Has(id) && !t.book.forgot(id) }
@@ -256,6 +260,9 @@ func (t *Thread) ranks(query string, now time.Time) *ranking {
 		t.around(r, t.windows.Search(q, t.tune.Windows), func(index.Hit) int { return windowTurns }, t.tune.Window, "window")
 		t.around(r, t.sessions.Search(q, t.tune.Sessions), func(h index.Hit) int { return int(h.Class) }, t.tune.Session, "session")
 	}
+	if err := t.near(r, query); err != nil {
+		return nil, err
+	}
 	q.Accept = func(id uint64) bool {
 		f := t.book.facts[id]
 		return f != nil && (f.Turn == 0 || t.path.Has(f.Turn))
@@ -271,7 +278,7 @@ func (t *Thread) ranks(query string, now time.Time) *ranking {
 		}
 		r.add(candidate{h.Key, true}, h.Score, facts[0].Score, weight, "fact")
 	}
-	return r
+	return r, nil
 }
 
 // terms are what a question looks for: its words, names with more weight, and
@@ -334,7 +341,8 @@ func (t *Thread) classes(query string) *[256]float32 {
 	for i := range c {
 		c[i] = 1 + t.tune.Salience*float32(i&maxSalience)/maxSalience
 	}
-	for _, s := range t.asked(query) {
+	speakers, _ := t.asked(query)
+	for _, s := range speakers {
 		for i := range maxSalience + 1 {
 			c[int(s)<<salienceBits|i] *= 1 + t.tune.Speaker
 		}
@@ -344,7 +352,7 @@ func (t *Thread) classes(query string) *[256]float32 {
 
 // asked returns the numbers of those whom a question names or, where it names
 // none who speaks here, of the user who asks about themself.
-func (t *Thread) asked(query string) (speakers []uint8) {
+func (t *Thread) asked(query string) (speakers []uint8, named bool) {
 	words := t.made.words.Words(query)
 	for _, name := range t.made.speakers {
 		first, _, _ := strings.Cut(strings.ToLower(name), " ")
@@ -353,10 +361,10 @@ func (t *Thread) asked(query string) (speakers []uint8) {
 		}
 	}
 	if speakers == nil {
-		speakers = []uint8{speaker(fact.User)}
+		return []uint8{speaker(fact.User)}, false
 	}
 	slices.Sort(speakers)
-	return slices.Compact(speakers)
+	return slices.Compact(speakers), true
 }
 
 // Profile is what is always in the prompt: pinned facts, and the newest about

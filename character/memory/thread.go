@@ -30,6 +30,7 @@ import (
 	"kuai/character/memory/log"
 	"kuai/character/memory/term"
 	"kuai/companion/fact"
+	"kuai/embedder"
 	"kuai/format/atomicfile"
 )
 
@@ -385,6 +386,7 @@ func (t *Thread) Close() error {
 // that was added to last.
 type maker struct {
 	words    term.Analyzer
+	split    embedder.Splitter
 	recent   []Turn   // newest last, each the parent of the next
 	speakers []string // seen since the thread was opened
 	session  []uint64 // terms of the present session
