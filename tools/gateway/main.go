@@ -7,6 +7,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -113,7 +114,7 @@ func (c client) one(ctx context.Context, h *http.Client) error {
 	if err = errors.Join(err, res.Body.Close()); err != nil {
 		return err
 	}
-	if res.StatusCode != http.StatusOK || strings.Count(string(data), "word ") != words {
+	if res.StatusCode != http.StatusOK || strings.Count(string(data), "word") != words {
 		return fmt.Errorf("gateway: %d: %.300s", res.StatusCode, data)
 	}
 	return nil
@@ -139,7 +140,7 @@ func measure(c client, connections int, each time.Duration) error {
 					case !count:
 					case err != nil:
 						failed++
-						first = errors.Join(first, err)
+						first = cmp.Or(first, err)
 					default:
 						took = append(took, time.Since(at))
 					}
