@@ -172,9 +172,9 @@ var openRoutes = []string{
 type route struct{ method, pattern, path string }
 
 // walk lists the routes of the API; each parameter is "x".
-func (w *town) walk(t testing.TB) (all []route) {
-	t.Helper()
-	ok(t, chi.Walk(w.routes, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+func (w *town) walk(tb testing.TB) (all []route) {
+	tb.Helper()
+	ok(tb, chi.Walk(w.routes, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		path := pattern
 		for strings.Contains(path, "{") {
 			from, to := strings.Index(path, "{"), strings.Index(path, "}")
@@ -190,7 +190,7 @@ func (w *town) walk(t testing.TB) (all []route) {
 		return nil
 	}))
 	if len(all) < 150 {
-		t.Fatalf("only %d routes", len(all))
+		tb.Fatalf("only %d routes", len(all))
 	}
 	return all
 }

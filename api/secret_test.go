@@ -2,7 +2,7 @@ package api
 
 import (
 	"bytes"
-	"log"
+	"log" //nolint:depguard // slog takes its output, which is given back
 	"log/slog"
 	"net/http"
 	"os"

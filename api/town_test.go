@@ -63,36 +63,36 @@ func (parrot) Speak(_ context.Context, p *converse.Prompt, show func(string)) (s
 	return text, nil
 }
 
-func ok(t testing.TB, err error) {
-	t.Helper()
+func ok(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
 // newTown opens one with three customers: ada and bob of the same organisation
 // in two projects, and eve of another. oscar runs the installation.
-func newTown(t testing.TB) *town {
-	t.Helper()
-	return openTown(t, nil)
+func newTown(tb testing.TB) *town {
+	tb.Helper()
+	return openTown(tb, nil)
 }
 
 // openTown writes its requests into a log, if there is one.
-func openTown(t testing.TB, log *slog.Logger) *town {
-	t.Helper()
-	ctx, dir := t.Context(), t.TempDir()
+func openTown(tb testing.TB, log *slog.Logger) *town {
+	tb.Helper()
+	ctx, dir := tb.Context(), tb.TempDir()
 	p, err := platform.Open(ctx, platform.Options{Database: filepath.Join(dir, "kuai.db")})
-	ok(t, err)
+	ok(tb, err)
 	w := &town{Platform: p, dir: dir, keys: map[string]string{"oscar": p.First.Secret}, orgs: map[string]string{}}
 	pool := par.New(1)
-	l, err := chat.Open(ctx, chattest.Hybrid(t), text.Options{Pool: pool}, chat.Options{})
-	ok(t, err)
+	l, err := chat.Open(ctx, chattest.Hybrid(tb), text.Options{Pool: pool}, chat.Options{})
+	ok(tb, err)
 	g := &chat.Group{}
 	g.Add("tiny", l)
 	w.made, err = p.OpenJobs(ctx, platform.JobsOptions{Dir: filepath.Join(dir, "jobs"), Name: "test", Runs: clip.Runs(grey{}), Fetch: fetch.Options{}})
-	ok(t, err)
+	ok(tb, err)
 	clips, err := clip.NewJobs(ctx, clip.JobsOptions{Queue: w.made.Queue, Files: w.made.Files, Bus: w.made.Bus, Shape: grey{}, Check: grey{}.Check})
-	ok(t, err)
+	ok(tb, err)
 	h := &converse.House{Dir: filepath.Join(dir, "threads"), People: persona.Store{Dir: filepath.Join(dir, "people")}, Speaker: parrot{}}
 	meter := metric.New()
 	home := &admit.Gate{Rooms: p, Used: meter.Used}
@@ -102,44 +102,44 @@ func openTown(t testing.TB, log *slog.Logger) *town {
 		Platform: p, Jobs: w.made, Meter: meter, Log: log,
 	}
 	w.routes, w.Handler = routes(rooms), Handler(rooms)
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		clips.Close()
 		for _, err := range []error{w.made.Close(), h.Close(), g.Close(), p.Close()} {
 			if err != nil {
-				t.Error(err)
+				tb.Error(err)
 			}
 		}
 		pool.Close()
 	})
-	w.settle(t)
+	w.settle(tb)
 	return w
 }
 
 // settle gives the customers organisations, projects, keys and money.
-func (w *town) settle(t testing.TB) {
-	t.Helper()
-	ctx := t.Context()
+func (w *town) settle(tb testing.TB) {
+	tb.Helper()
+	ctx := tb.Context()
 	for _, who := range []struct{ name, org, project string }{{"ada", "acme", "one"}, {"bob", "acme", "two"}, {"eve", "other", "one"}} {
 		if w.orgs[who.org] == "" {
 			o, err := w.Accounts.CreateOrganisation(ctx, account.Operator, who.org)
-			ok(t, err)
+			ok(tb, err)
 			w.orgs[who.org] = o.ID
-			ok(t, w.DB.Tx(ctx, func(tx *db.Tx) error {
+			ok(tb, w.DB.Tx(ctx, func(tx *db.Tx) error {
 				_, err := w.Ledger.TopUp(ctx, tx, ledger.Change{Org: o.ID, Amount: 100 * money.Unit, Reason: "test", Actor: "test", IdempotencyKey: "first"})
 				return err
 			}))
 		}
 		p, err := w.Accounts.CreateProject(ctx, account.Operator, w.orgs[who.org], who.project)
-		ok(t, err)
+		ok(tb, err)
 		_, w.keys[who.name], err = w.Accounts.CreateKey(ctx, account.Operator, w.orgs[who.org], account.NewKey{Project: p.ID, Name: who.name})
-		ok(t, err)
+		ok(tb, err)
 		w.orgs[who.name] = w.orgs[who.org]
 	}
 }
 
 // ask sends a request of somebody; a body that is no text is sent as JSON.
-func (w *town) ask(t testing.TB, who, method, path string, body any, header ...string) *httptest.ResponseRecorder {
-	t.Helper()
+func (w *town) ask(tb testing.TB, who, method, path string, body any, header ...string) *httptest.ResponseRecorder {
+	tb.Helper()
 	var b io.Reader = http.NoBody
 	switch v := body.(type) {
 	case nil:
@@ -149,10 +149,10 @@ func (w *town) ask(t testing.TB, who, method, path string, body any, header ...s
 		b = strings.NewReader(v)
 	default:
 		data, err := json.Marshal(v)
-		ok(t, err)
+		ok(tb, err)
 		b = bytes.NewReader(data)
 	}
-	r := httptest.NewRequestWithContext(t.Context(), method, path, b)
+	r := httptest.NewRequestWithContext(tb.Context(), method, path, b)
 	r.Header.Set("Content-Type", "application/json")
 	if key := w.keys[who]; key != "" {
 		r.Header.Set("Authorization", "Bearer "+key)
@@ -166,11 +166,11 @@ func (w *town) ask(t testing.TB, who, method, path string, body any, header ...s
 }
 
 // get reads a field of an answer that went well.
-func (w *town) get(t testing.TB, rec *httptest.ResponseRecorder, field string) string {
-	t.Helper()
+func (w *town) get(tb testing.TB, rec *httptest.ResponseRecorder, field string) string {
+	tb.Helper()
 	var v map[string]any
 	if err := json.Unmarshal(rec.Body.Bytes(), &v); err != nil || rec.Code >= 300 {
-		t.Fatalf("%d %s: %v", rec.Code, rec.Body, err)
+		tb.Fatalf("%d %s: %v", rec.Code, rec.Body, err)
 	}
 	for part := range strings.SplitSeq(field, ".") {
 		switch next := v[part].(type) {
@@ -180,26 +180,26 @@ func (w *town) get(t testing.TB, rec *httptest.ResponseRecorder, field string) s
 			return next
 		case float64:
 			data, err := json.Marshal(int64(next))
-			ok(t, err)
+			ok(tb, err)
 			return string(data)
 		default:
-			t.Fatalf("no %s in %s", field, rec.Body)
+			tb.Fatalf("no %s in %s", field, rec.Body)
 		}
 	}
-	t.Fatalf("%s is no value in %s", field, rec.Body)
+	tb.Fatalf("%s is no value in %s", field, rec.Body)
 	return ""
 }
 
 // clip makes a clip of somebody's and waits for its end.
-func (w *town) clip(t testing.TB, who string) string {
-	t.Helper()
-	id := w.get(t, w.ask(t, who, "POST", "/v1/videos", `{"prompt":"a fox"}`), "id")
-	for _, err := range w.made.Queue.Watch(t.Context(), id, 0) {
-		ok(t, err)
+func (w *town) clip(tb testing.TB, who string) string {
+	tb.Helper()
+	id := w.get(tb, w.ask(tb, who, "POST", "/v1/videos", `{"prompt":"a fox"}`), "id")
+	for _, err := range w.made.Queue.Watch(tb.Context(), id, 0) {
+		ok(tb, err)
 	}
-	j, err := w.made.Queue.Get(t.Context(), "", id)
+	j, err := w.made.Queue.Get(tb.Context(), "", id)
 	if err != nil || j.State != job.Done {
-		t.Fatalf("%v %+v", err, j)
+		tb.Fatalf("%v %+v", err, j)
 	}
 	return id
 }

@@ -179,12 +179,11 @@ func (w *writer) named(t *Utterance) {
 		predicate, kind = "pet_name", "petname"
 	}
 	name := w.value(kind)[w.lang]
-	text, ok := "", false
+	beside := w.namedEnglish
 	if w.lang == fact.Chinese {
-		text, ok = w.namedChinese(t.Text, subject, name)
-	} else {
-		text, ok = w.namedEnglish(t.Text, subject, name)
+		beside = w.namedChinese
 	}
+	text, ok := beside(t.Text, subject, name)
 	if !ok || strings.Contains(strings.ToLower(t.Text), strings.ToLower(name)) || strings.Contains(strings.ToLower(subject), strings.ToLower(name)) {
 		return
 	}

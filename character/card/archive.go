@@ -98,7 +98,7 @@ func (c *Card) icon() []byte {
 // embeddedName is the file of an archive that an asset's address means. The
 // specification spells the scheme with one d, some writers with two.
 func embeddedName(uri string) (string, bool) {
-	for _, scheme := range []string{"embeded://", "embedded://"} {
+	for _, scheme := range []string{"embeded://", "embedded://"} { //nolint:misspell // the specification has the first
 		if len(uri) > len(scheme) && strings.EqualFold(uri[:len(scheme)], scheme) {
 			return uri[len(scheme):], true
 		}

@@ -165,9 +165,9 @@ func TestArchive(t *testing.T) {
 	if again, err := Parse(out); err != nil || len(again.files) != 1 || again.Assets[0].Name != "main" || string(again.Assets[0].rest["q"]) != "1" {
 		t.Errorf("%v %+v", err, again)
 	}
-	spelled := bytes.ReplaceAll(card, []byte("embedded://"), []byte("embeded://")) // as the specification has it
+	spelled := bytes.ReplaceAll(card, []byte("embedded://"), []byte("embeded://")) //nolint:misspell // as the specification has it
 	if c, err := Parse(pack(map[string][]byte{"card.json": spelled, "assets/main.png": blank()})); err != nil || c.Portrait == nil || !c.HasFiles() {
-		t.Errorf("embeded: %v", err)
+		t.Errorf("in the specification's spelling: %v", err)
 	}
 	for name, files := range map[string]map[string][]byte{
 		"a bomb":     {"card.json": card, "x": make64(64 << 20)},

@@ -160,7 +160,7 @@ func (p people) of(who string) (out people) {
 // known says whether anything is told of somebody, or who is called so.
 func (p people) known(who string) bool { return len(p.of(who)) > 0 || len(p.names(who)) > 1 }
 
-// say puts facts in sentences, those of one kind in one, at most most of them.
+// say puts facts in sentences, those of one kind in one, no more than most of them.
 func (p people) say(l fact.Language, most int) (out []string) {
 	var kinds [][]fact.Fact
 	for _, f := range p {
@@ -378,13 +378,13 @@ func (c *Conversation) siblingsOf(q question) string {
 		if term.Chinese(role) != (q.l == fact.Chinese) || len(all.of(role)) == 0 {
 			continue
 		}
-		who := companion.Yours(q.l, role)
+		who := []string{companion.Yours(q.l, role)}
 		for _, f := range all {
 			if f.Predicate == "name" && f.Subject == role {
-				who += [...]string{fact.English: " ", fact.Chinese: ""}[q.l] + f.Object
+				who = append(who, f.Object)
 			}
 		}
-		found = append(found, who)
+		found = append(found, strings.Join(who, [...]string{fact.English: " ", fact.Chinese: ""}[q.l]))
 	}
 	if len(found) == 0 {
 		return ""

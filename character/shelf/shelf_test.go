@@ -18,7 +18,7 @@ func archived(t *testing.T) []byte {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for name, text := range map[string]string{
-		"card.json":        `{"spec":"chara_card_v3","spec_version":"3.0","data":{"name":"Ada Lovelace","description":"with a voice","assets":[{"type":"x-voice","uri":"embeded://assets/voice.ogg","name":"v","ext":"ogg"}]}}`,
+		"card.json":        `{"spec":"chara_card_v3","spec_version":"3.0","data":{"name":"Ada Lovelace","description":"with a voice","assets":[{"type":"x-voice","uri":"embedded://assets/voice.ogg","name":"v","ext":"ogg"}]}}`,
 		"assets/voice.ogg": "OggS",
 	} {
 		w, err := z.Create(name)

@@ -129,6 +129,9 @@ func (k *Task) turn(r *rand.Rand, split companion.Split) (example, bool) {
 	var ok bool
 	e.labels, ok = k.Net.Reader.Config.Label(u.Text, e.units, u.Facts, u.Asked)
 	drop := dropRates[r.IntN(len(dropRates))]
+	if e.labels.Kind == reader.Nothing { // "not" may be what makes it so
+		drop = 0
+	}
 	for i := range e.units {
 		if r.Float64() < drop {
 			e.units[i].Word = reader.Hidden
