@@ -48,6 +48,29 @@ func IsRole(word string) bool {
 	return role(fact.English, word) != nil || role(fact.Chinese, word) != nil
 }
 
+// NameOf is the predicate of what somebody is called, a pet or not; "" where
+// what they are is not known.
+func NameOf(subject string) string {
+	if subject == fact.User {
+		return "name"
+	}
+	last := strings.ToLower(subject[strings.LastIndexByte(subject, ' ')+1:])
+	for l := range languageKeys {
+		x := role(fact.Language(l), strings.ToLower(subject))
+		if x == nil {
+			x = role(fact.Language(l), last)
+		}
+		switch {
+		case x == nil:
+		case x.pet:
+			return "pet_name"
+		default:
+			return "name"
+		}
+	}
+	return ""
+}
+
 // MayMean says whether a pronoun can stand for somebody, by what they are called.
 func MayMean(word, subject string) bool {
 	word, subject = strings.ToLower(word), strings.ToLower(subject)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kuai/character/memory/when"
+	"kuai/companion"
 	"kuai/companion/fact"
 	"kuai/reader"
 )
@@ -123,6 +124,9 @@ func (t *Thread) readTurns(turns []Turn) [][]fact.Fact {
 				continue
 			}
 			f.Subject = who
+			if p := companion.NameOf(who); p != "" && isName(f.Predicate) {
+				f.Predicate = p
+			}
 			f.Turn, f.Learned = turns[i].ID, turns[i].Time
 			if row, _ := fact.Find(f.Predicate); f.From.IsZero() || row.Kind == fact.Event {
 				f.From = dayOf(turns[i].Text, turns[i].Time)

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"slices"
 	"strings"
 
 	"kuai/companion"
@@ -48,7 +49,7 @@ func (t *Thread) mentioned(turn Turn, pronoun string, told []fact.Fact) (who str
 			if companion.IsPronoun(s) || strings.EqualFold(s, fact.User) {
 				continue
 			}
-			isRole := i > 0 && possessive[units[i-1].Word] && companion.IsRole(s) // a vet is none, my vet is
+			isRole := introduced(units[:i]) && companion.IsRole(s) // a vet is none, my vet is
 			if (isRole || t.book.table.knows(s)) && companion.MayMean(pronoun, t.roleOf(s)) {
 				who = s
 			}
@@ -60,6 +61,24 @@ func (t *Thread) mentioned(turn Turn, pronoun string, told []fact.Fact) (who str
 		}
 	}
 	return who
+}
+
+// introduced says whether the words before one make somebody of it: my sister, I
+// have a sister.
+func introduced(before []reader.Unit) bool {
+	word := func(back int) string {
+		if back > len(before) {
+			return ""
+		}
+		return before[len(before)-back].Word
+	}
+	switch word(1) {
+	case "a", "an", "one":
+		return word(2) == "have" || word(2) == "got"
+	case "个", "只", "位":
+		return slices.ContainsFunc([]string{word(2), word(3), word(4)}, func(s string) bool { return s == "有" || s == "养" })
+	}
+	return possessive[word(1)]
 }
 
 // roleOf is what somebody with a name is to the user, where that is known.
