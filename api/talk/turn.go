@@ -13,8 +13,9 @@ const (
 	// together is how many answers of a model are written at once, as many as its
 	// engine has places for: more would only wait there, first come, first served.
 	together = 64
-	// mostWait is how many requests wait for a model's places.
-	mostWait = 256
+	// mostWait is how many requests wait for a model's places; one tenant has at most a
+	// quarter of them.
+	mostWait = 2048
 )
 
 // turns shares each model's places between tenants: while some wait, each has
