@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"kuai/platform/db"
 	"kuai/platform/db/dbtest"
 )
@@ -264,6 +266,9 @@ func TestOpenErrors(t *testing.T) {
 	_, err := db.Open(t.Context(), "postgres://u@127.0.0.1:1/x?connect_timeout=2")
 	if !db.Unavailable(err) {
 		t.Errorf("%v: not said to be unavailable", err)
+	}
+	if !db.Unavailable(fmt.Errorf("db: begin: %w", pgconn.ErrConnClosed)) {
+		t.Error("a connection that the driver has closed is no reason to wait")
 	}
 	if db.Unavailable(sql.ErrNoRows) || db.IsUnique(sql.ErrNoRows) {
 		t.Error("a missing row is taken for something else")

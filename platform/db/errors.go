@@ -34,7 +34,7 @@ func again(err error) bool {
 
 // lost says whether a connection ended.
 func lost(err error) bool {
-	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errSilent) {
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, errSilent) {
 		return true
 	}
 	if s := state(err); s != "" {
