@@ -65,9 +65,11 @@ type platform struct{ Platform }
 type page func(w http.ResponseWriter, r *http.Request, p gate.Principal) error
 
 // enter lets those in whose key has a scope, and tells them of errors.
-func (h platform) enter(scope string, f page) http.HandlerFunc {
+func (h platform) enter(scope string, f page) http.HandlerFunc { return enter(h.Gate, scope, f) }
+
+func enter(g gate.Gate, scope string, f page) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		p, err := gate.Enter(h.Gate, w.Header(), r, gate.Work{Dialect: "kuai", Endpoint: wire.Route(r), Scope: scope})
+		p, err := gate.Enter(g, w.Header(), r, gate.Work{Dialect: "kuai", Endpoint: wire.Route(r), Scope: scope})
 		if err == nil {
 			err = f(w, r, p)
 		}

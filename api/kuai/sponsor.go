@@ -10,7 +10,6 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"kuai/api/gate"
-	"kuai/api/openai"
 	"kuai/api/wire"
 	"kuai/fault"
 	"kuai/platform/audit"
@@ -35,15 +34,7 @@ type sponsors struct{ Operators }
 
 // anyone lets in whoever may look at models: who sees the studio.
 func (h sponsors) anyone(f func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		_, err := gate.Enter(h.Gate, w.Header(), r, gate.Work{Dialect: "kuai", Endpoint: wire.Route(r), Scope: gate.ScopeModels})
-		if err == nil {
-			err = f(w, r)
-		}
-		if err != nil {
-			openai.Failed(w, r, err)
-		}
-	}
+	return enter(h.Gate, gate.ScopeModels, func(w http.ResponseWriter, r *http.Request, _ gate.Principal) error { return f(w, r) })
 }
 
 // placement is what a visitor is shown.

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"kuai/par"
 	"kuai/train/read"
-	"kuai/train/talk"
 )
 
 func (a *app) trainReaderCommand() *cobra.Command {
@@ -35,15 +31,9 @@ uses it.`,
 				return read.Export(t.dir, to)
 			}
 			o.Dir, o.Seed, o.Every, o.View, o.Pool = t.dir, t.seed, t.every, a.Err, par.New(t.workers)
-			for _, path := range texts {
-				c, err := talk.OpenCorpus(path)
-				if errors.Is(err, os.ErrNotExist) {
-					return usage(err)
-				}
-				if err != nil {
-					return err
-				}
-				o.Corpora = append(o.Corpora, c)
+			var err error
+			if o.Corpora, err = openCorpora(texts); err != nil {
+				return err
 			}
 			res, err := read.Train(cmd.Context(), o)
 			if err != nil {
@@ -52,11 +42,7 @@ uses it.`,
 			if err := a.trained("reader", res); err != nil {
 				return err
 			}
-			if err := read.Export(t.dir, to); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(a.Err, "exported to %s\n", to)
-			return err
+			return a.exported(read.Export(t.dir, to), to)
 		},
 	}
 	t.add(cmd, filepath.Join("runs", "reader"))

@@ -90,11 +90,7 @@ func (a *app) trainText(ctx context.Context, o talk.Options, texts []string, to 
 	if err := a.trained("text", res); err != nil {
 		return err
 	}
-	if err := talk.Export(ctx, o, to); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(a.Err, "exported to %s\n", to)
-	return err
+	return a.exported(talk.Export(ctx, o, to), to)
 }
 
 // textSources are what a language model learns from: made conversations, which
@@ -109,17 +105,36 @@ func textSources(texts []string, share float64) ([]talk.Source, []*talk.Corpus, 
 			return companion.DrawRecall(r, companion.Train, bytes)
 		},
 	}}
-	var corpora []*talk.Corpus
-	for _, path := range texts {
-		c, err := talk.OpenCorpus(path)
-		if err != nil {
-			if errors.Is(err, os.ErrNotExist) {
-				return nil, nil, usage(err)
-			}
-			return nil, nil, err
-		}
-		corpora = append(corpora, c)
+	corpora, err := openCorpora(texts)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range corpora {
 		sources = append(sources, talk.Source{Name: c.Name, Share: (1 - share) / float64(len(texts)), Draw: c.Document})
 	}
 	return sources, corpora, nil
+}
+
+// openCorpora opens files of text; one that is not there is a wrong use.
+func openCorpora(paths []string) (all []*talk.Corpus, err error) {
+	for _, path := range paths {
+		c, err := talk.OpenCorpus(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, usage(err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// exported says where an export went that succeeded.
+func (a *app) exported(err error, to string) error {
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.Err, "exported to %s\n", to)
+	return err
 }

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"kuai/par"
 	"kuai/train/embed"
-	"kuai/train/talk"
 )
 
 func (a *app) trainVectorsCommand() *cobra.Command {
@@ -35,15 +31,9 @@ sentences and their translations, the two halves of a sentence.`,
 				return embed.Export(t.dir, to)
 			}
 			o.Dir, o.Seed, o.Every, o.View, o.Pool = t.dir, t.seed, t.every, a.Err, par.New(t.workers)
-			for _, path := range texts {
-				c, err := talk.OpenCorpus(path)
-				if errors.Is(err, os.ErrNotExist) {
-					return usage(err)
-				}
-				if err != nil {
-					return err
-				}
-				o.Corpora = append(o.Corpora, c)
+			var err error
+			if o.Corpora, err = openCorpora(texts); err != nil {
+				return err
 			}
 			res, err := embed.Train(cmd.Context(), o)
 			if err != nil {
@@ -52,11 +42,7 @@ sentences and their translations, the two halves of a sentence.`,
 			if err := a.trained("vectors", res); err != nil {
 				return err
 			}
-			if err := embed.Export(t.dir, to); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(a.Err, "exported to %s\n", to)
-			return err
+			return a.exported(embed.Export(t.dir, to), to)
 		},
 	}
 	t.add(cmd, filepath.Join("runs", "vectors"))

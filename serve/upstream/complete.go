@@ -9,11 +9,9 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net/http"
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/propagation"
 )
 
 const (
@@ -102,23 +100,9 @@ func (c *Client) open(ctx context.Context, data []byte) (s *Stream, err error) {
 		}
 	}()
 	quiet := time.AfterFunc(quietTime, func() { stop(errQuiet) })
-	req, err := http.NewRequestWithContext(own, http.MethodPost, c.chat, bytes.NewReader(data))
+	res, err := c.post(own, data)
 	if err != nil {
-		return nil, fmt.Errorf("upstream: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "text/event-stream")
-	propagation.TraceContext{}.Inject(own, propagation.HeaderCarrier(req.Header)) // its spans join ours
-	if c.key != "" {
-		req.Header.Set("Authorization", "Bearer "+c.key)
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("upstream: %w", cause(own, err))
-	}
-	if res.StatusCode != http.StatusOK {
-		defer res.Body.Close() //nolint:errcheck // was only read
-		return nil, refused(res)
+		return nil, err
 	}
 	t, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	s = &Stream{ctx: own, stop: stop, quiet: quiet, body: res.Body, whole: err == nil && t == "application/json"}

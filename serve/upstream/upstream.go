@@ -116,9 +116,24 @@ func (c *Client) Chat(ctx context.Context, r Request, show func(piece string)) (
 	if err != nil {
 		return "", fmt.Errorf("upstream: %w", err)
 	}
+	res, err := c.post(ctx, data)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close() //nolint:errcheck // was only read
+	text, err := read(io.LimitReader(res.Body, maxStream), res.Header.Get("Content-Type"), show)
+	if err != nil {
+		return "", fmt.Errorf("upstream: %w", cause(ctx, err))
+	}
+	return text, nil
+}
+
+// post sends a request for a chat; the answer's status is 200, its body still to be
+// read and closed.
+func (c *Client) post(ctx context.Context, data []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.chat, bytes.NewReader(data))
 	if err != nil {
-		return "", fmt.Errorf("upstream: %w", err)
+		return nil, fmt.Errorf("upstream: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "text/event-stream")
@@ -128,17 +143,13 @@ func (c *Client) Chat(ctx context.Context, r Request, show func(piece string)) (
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return "", fmt.Errorf("upstream: %w", cause(ctx, err))
+		return nil, fmt.Errorf("upstream: %w", cause(ctx, err))
 	}
-	defer res.Body.Close() //nolint:errcheck // was only read
 	if res.StatusCode != http.StatusOK {
-		return "", refused(res)
+		defer res.Body.Close() //nolint:errcheck // was only read
+		return nil, refused(res)
 	}
-	text, err := read(io.LimitReader(res.Body, maxStream), res.Header.Get("Content-Type"), show)
-	if err != nil {
-		return "", fmt.Errorf("upstream: %w", cause(ctx, err))
-	}
-	return text, nil
+	return res, nil
 }
 
 // cause is why ctx ended, where it has, and else the error, without an address.
