@@ -445,7 +445,7 @@ var pages = []struct{ at, there string }{
 }
 
 // screens looks at every screen in both themes, on a phone and on a desk: axe
-// finds nothing serious, and nothing stands out to the side. With KUAI_SHOTS,
+// finds nothing serious, and nothing stands out to the side of the page or of its part. With KUAI_SHOTS,
 // a folder, it keeps pictures of them in both languages.
 func screens(t *testing.T, b *browser) {
 	axe := axeSource(t)
@@ -465,6 +465,9 @@ func screens(t *testing.T, b *browser) {
 			name := fmt.Sprintf("%s %s %s %d", p.at, look.theme, look.language, look.width)
 			if over := b.value(t, `document.documentElement.scrollWidth - innerWidth`); over != 0.0 {
 				t.Errorf("%s: %v pixels stand out to the side", name, over)
+			}
+			if over := b.value(t, `[...document.querySelectorAll(".screen > *, .screen > * > *")].filter(x => getComputedStyle(x).overflowX === "visible" && x.scrollWidth > x.clientWidth + 1 && x.clientWidth > 0).map(x => x.className || x.tagName).join(", ")`); over != "" {
+				t.Errorf("%s: something stands out of %v", name, over)
 			}
 			if axe != "" && (look.language == "en" || look.theme == "light") {
 				b.check(t, name, axe)

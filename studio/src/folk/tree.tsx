@@ -45,7 +45,7 @@ export function Tree() {
         {rows(tree.value).map(({ turn, depth, fork }) => (
           <li key={turn.id} style={{ "--depth": Math.min(depth, deepest) }}>
             <button class={turn.active ? "node present" : "node"} aria-current={turn.active ? "step" : undefined} disabled={busy} title={`${t("goHere")} · ${moment(turn.time)}`} onClick={() => void walk(turn.id)}>
-              <span aria-hidden="true">{fork ? "⑂" : "│"}</span> {turn.speaker === "user" && <b>{t("you")}</b>} <span lang={langOf(turn.text)}>{turn.forgotten ? t("forgotten") : glimpse(turn.text)}</span>
+              <span aria-hidden="true">{fork ? "├" : "│"}</span> {turn.speaker === "user" && <b>{t("you")}</b>} <span lang={langOf(turn.text)}>{turn.forgotten ? t("forgotten") : glimpse(turn.text)}</span>
             </button>
           </li>
         ))}
