@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,9 +42,6 @@ which is timed in turns with the others' first.`,
 				if !slices.Contains(names, name) {
 					return usage(fmt.Errorf("no variant %q, want some of %s", name, strings.Join(names, ", ")))
 				}
-			}
-			if x.Budget <= 0 {
-				return usage(errors.New("--minutes must be more than 0"))
 			}
 			x.Dir, x.Seed, x.Every, x.View, x.Pool = t.dir, t.seed, t.every, a.Err, par.New(t.workers)
 			return a.trainAblations(cmd.Context(), x, texts, only)
@@ -103,15 +100,18 @@ func (a *app) trainAblations(ctx context.Context, x talk.Ablations, texts, only 
 // conversations.
 const ablationShare = 0.4
 
+// maxMinutes is a month.
+const maxMinutes = 31 * 24 * 60
+
 // minutesFlag is a flag of minutes, whole or not.
 type minutesFlag struct{ d *time.Duration }
 
 func (m *minutesFlag) String() string { return fmt.Sprint(m.d.Minutes()) }
 func (m *minutesFlag) Type() string   { return "minutes" }
 func (m *minutesFlag) Set(s string) error {
-	var v float64
-	if _, err := fmt.Sscanf(s, "%g", &v); err != nil {
-		return fmt.Errorf("%q is no number of minutes", s)
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(v > 0 && v <= maxMinutes) {
+		return fmt.Errorf("%q is no number of minutes above 0", s)
 	}
 	*m.d = time.Duration(v * float64(time.Minute))
 	return nil

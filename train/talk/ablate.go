@@ -2,6 +2,7 @@ package talk
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -80,9 +81,30 @@ const (
 	timingRounds = 3
 )
 
-// Times measures what a step of each variant costs, in turns.
+// timesFile keeps what a step costs, by variant: a comparison that goes on has the
+// steps that it began with.
+const timesFile = "times.json"
+
+// Times measures what a step of each variant costs, in turns, or returns what was
+// measured when the comparison of them began.
 func (a Ablations) Times(ctx context.Context, variants []Variant) ([]time.Duration, error) {
 	best := make([]time.Duration, len(variants))
+	kept := map[string]time.Duration{}
+	path := filepath.Join(a.Dir, timesFile)
+	if data, err := os.ReadFile(path); err == nil {
+		if err := json.Unmarshal(data, &kept); err != nil {
+			return nil, fmt.Errorf("talk: %s: %w", path, err)
+		}
+	}
+	known := true
+	for i, v := range variants {
+		best[i] = kept[v.Name]
+		known = known && best[i] > 0
+	}
+	if known {
+		return best, nil
+	}
+	clear(best)
 	for range timingRounds {
 		for i, v := range variants {
 			dir, err := os.MkdirTemp(a.Dir, "timing-*")
@@ -104,7 +126,14 @@ func (a Ablations) Times(ctx context.Context, variants []Variant) ([]time.Durati
 			}
 		}
 	}
-	return best, nil
+	for i, v := range variants {
+		kept[v.Name] = best[i]
+	}
+	data, err := json.MarshalIndent(kept, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("talk: %w", err)
+	}
+	return best, atomicfile.WriteBytes(path, data)
 }
 
 // of are the options of a variant's training in a directory, with the vocabulary

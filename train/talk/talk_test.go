@@ -68,14 +68,19 @@ func whole(x []float32) []int32 {
 	return ids
 }
 
-// vocabulary learns a small one from a sentence.
-func vocabulary(t *testing.T) *token.Tokenizer {
+// learned is a small vocabulary, from a sentence, as a file has it.
+func learned(t *testing.T) []byte {
 	t.Helper()
 	data, err := token.Train(t.Context(), slices.Values([]string{"the cat sat on the mat, the dog on the log. 猫"}), token.TrainConfig{Size: 290, Split: "qwen2", Special: ControlTokens()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tok, err := token.FromJSON(data, nil)
+	return data
+}
+
+func vocabulary(t *testing.T) *token.Tokenizer {
+	t.Helper()
+	tok, err := token.FromJSON(learned(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
