@@ -11,7 +11,6 @@ import (
 	"mime"
 	"strings"
 	"time"
-
 )
 
 const (
@@ -100,7 +99,7 @@ func (c *Client) open(ctx context.Context, data []byte) (s *Stream, err error) {
 		}
 	}()
 	quiet := time.AfterFunc(quietTime, func() { stop(errQuiet) })
-	res, err := c.post(own, data)
+	res, err := c.post(own, data) //nolint:bodyclose // Close of the stream does
 	if err != nil {
 		return nil, err
 	}

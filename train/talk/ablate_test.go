@@ -2,6 +2,7 @@ package talk
 
 import (
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"kuai/companion"
-	"math/rand/v2"
 )
 
 // TestAblate trains two variants for a step or two, and goes on with the times
