@@ -6,6 +6,7 @@ package admit
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -258,7 +259,8 @@ func principal(p account.Principal) gate.Principal {
 // Header tells of the limits.
 func (t *ticket) Header(h http.Header) { t.grant.Header(h) }
 
-// Settle charges what was used. It is done even where ctx is.
+// Settle charges what was used, also where ctx is done. Where the database is
+// away, it is charged when that is back, and nobody waits.
 func (t *ticket) Settle(ctx context.Context, used gate.Usage) error {
 	t.once.Do(func() {
 		now := t.gate.now()
@@ -276,9 +278,11 @@ func (t *ticket) Settle(ctx context.Context, used gate.Usage) error {
 			t.gate.Rooms.Limits.Commit(t.money, limit.Need{MoneyMicros: t.most}, now)
 			return
 		}
-		res, err := t.gate.Rooms.Money.Settle(context.WithoutCancel(ctx), t.held, usage(used))
-		t.gate.Rooms.Limits.Commit(t.money, limit.Need{MoneyMicros: int64(res.Charged)}, now)
-		t.err = err
+		t.err = soon(func() error {
+			res, err := t.gate.Rooms.Money.Settle(context.WithoutCancel(ctx), t.held, usage(used))
+			t.gate.Rooms.Limits.Commit(t.money, limit.Need{MoneyMicros: int64(res.Charged)}, now)
+			return err
+		})
 	})
 	return t.err
 }
@@ -295,7 +299,30 @@ func (t *ticket) Release(ctx context.Context, reason string) error {
 		if t.detached {
 			return
 		}
-		_, t.err = t.gate.Rooms.Money.Release(context.WithoutCancel(ctx), t.held, reason)
+		t.err = soon(func() error {
+			_, err := t.gate.Rooms.Money.Release(context.WithoutCancel(ctx), t.held, reason)
+			return err
+		})
 	})
 	return t.err
+}
+
+// accountWait is how long an answer waits for its account to be written. A
+// database that is away for longer must not hold back what was produced.
+const accountWait = 2 * time.Second
+
+// soon runs f, which may wait for a database, and returns its outcome if that
+// comes in time. If not, f goes on by itself, and a log is told how it failed.
+func soon(f func() error) error {
+	done := make(chan error, 1)
+	late := time.AfterFunc(accountWait, func() { done <- nil })
+	go func() {
+		err := f()
+		if late.Stop() {
+			done <- err
+		} else if err != nil {
+			slog.Error("a request could not be charged, or its money not be given back; its reservation will lapse", "error", err)
+		}
+	}()
+	return <-done
 }

@@ -1,10 +1,13 @@
 package admit
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"kuai/api/gate"
 	"kuai/fault"
@@ -280,4 +283,25 @@ func TestDurable(t *testing.T) {
 	if err != nil || again.(*ticket).Reservation() != held[0] {
 		t.Errorf("asked again once it is paid: %v", err)
 	}
+}
+
+// TestSoon checks that an account that comes soon has an outcome, and that one
+// which takes longer is written all the same.
+func TestSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		failed := errors.New("no such reservation")
+		if err := soon(func() error { time.Sleep(accountWait / 2); return failed }); !errors.Is(err, failed) {
+			t.Errorf("got %v, want %v", err, failed)
+		}
+		began, written := time.Now(), false
+		err := soon(func() error { time.Sleep(time.Minute); written = true; return nil })
+		if waited := time.Since(began); err != nil || waited != accountWait {
+			t.Errorf("waited %v for a database that is away: %v", waited, err)
+		}
+		time.Sleep(time.Minute)
+		if synctest.Wait(); !written {
+			t.Error("what nobody waited for was not done")
+		}
+	})
 }

@@ -64,7 +64,7 @@ func (c *town) refuses(some bool) {
 			a := c.call(c.t.Context(), 0, http.MethodPost, q.path, "", q.body)
 			refused := a.status == q.status && bytes.Contains(a.body, []byte(q.says)) && a.header.Get("Retry-After") != ""
 			if !refused && (!some || a.status != http.StatusOK) {
-				c.t.Errorf("%s: %d, Retry-After %q: %s", q.dialect, a.status, a.header.Get("Retry-After"), a.body)
+				c.t.Errorf("%s: %d, Retry-After %q: %s %v", q.dialect, a.status, a.header.Get("Retry-After"), a.body, a.err)
 			}
 		})
 	}

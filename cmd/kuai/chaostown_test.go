@@ -239,24 +239,25 @@ func (c *town) run(args ...string) string {
 	return out.String()
 }
 
-// answer is what a server said; status 0 is nothing.
+// answer is what a server said; status 0 is nothing, and err says why.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
+	err    error
 }
 
 // call asks a server.
-func (c *town) call(ctx context.Context, server int, method, path, key string, body any) (a answer) {
+func (c *town) call(ctx context.Context, server int, method, path, key string, body any) answer {
 	data, err := json.Marshal(body)
 	if err != nil {
-		return a
+		return answer{err: err}
 	}
 	ctx, stop := context.WithTimeout(ctx, 30*time.Second)
 	defer stop()
 	r, err := http.NewRequestWithContext(ctx, method, c.urls[server]+path, bytes.NewReader(data))
 	if err != nil {
-		return a
+		return answer{err: err}
 	}
 	r.Header.Set("Authorization", "Bearer "+c.key)
 	r.Header.Set("Content-Type", "application/json")
@@ -265,18 +266,18 @@ func (c *town) call(ctx context.Context, server int, method, path, key string, b
 	}
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return a
+		return answer{err: err}
 	}
 	data, err = io.ReadAll(res.Body)
 	if err = errors.Join(err, res.Body.Close()); err != nil {
-		return a
+		return answer{err: err}
 	}
 	if method != http.MethodGet {
 		c.mu.Lock()
 		c.statuses[res.StatusCode]++
 		c.mu.Unlock()
 	}
-	return answer{res.StatusCode, res.Header, data}
+	return answer{res.StatusCode, res.Header, data, nil}
 }
 
 // ready waits until all servers are; one that has ended by itself fails the
