@@ -13,7 +13,7 @@ func (a *app) trainReaderCommand() *cobra.Command {
 	var t trainFlags
 	var texts []string
 	var to string
-	o := read.Options{Steps: 6000, Turns: 512, Rate: 4e-3}
+	o := read.Options{Steps: 6000, Turns: 512, Lines: 128, Rate: 4e-3}
 	export := false
 	cmd := &cobra.Command{
 		Use:   "reader",
@@ -51,8 +51,9 @@ uses it.`,
 	f.StringArrayVar(&texts, "text", nil, "file of text whose hidden words are guessed, .gz or plain; may be given again")
 	f.IntVar(&o.Steps, "steps", o.Steps, "steps of the training")
 	f.IntVar(&o.Turns, "turns", o.Turns, "turns of a step")
+	f.IntVar(&o.Lines, "lines", o.Lines, "lines of the texts in a step")
 	f.Float64Var(&o.Rate, "rate", o.Rate, "peak learning rate")
-	f.StringVar(&o.Init, "init", "", "directory of a training that a new one begins from")
+	f.StringVar(&o.Init, "init", "", "directory of a training, or of a reader, that a new one begins from")
 	f.StringVar(&to, "to", "", "directory that the export writes (default: model in --dir)")
 	f.BoolVar(&export, "export", false, "only export the newest checkpoint")
 	return cmd

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -24,11 +25,12 @@ type Options struct {
 	Corpora []*talk.Corpus
 	Steps   int
 	Turns   int // of a step
+	Lines   int // of the corpora in a step, whose hidden words are guessed
 	Rate    float64
 	Pool    *par.Pool
 	Seed    uint64
 	Every   time.Duration
-	Init    string // directory of a training whose newest checkpoint a new one begins from
+	Init    string // directory of a training, whose newest checkpoint a new one begins from, or of a reader
 	View    io.Writer
 }
 
@@ -51,16 +53,29 @@ func Train(ctx context.Context, o Options) (train.Result, error) {
 	}
 	from := ""
 	if o.Init != "" {
-		all := train.Checkpoints(o.Init)
-		if len(all) == 0 {
-			return train.Result{}, fmt.Errorf("read: no checkpoint in %s", o.Init)
+		if all := train.Checkpoints(o.Init); len(all) > 0 {
+			from = filepath.Join(all[0], train.EMAFile)
+		} else if m.Reader, err = begin(o.Init); err != nil {
+			return train.Result{}, err
 		}
-		from = filepath.Join(all[0], train.EMAFile)
 	}
 	return train.Run(ctx, train.Config{
 		Dir: o.Dir, Steps: o.Steps, Rate: o.Rate, Warmup: min(200, o.Steps/10), Decay: o.Steps / 2,
 		Weight: 0.05, Clip: 1, EMA: averaging, Muon: true, Except: []string{"guess.weight"}, BF16: true, Every: o.Every, Init: from, Pool: o.Pool, View: o.View,
-	}, &Task{Net: m, Corpora: o.Corpora, Turns: o.Turns, Lines: o.Turns / 4, Seed: o.Seed})
+	}, &Task{Net: m, Corpora: o.Corpora, Turns: o.Turns, Lines: o.Lines, Seed: o.Seed})
+}
+
+// begin opens the reader that a training begins from, where that is no
+// training's directory.
+func begin(dir string) (*reader.Model, error) {
+	m, err := reader.Open(os.DirFS(dir))
+	if err != nil {
+		return nil, fmt.Errorf("read: %s is the directory neither of a training nor of a reader: %w", dir, err)
+	}
+	if !reflect.DeepEqual(m.Config, reader.Default()) {
+		return nil, fmt.Errorf("read: %s is a reader of another shape or with other predicates", dir)
+	}
+	return m, nil
 }
 
 // Export writes the averaged weights of the newest checkpoint as a reader's

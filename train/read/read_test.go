@@ -3,6 +3,7 @@ package read
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"kuai/format/safetensors"
@@ -99,5 +100,37 @@ func TestExport(t *testing.T) {
 	}
 	if _, ok := f.Tensor("guess.weight"); ok {
 		t.Error("what guesses words was exported")
+	}
+}
+
+// TestInit checks that a training begins from a training's averaged weights or
+// from a reader, and from nothing else.
+func TestInit(t *testing.T) {
+	t.Parallel()
+	first, model := t.TempDir(), t.TempDir()
+	if _, err := Train(t.Context(), Options{Dir: first, Steps: 1, Turns: 4, Rate: 1e-3, Seed: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Export(first, model); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []string{first, model} {
+		if _, err := Train(t.Context(), Options{Dir: t.TempDir(), Init: from, Steps: 1, Turns: 4, Rate: 1e-3, Seed: 2}); err != nil {
+			t.Errorf("from %s: %v", from, err)
+		}
+	}
+	if _, err := Train(t.Context(), Options{Dir: t.TempDir(), Init: t.TempDir(), Steps: 1, Turns: 4}); err == nil {
+		t.Error("from an empty directory: no error")
+	}
+	opened, err := begin(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := module(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Equal(opened.Norm.W.X, fresh.Reader.Norm.W.X) && slices.Equal(opened.Words.W.X, fresh.Reader.Words.W.X) {
+		t.Error("the reader that was opened has the weights of a new one")
 	}
 }
