@@ -20,7 +20,7 @@ var phrasesText string
 
 // The files called more add to those beside them.
 //
-//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt kin.txt mentions.txt quiet.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt
+//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt kin.txt mentions.txt quiet.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt wider_en_3.txt wider_zh_3.txt
 var more embed.FS
 
 func moreText(name string) string {
@@ -83,7 +83,9 @@ var files = sync.OnceValue(func() *data {
 	d := &data{lexicon: parseLexicon(lexiconText, moreText("more_lexicon")), kin: parseKin(moreText("kin")), say: sections(sayText, moreText("more_say"))}
 	d.parsePhrases(phrasesText + moreText("more_en") + moreText("more_zh"))
 	d.parseWider(moreText("wider_en")+"\n"+moreText("wider_zh"), 0)
-	d.parseWider(moreText("wider_en_2")+"\n"+moreText("wider_zh_2"), tuneShare)
+	for _, name := range []string{"wider_en_2", "wider_zh_2", "wider_en_3", "wider_zh_3"} {
+		d.parseWider(moreText(name), tuneShare)
+	}
 	d.chatter, d.mentions, d.quiet = sections(moreText("chatter")), sections(moreText("mentions")), sections(moreText("quiet"))
 	for name, all := range d.chatter {
 		d.chatter[name] = slices.DeleteFunc(all, func(s string) bool { return s == "" })
