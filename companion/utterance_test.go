@@ -1,9 +1,13 @@
 package companion
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"kuai/companion/fact"
 )
@@ -63,5 +67,28 @@ func TestWider(t *testing.T) {
 	}
 	if n < 26_000 {
 		t.Errorf("%d phrases", n)
+	}
+}
+
+// TestTestDraws checks that what the evaluation draws stays as it is: figures of
+// readers are compared over months.
+func TestTestDraws(t *testing.T) {
+	t.Parallel()
+	for l, want := range [...]string{fact.English: "7d96afd76e0358f0", fact.Chinese: "6c488cb38d392028"} {
+		h := sha256.New()
+		r := rand.New(rand.NewPCG(6, uint64(l)))
+		for range 400 {
+			u := DrawUtterance(r, Test, float64(l))
+			fmt.Fprintln(h, u.When.Format(time.DateOnly), u.Text)
+			for _, f := range u.Facts {
+				fmt.Fprintln(h, fact.Line(f))
+			}
+			for _, q := range u.Asked {
+				fmt.Fprintln(h, q.Line())
+			}
+		}
+		if got := hex.EncodeToString(h.Sum(nil)[:8]); got != want {
+			t.Errorf("language %d: the draws are %s, want %s: what is new is for Train and Tune", l, got, want)
+		}
 	}
 }
