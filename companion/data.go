@@ -20,7 +20,7 @@ var phrasesText string
 
 // The files called more add to those beside them.
 //
-//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt kin.txt mentions.txt quiet.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt wider_en_3.txt wider_zh_3.txt
+//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt kin.txt mentions.txt quiet.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt wider_en_3.txt wider_zh_3.txt composed.txt clauses.txt
 var more embed.FS
 
 func moreText(name string) string {
@@ -51,6 +51,9 @@ type predicate struct {
 	wider [2]map[string][]string
 	// tune are those of them that are for tuning alone.
 	tune [2]map[string][]string
+	// short are clauses without a subject and labels what stands before a colon,
+	// for composed turns.
+	short, labels [2][]string
 }
 
 type who uint8
@@ -76,6 +79,7 @@ type data struct {
 	chatter    map[string][]string
 	mentions   map[string][]string
 	quiet      map[string][]string
+	composed   map[string][]string // frames of turns that tell several things, by language and shape
 }
 
 // files parses the data once.
@@ -85,6 +89,11 @@ var files = sync.OnceValue(func() *data {
 	d.parseWider(moreText("wider_en")+"\n"+moreText("wider_zh"), 0)
 	for _, name := range []string{"wider_en_2", "wider_zh_2", "wider_en_3", "wider_zh_3"} {
 		d.parseWider(moreText(name), tuneShare)
+	}
+	d.parseClauses(moreText("clauses"))
+	d.composed = sections(moreText("composed"))
+	for name, all := range d.composed {
+		d.composed[name] = slices.DeleteFunc(all, func(s string) bool { return s == "" })
 	}
 	d.chatter, d.mentions, d.quiet = sections(moreText("chatter")), sections(moreText("mentions")), sections(moreText("quiet"))
 	for name, all := range d.chatter {
@@ -180,10 +189,21 @@ func (d *data) parseWider(text string, tune uint32) {
 	})
 }
 
-// plainly is a phrase without the marks that say nothing.
-func plainly(s string) string {
-	return strings.ToLower(strings.NewReplacer("{T}", "{P}", ".", "", "!", "", "?", "", ",", "", "。", "", "！", "", "？", "", "，", "").Replace(s))
+// parseClauses reads clauses and labels.
+func (d *data) parseClauses(text string) {
+	d.eachForm(text, func(p *predicate, l fact.Language, form string, phrases []string) {
+		to := &p.short[l]
+		if form == "label" {
+			to = &p.labels[l]
+		}
+		*to = append(*to, phrases...)
+	})
 }
+
+// plainly is a phrase without the marks that say nothing.
+func plainly(s string) string { return strings.ToLower(plainer.Replace(s)) }
+
+var plainer = strings.NewReplacer("{T}", "{P}", ".", "", "!", "", "?", "", ",", "", "。", "", "！", "", "？", "", "，", "")
 
 // eachForm calls f with the alternatives of each line of blocks.
 func (d *data) eachForm(text string, f func(p *predicate, l fact.Language, form string, phrases []string)) {

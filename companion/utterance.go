@@ -42,6 +42,13 @@ func DrawUtterance(r *rand.Rand, split Split, chinese float64) Utterance {
 		t.Text = w.quiet()
 		return t
 	}
+	if split != Test && w.chance(composedShare) {
+		w.composed(&t)
+		if split == Train && w.chance(aroundComposed) {
+			t.Text = w.around(t.Text)
+		}
+		return t
+	}
 	if split == Train && w.chance(earlierShare+unsaidShare) {
 		w.referring(&t, w.chance(earlierShare/(earlierShare+unsaidShare)))
 		return t

@@ -270,8 +270,17 @@ func (s *someone) form(v voice) int {
 	return int(v)
 }
 
-// render fills a phrase in. slots beside the subject's: v, a, d, q, n, list.
+// render fills a phrase in, as a sentence.
 func render(l fact.Language, phrase string, v voice, s *someone, slots map[string]string) string {
+	text := filled(l, phrase, v, s, slots)
+	if l == fact.English {
+		return speech.Sentence(text)
+	}
+	return strings.ReplaceAll(text, "的的", "的")
+}
+
+// filled fills a phrase in. slots beside the subject's: v, a, d, q, n, list.
+func filled(l fact.Language, phrase string, v voice, s *someone, slots map[string]string) string {
 	words := s.words(l, v)
 	var b strings.Builder
 	for i := 0; i < len(phrase); {
@@ -311,8 +320,5 @@ func render(l fact.Language, phrase string, v voice, s *someone, slots map[strin
 			b.WriteString(slots[in])
 		}
 	}
-	if l == fact.English {
-		return speech.Sentence(b.String())
-	}
-	return strings.ReplaceAll(b.String(), "的的", "的")
+	return b.String()
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"kuai/companion"
 	"kuai/format/safetensors"
 	"kuai/nn"
 	"kuai/reader"
@@ -76,6 +77,28 @@ func TestBatch(t *testing.T) {
 	}
 	if turns != 100 || first.units != again.units {
 		t.Errorf("%d turns, %d and %d units", turns, first.units, again.units)
+	}
+}
+
+// TestLabels checks that what nearly all made turns tell and ask for is found in
+// them: those where it is not are not learned from.
+func TestLabels(t *testing.T) {
+	t.Parallel()
+	c := reader.Default()
+	for _, split := range []companion.Split{companion.Train, companion.Tune} {
+		r := rand.New(rand.NewPCG(5, uint64(split)))
+		refused := 0
+		const turns = 3000
+		for range turns {
+			u := companion.DrawUtterance(r, split, chinese)
+			if _, ok := c.Label(u.Text, reader.Units(u.Text), u.Facts, u.Asked); !ok {
+				refused++
+				t.Logf("%q", u.Text)
+			}
+		}
+		if refused > turns/200 {
+			t.Errorf("split %d: %d of %d turns are refused", split, refused, turns)
+		}
 	}
 }
 
