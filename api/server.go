@@ -109,7 +109,7 @@ func routes(rooms Rooms) chi.Router {
 		if rooms.Platform != nil {
 			g = kuai.Visits(g, rooms.Platform.DB)
 		}
-		folk.Register(m.With(record.Dialect("kuai")), rooms.House, g)
+		folk.Register(m.With(record.Dialect("kuai")), rooms.House, talks, g)
 	}
 	if p := rooms.Platform; p != nil {
 		login := rooms.Login

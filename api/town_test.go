@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -40,14 +42,24 @@ type town struct {
 	*platform.Platform
 	made   *platform.Jobs
 	dir    string
+	parrot parrot
 	routes chi.Router
 	http.Handler
 	keys map[string]string // who -> secret
 	orgs map[string]string // who -> organisation
 }
 
-// parrot is a speaker who repeats what was said.
-type parrot struct{}
+// What each reply of the parrot uses, in tokens.
+const (
+	parrotReads  = 100_000
+	parrotWrites = 10_000
+)
+
+var errParrot = errors.New("the parrot was asked to fail")
+
+// parrot is a speaker who repeats what was said. It fails where it is asked to, and
+// waits to be left in the middle, of which it tells.
+type parrot struct{ waits chan struct{} }
 
 func (parrot) Room() converse.Room {
 	return converse.Room{Card: 1000, Pack: 768, Recent: 500, Turns: 12, Reply: 100}
@@ -55,10 +67,22 @@ func (parrot) Room() converse.Room {
 func (parrot) Sampling() sample.Params { return sample.Params{} }
 func (parrot) Corrected() bool         { return false }
 func (parrot) Tokens(s string) int     { return len(s) / 4 }
-func (parrot) Speak(_ context.Context, p *converse.Prompt, show func(string)) (string, error) {
-	text := p.Lines[len(p.Lines)-1].Text
+func (p parrot) Speak(ctx context.Context, q *converse.Prompt, show func(string)) (string, error) {
+	if err := q.Admit(ctx, parrotReads, 2*parrotWrites); err != nil {
+		return "", err
+	}
+	text := q.Lines[len(q.Lines)-1].Text
+	q.Used(chat.Usage{Prompt: parrotReads, Completion: parrotWrites})
+	if strings.Contains(text, "fail") {
+		return "", errParrot
+	}
 	if show != nil {
 		show(text)
+	}
+	if strings.Contains(text, "wait") {
+		p.waits <- struct{}{}
+		<-ctx.Done()
+		return "", context.Cause(ctx)
 	}
 	return text, nil
 }
@@ -83,7 +107,7 @@ func openTown(tb testing.TB, log *slog.Logger) *town {
 	ctx, dir := tb.Context(), tb.TempDir()
 	p, err := platform.Open(ctx, platform.Options{Database: filepath.Join(dir, "kuai.db")})
 	ok(tb, err)
-	w := &town{Platform: p, dir: dir, keys: map[string]string{"oscar": p.First.Secret}, orgs: map[string]string{}}
+	w := &town{Platform: p, dir: dir, parrot: parrot{make(chan struct{}, 1)}, keys: map[string]string{"oscar": p.First.Secret}, orgs: map[string]string{}}
 	pool := par.New(1)
 	l, err := chat.Open(ctx, chattest.Hybrid(tb), text.Options{Pool: pool}, chat.Options{})
 	ok(tb, err)
@@ -93,7 +117,7 @@ func openTown(tb testing.TB, log *slog.Logger) *town {
 	ok(tb, err)
 	clips, err := clip.NewJobs(ctx, clip.JobsOptions{Queue: w.made.Queue, Files: w.made.Files, Bus: w.made.Bus, Shape: grey{}, Check: grey{}.Check})
 	ok(tb, err)
-	h := &converse.House{Dir: filepath.Join(dir, "threads"), People: persona.Store{Dir: filepath.Join(dir, "people")}, Speaker: parrot{}}
+	h := &converse.House{Dir: filepath.Join(dir, "threads"), People: persona.Store{Dir: filepath.Join(dir, "people")}, Speaker: w.parrot}
 	meter := metric.New()
 	home := &admit.Gate{Rooms: p, Used: meter.Used}
 	meter.Database, meter.May = p.DB, home.Operator
@@ -113,6 +137,16 @@ func openTown(tb testing.TB, log *slog.Logger) *town {
 	})
 	w.settle(tb)
 	return w
+}
+
+// audited fails where the ledger does not add up.
+func (w *town) audited(tb testing.TB) {
+	tb.Helper()
+	report, err := ledger.Audit(tb.Context(), w.DB, time.Now())
+	ok(tb, err)
+	if !report.OK() {
+		tb.Errorf("audit: %v", report.Differences)
+	}
 }
 
 // settle gives the customers organisations, projects, keys and money.

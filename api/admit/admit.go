@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -136,7 +137,7 @@ func (g *Gate) Admit(ctx context.Context, r *http.Request, w gate.Work) (gate.Ti
 	case w.Model != "" && !p.MayModel(w.Model):
 		return nil, fault.New(fault.Forbidden, "this key may not use the model %s", w.Model)
 	}
-	grant, refused := g.Rooms.Limits.Check(p, need(w.Estimate, 1), g.now())
+	grant, refused := g.Rooms.Limits.Check(p, need(w, w.Estimate, 1), g.now())
 	if refused != nil {
 		return nil, told(refused, grant)
 	}
@@ -161,9 +162,13 @@ func told(refused *fault.Error, g limit.Grant) *fault.Error {
 }
 
 // need is what use takes of the limits.
-func need(u gate.Usage, slots int64) limit.Need {
+func need(w gate.Work, u gate.Usage, slots int64) limit.Need {
+	requests := int64(1)
+	if w.Within {
+		requests = 0
+	}
 	return limit.Need{
-		Requests: 1, Slots: slots, Tokens: u[gate.InputTokens] + u[gate.OutputTokens] + u[gate.EmbeddingTokens],
+		Requests: requests, Slots: slots, Tokens: u[gate.InputTokens] + u[gate.OutputTokens] + u[gate.EmbeddingTokens],
 		Characters: u[gate.AudioCharacters], Images: u[gate.Images], VideoMillis: u[gate.VideoMilliseconds],
 	}
 }
@@ -264,12 +269,9 @@ func (t *ticket) Header(h http.Header) { t.grant.Header(h) }
 func (t *ticket) Settle(ctx context.Context, used gate.Usage) error {
 	t.once.Do(func() {
 		now := t.gate.now()
-		t.gate.Rooms.Limits.Commit(t.grant, need(used, 0), now)
+		t.gate.Rooms.Limits.Commit(t.grant, need(t.work, used, 0), now)
 		if !t.detached {
-			t.notes.Used(used)
-			if t.gate.Used != nil {
-				t.gate.Used(t.work, used)
-			}
+			t.tell(used)
 		}
 		switch {
 		case t.held == "":
@@ -285,6 +287,18 @@ func (t *ticket) Settle(ctx context.Context, used gate.Usage) error {
 		})
 	})
 	return t.err
+}
+
+// tell tells the log and the metrics.
+func (t *ticket) tell(used gate.Usage) {
+	if t.work.Within {
+		used = maps.Clone(used)
+		delete(used, gate.Requests)
+	}
+	t.notes.Used(used)
+	if t.gate.Used != nil {
+		t.gate.Used(t.work, used)
+	}
 }
 
 // Release gives everything back.

@@ -169,6 +169,14 @@ func TestAdmit(t *testing.T) {
 		t.Error(err)
 	}
 	refused("requests a minute", key, small, fault.RateLimited)
+	within := small
+	within.Within = true // of the request before: no other
+	if ticket, err = ask(t, g, key, within); err != nil {
+		t.Fatal(err)
+	}
+	if err := ticket.Settle(t.Context(), within.Estimate); err != nil {
+		t.Error(err)
+	}
 	_, err = ask(t, g, key, small)
 	if h := http.Header(fault.From(err).Limits); h.Get("X-Ratelimit-Limit-Requests") != "1" || h.Get("X-Ratelimit-Remaining-Requests") != "0" || h.Get("X-Ratelimit-Reset-Requests") == "" {
 		t.Errorf("a refusal tells of %v", h)

@@ -16,6 +16,7 @@ import (
 
 	"kuai/api/gate"
 	"kuai/api/openai"
+	"kuai/api/talk"
 	"kuai/api/wire"
 	"kuai/character/converse"
 	"kuai/character/memory"
@@ -30,14 +31,15 @@ const (
 )
 
 // Register adds the routes of the characters. Personas and groups have theirs
-// where the house has a place for them.
-func Register(mux chi.Router, h *converse.House, g gate.Gate) {
+// where the house has a place for them. The gate lets requests in, the room's
+// admits and charges what the model writes.
+func Register(mux chi.Router, h *converse.House, t *talk.Room, g gate.Gate) {
 	mux.Group(func(m chi.Router) {
 		m.Use(gated(g))
-		characters{h}.register(m)
+		characters{h, t}.register(m)
 		if h.People.Dir != "" {
 			persons{h}.register(m)
-			groups{h}.register(m)
+			groups{h, t}.register(m)
 		}
 	})
 }
@@ -60,7 +62,10 @@ func (c characters) register(m chi.Router) {
 	}}.register(m, one)
 }
 
-type characters struct{ house *converse.House }
+type characters struct {
+	house *converse.House
+	room  *talk.Room
+}
 
 // language reads "en", "zh" or "", which is English.
 func language(s string) (fact.Language, error) {
@@ -232,6 +237,7 @@ func (c characters) say(w http.ResponseWriter, r *http.Request) {
 	var reply converse.Reply
 	err = c.house.With(r.Context(), r.PathValue("id"), userOf(r, s.User), l, func(t *converse.Conversation) error {
 		var err error
+		t.Till = newTill(c.room, c.house, w, r, t)
 		reply, err = s.do(r.Context(), t, show)
 		return err
 	})
@@ -264,7 +270,11 @@ func (t *teller) end(v any, err error) {
 		failed(t.w, t.r, err)
 	case err != nil:
 		slog.Error("a reply broke off", "error", err)
-		t.send("error", map[string]string{"message": "the reply broke off; nothing of it is kept"})
+		message := "the reply broke off; nothing of it is kept"
+		if f, ok := errors.AsType[*fault.Error](err); ok && f.Code != fault.Internal { // another of a group's was refused
+			message = f.Message
+		}
+		t.send("error", map[string]string{"message": message})
 	case t.streaming:
 		t.send("done", v)
 	default:

@@ -13,6 +13,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"kuai/api/gate"
+	"kuai/api/talk"
 	"kuai/character/converse"
 	"kuai/character/persona"
 	"kuai/text/sample"
@@ -58,7 +59,7 @@ func village(t *testing.T, g gate.Gate) *httptest.Server {
 	dir := t.TempDir()
 	h := &converse.House{Dir: filepath.Join(dir, "threads"), People: persona.Store{Dir: filepath.Join(dir, "people")}, Speaker: parrot{}}
 	m := chi.NewRouter()
-	Register(m, h, g)
+	Register(m, h, &talk.Room{Gate: g}, g)
 	s := httptest.NewServer(gate.WithKey(m))
 	t.Cleanup(func() {
 		s.Close()

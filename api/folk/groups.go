@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"kuai/api/talk"
 	"kuai/api/wire"
 	"kuai/character/converse"
 	"kuai/character/group"
@@ -13,7 +14,10 @@ import (
 )
 
 // groups are the routes of conversations of several characters.
-type groups struct{ house *converse.House }
+type groups struct {
+	house *converse.House
+	room  *talk.Room
+}
 
 func (g groups) register(mux chi.Router) {
 	const one = "/api/v1/groups/{id}"
@@ -201,6 +205,7 @@ func (g groups) say(w http.ResponseWriter, r *http.Request) {
 	var replies []converse.Reply
 	err := g.with(r, func(t *converse.Group) error {
 		var err error
+		t.Till = newTill(g.room, g.house, w, r, t.Conversation)
 		replies, err = s.do(r, t, show)
 		return err
 	})

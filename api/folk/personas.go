@@ -32,6 +32,9 @@ func elsewhere(err error) (error, bool) {
 	if e, ok := errors.AsType[*upstream.StatusError](err); ok {
 		return fault.Wrap(err, fault.Overloaded, "the server of the characters' model answered %d", e.Status), true
 	}
+	if errors.Is(err, upstream.ErrBroken) {
+		return fault.Wrap(err, fault.Overloaded, "the server of the characters' model broke off; try again"), true
+	}
 	return nil, false
 }
 

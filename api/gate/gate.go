@@ -56,6 +56,9 @@ type Work struct {
 	// Durable says that the key is a job's as well: asked again under it, the
 	// request is admitted again, and gets the job that it got before.
 	Durable bool
+	// Within says that the work is part of a request that was admitted: no other
+	// request is counted.
+	Within bool
 }
 
 // Principal is the caller that a key stands for.

@@ -246,7 +246,7 @@ func (rm *Room) Ask(r *http.Request, header http.Header, work gate.Work, q Reque
 	ticket.Header(header)
 	done, err := rm.turn(r, p.id, ticket.Principal(), q.Urgency, work.Estimate)
 	if err != nil {
-		return nil, errors.Join(err, release(r.Context(), ticket, "its turn never came"))
+		return nil, errors.Join(err, release(r.Context(), ticket, noTurn))
 	}
 	answer, err := p.prepared.Ask(r.Context())
 	if err != nil {

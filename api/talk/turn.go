@@ -2,11 +2,13 @@ package talk
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 
 	"kuai/api/gate"
 	"kuai/platform/limit"
+	"kuai/text/sample"
 )
 
 const (
@@ -50,6 +52,41 @@ var classes = map[gate.Urgency]limit.Class{gate.Batch: limit.Batch, gate.Normal:
 // back. Long work counts for more than short.
 func (t *turns) wait(ctx context.Context, model string, p gate.Principal, u gate.Urgency, tokens int64) (release func(), err error) {
 	return t.of(model).Acquire(ctx, limit.Turn{Tenant: p.Org, Class: classes[u], Cost: tokens})
+}
+
+// Admit admits work with a model that goes on elsewhere than in Ask, and waits for
+// its turn. The place goes back when the ticket ends.
+func (rm *Room) Admit(r *http.Request, work gate.Work, s sample.Params) (gate.Ticket, error) {
+	t, err := rm.admit(r, work, Request{Sampling: s}, "kuai")
+	if err != nil {
+		return nil, err
+	}
+	done, err := rm.turn(r, work.Model, t.Principal(), "", work.Estimate)
+	if err != nil {
+		return nil, errors.Join(err, release(r.Context(), t, noTurn))
+	}
+	return placed{t, done}, nil
+}
+
+// noTurn is why money goes back to whoever did not get a place.
+const noTurn = "its turn never came"
+
+// placed is a ticket with a place among those that a model answers.
+type placed struct {
+	gate.Ticket
+	done func()
+}
+
+// Settle and Release give the place back.
+func (p placed) Settle(ctx context.Context, used gate.Usage) error {
+	p.done()
+	return p.Ticket.Settle(ctx, used)
+}
+
+// Release does as Settle does.
+func (p placed) Release(ctx context.Context, reason string) error {
+	p.done()
+	return p.Ticket.Release(ctx, reason)
 }
 
 // turn reads how urgent a request is, and waits for its turn.

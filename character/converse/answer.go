@@ -140,7 +140,7 @@ func (c *Conversation) prompt(w wish, pack memory.Pack, room Room) (*Prompt, err
 	macros := c.macros(user)
 	p := &Prompt{
 		Language: c.languageOf(w.said), Char: c.Card.CharName(), User: user, Card: c.Card, Expand: macros.Expand,
-		Others: w.others, Begun: w.begun, AsUser: w.asUser, Sampling: c.Sampling,
+		Others: w.others, Begun: w.begun, AsUser: w.asUser, Sampling: c.Sampling, account: c.account,
 	}
 	if c.Persona != nil {
 		p.Persona = macros.Expand(c.Persona.Text())

@@ -61,7 +61,11 @@ func (c *Conversation) Continue(ctx context.Context, show func(piece string)) (R
 }
 
 // beside writes another reply to what the user has said.
-func (c *Conversation) beside(ctx context.Context, said memory.Turn, begun string, show func(string)) (r Reply, err error) {
+func (c *Conversation) beside(ctx context.Context, said memory.Turn, begun string, show func(string)) (Reply, error) {
+	return c.paid(ctx, show, func(show func(string)) (Reply, error) { return c.another(ctx, said, begun, show) })
+}
+
+func (c *Conversation) another(ctx context.Context, said memory.Turn, begun string, show func(string)) (r Reply, err error) {
 	begin := time.Now()
 	if r, _, err := c.guarded(said.Text, show); err != nil || r.Text != "" {
 		return r, err // the owner's rules answer the same again
@@ -88,7 +92,9 @@ func (c *Conversation) Impersonate(ctx context.Context, show func(piece string))
 	if r, _, err := c.guarded(said.Text, show); err != nil || r.Text != "" {
 		return "", err
 	}
-	r, err := c.answer(ctx, wish{said: said.Text, kept: true, at: c.now(), asUser: true}, show)
+	r, err := c.paid(ctx, show, func(show func(string)) (Reply, error) {
+		return c.answer(ctx, wish{said: said.Text, kept: true, at: c.now(), asUser: true}, show)
+	})
 	return r.Text, err
 }
 

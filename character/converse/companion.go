@@ -11,6 +11,7 @@ import (
 
 	"kuai/character/card"
 	"kuai/companion"
+	"kuai/serve/chat"
 	"kuai/text"
 	"kuai/text/sample"
 	"kuai/train/talk"
@@ -134,9 +135,13 @@ func (s *Companion) Speak(ctx context.Context, p *Prompt, show func(string)) (st
 	if p.past != nil {
 		prompt = prompt[1:] // the session has begun
 	}
+	if err := p.Admit(ctx, len(prompt), maxReply); err != nil {
+		return "", err
+	}
 	if err := session.Prefill(ctx, prompt, logits, nil); err != nil {
 		return "", err
 	}
+	p.Used(chat.Usage{Prompt: len(prompt)})
 	stream := s.codec.Tokenizer.Stream()
 	var b strings.Builder
 	put := func(piece string) {
@@ -161,6 +166,7 @@ func (s *Companion) Speak(ctx context.Context, p *Prompt, show func(string)) (st
 			break
 		}
 		put(stream.Next(choice.Token))
+		p.Used(chat.Usage{Prompt: len(prompt), Completion: i + 1})
 		if err := s.model.Step(ctx, []text.Slice{{Session: session, Tokens: []int32{choice.Token}, Logits: logits}}); err != nil {
 			return "", err
 		}

@@ -53,12 +53,15 @@ type Conversation struct {
 	Rules *guard.Rules
 	// Persona is whom the user says to be; nil is nobody in particular.
 	Persona *persona.Persona
+	// Till is paid for what models write; nil: nobody is.
+	Till Till
 
 	dir     string
 	thread  *memory.Thread
 	speaker Speaker
 	native  *Native       // nil unless KeepRoom was called
 	first   func() string // what is said first; nil is the card's first message
+	account *account      // of the reply that is being written; nil where nobody is paid
 }
 
 // Reply is what a character says, and out of what.
@@ -174,6 +177,10 @@ func (c *Conversation) Say(ctx context.Context, said string, show func(piece str
 
 // sayAfter answers what the user says after some turn.
 func (c *Conversation) sayAfter(ctx context.Context, parent uint64, said string, show func(string)) (Reply, error) {
+	return c.paid(ctx, show, func(show func(string)) (Reply, error) { return c.answerAfter(ctx, parent, said, show) })
+}
+
+func (c *Conversation) answerAfter(ctx context.Context, parent uint64, said string, show func(string)) (Reply, error) {
 	said, err := spoken(said)
 	if err != nil {
 		return Reply{}, err

@@ -11,6 +11,7 @@ import (
 	"kuai/character/memory"
 	"kuai/companion"
 	"kuai/companion/fact"
+	"kuai/serve/chat"
 )
 
 // redraws is how often a small model is asked again for a reply that does not
@@ -37,6 +38,7 @@ func (c *Conversation) fitting(ctx context.Context, w wish, p *Prompt, pack memo
 			return written, nil
 		}
 	}
+	p.Used(chat.Usage{}) // none of it is said
 	return t.plain(c), nil
 }
 

@@ -2,7 +2,9 @@ package converse
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"kuai/serve/chat"
@@ -51,16 +53,26 @@ func (s *Served) Speak(ctx context.Context, p *Prompt, show func(string)) (strin
 	for _, m := range p.messages(room, s.Tokens) {
 		in.Messages = append(in.Messages, prompt.Message{Role: m.Role, Content: m.Content})
 	}
-	a, err := s.talker.Ask(ctx, in, chat.Request{Sampling: p.Sampling, MaxTokens: room.Reply, Stop: p.stops()})
+	ready, err := s.talker.Prepare(in, chat.Request{Sampling: p.Sampling, MaxTokens: room.Reply, Stop: p.stops()})
+	if err == nil {
+		err = p.Admit(ctx, ready.Tokens(), room.Reply)
+	}
+	if err != nil {
+		return "", err
+	}
+	a, err := ready.Ask(ctx)
 	if err != nil {
 		return "", err
 	}
 	out := newUnnamed(p, show)
-	_, _, err = a.ReadAll(context.WithoutCancel(ctx), func(part prompt.Part) { // the engine ends it when ctx does
+	_, result, err := a.ReadAll(context.WithoutCancel(ctx), func(part prompt.Part) { // the engine ends it when ctx does
 		if part.Kind == prompt.KindText {
 			out.put(part.Text)
 		}
 	})
+	if result != nil {
+		p.Used(result.Usage)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -70,6 +82,9 @@ func (s *Served) Speak(ctx context.Context, p *Prompt, show func(string)) (strin
 // upstreamContext is taken for the context of a model elsewhere, which servers
 // do not tell.
 const upstreamContext = 8192
+
+// upstreamMarks is what a chat template adds to a prompt at most, in tokens.
+const upstreamMarks = 256
 
 // Upstream speaks with a model of another server, through OpenAI's API.
 type Upstream struct{ client *upstream.Client }
@@ -87,7 +102,9 @@ func (*Upstream) Sampling() sample.Params { return generalSampling() }
 func (*Upstream) Corrected() bool { return false }
 
 // Tokens guesses, rather too many: the vocabulary is not known here.
-func (*Upstream) Tokens(t string) int { return (len(t) + 2) / 3 }
+func (s *Upstream) Tokens(t string) int { return s.guess(len(t)) }
+
+func (*Upstream) guess(bytes int) int { return (bytes + 2) / 3 }
 
 // Speak lets the model speak.
 func (s *Upstream) Speak(ctx context.Context, p *Prompt, show func(string)) (string, error) {
@@ -96,14 +113,40 @@ func (s *Upstream) Speak(ctx context.Context, p *Prompt, show func(string)) (str
 	if p.Begun != "" {
 		messages = append(messages, upstream.Message{Role: "assistant", Content: p.Begun}, upstream.Message{Role: "user", Content: continued[p.Language]})
 	}
-	out := newUnnamed(p, show)
-	_, err := s.client.Chat(ctx, upstream.Request{
-		Messages: messages, MaxTokens: room.Reply, Temperature: p.Sampling.Temperature, TopP: p.Sampling.TopP, Stop: p.stops(),
-	}, out.put)
+	used := chat.Usage{Prompt: upstreamMarks}
+	for _, m := range messages {
+		used.Prompt += s.Tokens(m.Content)
+	}
+	most := used.Prompt
+	if err := p.Admit(ctx, most, room.Reply); err != nil {
+		return "", err
+	}
+	a, err := s.client.Open(ctx, map[string]any{
+		"messages": messages, "max_tokens": room.Reply, "temperature": p.Sampling.Temperature, "top_p": p.Sampling.TopP, "stop": p.stops(),
+	})
 	if err != nil {
 		return "", err
 	}
-	return out.end(), nil
+	defer a.Close()
+	out, length, counted := newUnnamed(p, show), 0, false
+	for {
+		d, err := a.Next()
+		if errors.Is(err, io.EOF) {
+			return out.end(), nil
+		}
+		if err != nil {
+			return "", err
+		}
+		out.put(d.Content)
+		length += len(d.Content) + len(d.Reasoning)
+		if !counted {
+			used.Completion = min(s.guess(length), room.Reply)
+		}
+		if u := d.Usage; u != nil && u.Prompt >= 0 && u.Completion >= 0 {
+			counted, used = true, chat.Usage{Prompt: min(u.Prompt, most), Completion: u.Completion, Reused: min(max(u.Details.Cached, 0), u.Prompt, most)}
+		}
+		p.Used(used)
+	}
 }
 
 // unnamed takes the name off that models like to begin a line with, and space

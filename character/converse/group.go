@@ -161,9 +161,13 @@ func (g *Group) chosen(said string, who []string) (speak []int, err error) {
 }
 
 // reply lets a member speak after a turn, and keeps what keep makes of it.
-func (g *Group) reply(ctx context.Context, member int, after uint64, w wish, show Told, keep func(memory.Turn) []memory.Turn) (r Reply, err error) {
-	begin := time.Now()
+func (g *Group) reply(ctx context.Context, member int, after uint64, w wish, show Told, keep func(memory.Turn) []memory.Turn) (Reply, error) {
 	w.who = g.Members[member].Name
+	return g.paid(ctx, show.to(w.who), func(show func(string)) (Reply, error) { return g.speak(ctx, member, after, w, show, keep) })
+}
+
+func (g *Group) speak(ctx context.Context, member int, after uint64, w wish, show func(string), keep func(memory.Turn) []memory.Turn) (r Reply, err error) {
+	begin := time.Now()
 	g.Card = g.cards[member]
 	for i, m := range g.Members {
 		if i != member {
@@ -171,7 +175,7 @@ func (g *Group) reply(ctx context.Context, member int, after uint64, w wish, sho
 		}
 	}
 	err = g.thread.AsOf(after, func() error {
-		r, err = g.answer(ctx, w, show.to(w.who))
+		r, err = g.answer(ctx, w, show)
 		return err
 	})
 	if err != nil {

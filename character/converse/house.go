@@ -35,6 +35,7 @@ type House struct {
 	Shelf   shelf.Shelf
 	Model   *text.Model  // of the kuai architecture, where there is no Speaker
 	Speaker Speaker      // for all; nil is that of Model
+	Speaks  string       // the name of the model that it speaks with, which has a price
 	Rules   *guard.Rules // nil is the zero value
 	Most    int          // open at once; 0 is usual
 	Native  bool         // the model sees whole conversations, see KeepRoom
@@ -124,7 +125,7 @@ func (h *House) in(ctx context.Context, dir, user string, who *card.Card, l fact
 	if ctx.Err() != nil { // while it waited
 		return context.Cause(ctx)
 	}
-	r.c.Card, r.c.Language, r.c.Rules = who, l, h.Rules
+	r.c.Card, r.c.Language, r.c.Rules, r.c.Till = who, l, h.Rules, nil
 	if h.People.Dir != "" {
 		if err := r.c.Recognise(h.People, user); err != nil {
 			return err

@@ -21,7 +21,8 @@ type Room struct {
 
 // Speaker writes what somebody says next. It may be used by several goroutines.
 type Speaker interface {
-	// Speak writes a reply. show, which may be nil, sees it as it is written.
+	// Speak writes a reply. show, which may be nil, sees it as it is written. It
+	// asks Prompt.Admit before a model works, and tells Prompt.Used.
 	Speak(ctx context.Context, p *Prompt, show func(piece string)) (string, error)
 	// Tokens counts the tokens of a text, at least about.
 	Tokens(text string) int
@@ -60,7 +61,8 @@ type Prompt struct {
 	AsUser     bool         // write the user's next turn
 	Sampling   sample.Params
 
-	past *Native // has seen everything before Lines[Asked]
+	past    *Native  // has seen everything before Lines[Asked]
+	account *account // nil: nobody is told what it uses
 }
 
 // latest returns as many of the last lines as there is room for; the newest is

@@ -26,6 +26,7 @@ import (
 	"kuai/platform/db"
 	"kuai/serve/chat"
 	"kuai/serve/fleet"
+	"kuai/serve/upstream"
 	"kuai/text"
 	"kuai/video"
 )
@@ -264,12 +265,27 @@ func (a *app) openHouse(ctx context.Context, model string, o textOptions, native
 	}
 	h := &converse.House{
 		Dir: filepath.Join(a.data, "characters", "threads"), People: a.personas(), Shelf: a.shelf(), Speaker: s, Rules: rules, Native: native,
+		Speaks: a.modelID(model),
 	}
 	return h, func() {
 		if err := errors.Join(h.Close(), done()); err != nil {
 			a.note("warning: %v\n", err)
 		}
 	}, nil
+}
+
+// modelID is what a model that was found is called, and priced as: its file's
+// name, or that of another server's.
+func (a *app) modelID(name string) string {
+	if upstream.Is(name) {
+		_, id, _ := strings.Cut(name, "#")
+		return id
+	}
+	path, err := a.findText(name)
+	if err != nil || name == builtinText {
+		return name
+	}
+	return strings.TrimSuffix(filepath.Base(path), ".gguf")
 }
 
 // open loads a model for many to ask.
@@ -289,10 +305,7 @@ func (a *app) openGroup(ctx context.Context, names []string, o textOptions) (*ch
 		if err != nil {
 			return nil, errors.Join(err, g.Close())
 		}
-		id := strings.TrimSuffix(filepath.Base(path), ".gguf")
-		if name == builtinText {
-			id = name
-		}
+		id := a.modelID(name)
 		if !g.Add(id, l) {
 			return nil, errors.Join(usage(fmt.Errorf("two models are called %s", id)), l.Close(), g.Close())
 		}
