@@ -48,6 +48,21 @@ func IsRole(word string) bool {
 	return role(fact.English, word) != nil || role(fact.Chinese, word) != nil
 }
 
+// Person is who a subject is that was cut too long: "aunt's sake" is the aunt,
+// "aunt's dog" is the dog.
+func Person(subject string) string {
+	for l, of := range [...]string{fact.English: "'s ", fact.Chinese: "的"} {
+		owner, rest, ok := strings.Cut(subject, of)
+		if !ok || role(fact.Language(l), strings.ToLower(owner)) == nil {
+			continue
+		}
+		if last := rest[strings.LastIndexByte(rest, ' ')+1:]; !IsRole(rest) && !IsRole(last) {
+			return owner
+		}
+	}
+	return subject
+}
+
 // NameOf is the predicate of what somebody is called, a pet or not; "" where
 // what they are is not known.
 func NameOf(subject string) string {

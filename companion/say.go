@@ -34,23 +34,24 @@ func Agrees(l fact.Language, asked string, q fact.Query, facts []fact.Fact, repl
 	switch {
 	case q.Object != "" && !q.Before:
 		return slices.ContainsFunc(speech.Dates(last.From, true), has)
-	case len(facts) == 1 && !counts(l, asked):
+	case len(facts) == 1 && !counts(l, asked, q):
 		return has(last.Object)
-	case counts(l, asked):
+	case counts(l, asked, q):
 		return has(speech.Number(l, len(facts))) && !slices.ContainsFunc(facts, func(f fact.Fact) bool { return !has(f.Object) })
 	}
 	return slices.ContainsFunc(facts, func(f fact.Fact) bool { return has(f.Object) })
 }
 
+// countsIn are the words of questions for how many there are.
+var countsIn = [...]*regexp.Regexp{
+	fact.English: regexp.MustCompile(`(?i)\bhow many\b|\bnumber\b|\bcount(?:s|ed|ing)?\b|\btally\b|\btotal\b|\bsum\b|\badds? up\b`),
+	fact.Chinese: regexp.MustCompile(`几|多少|数|总共|一共|总计|合计`),
+}
+
 // counts says whether a question is for how many there are.
-func counts(l fact.Language, asked string) bool {
-	asked = strings.ToLower(asked)
-	for _, w := range [...][]string{fact.English: {"how many", "number of", "count"}, fact.Chinese: {"几", "多少", "数"}}[l] {
-		if strings.Contains(asked, w) {
-			return true
-		}
-	}
-	return false
+func counts(l fact.Language, asked string, q fact.Query) bool {
+	row, _ := fact.Find(q.Predicate)
+	return (row.Kind == fact.Multi || row.Kind == fact.Event) && countsIn[l].MatchString(asked)
 }
 
 // Say puts the facts that answer a query as a friend would say them.
@@ -70,7 +71,7 @@ func Say(l fact.Language, asked string, q fact.Query, facts []fact.Fact) string 
 	case row.Kind == fact.Event && q.Object != "" && !q.Before:
 		form = "was"
 	case row.Kind == fact.Event:
-	case row.Kind == fact.Multi && counts(l, asked):
+	case row.Kind == fact.Multi && counts(l, asked, q):
 		form = "counted"
 	case row.Kind == fact.Multi && len(facts) > 1:
 	default:

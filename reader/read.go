@@ -168,8 +168,19 @@ func (p place) add(to *Reading, turn string, units []Unit, predicates []string, 
 }
 
 func textOf(turn string, units []Unit, s span) string {
-	return turn[units[s.first].From:units[s.last].To]
+	from, to := units[s.first].From, units[s.last].To
+	for from > 1 && turn[from-1] == '-' && letter(turn[from-2]) { // father-in-law is one word
+		for from--; from > 0 && letter(turn[from-1]); from-- {
+		}
+	}
+	for to+1 < len(turn) && turn[to] == '-' && letter(turn[to+1]) {
+		for to++; to < len(turn) && letter(turn[to]); to++ {
+		}
+	}
+	return turn[from:to]
 }
+
+func letter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // valueSpans joins the likeliest tags of n units to values.
 func valueSpans(tag []float32, n int) (out []span) {

@@ -21,7 +21,7 @@ func (t *Thread) heed(turn Turn, facts []fact.Fact, told map[uint64][]fact.Fact)
 		return facts
 	}
 	out := onlyTold(turn.Text, facts)
-	out = ofWhom(turn.Text, out)
+	out = slices.DeleteFunc(ofWhom(turn.Text, out), func(f fact.Fact) bool { return !fact.Fits(f.Predicate, f.Object) })
 	if len(out) == 0 {
 		out = t.correction(turn, told)
 	}
@@ -41,13 +41,18 @@ type Sentence struct {
 	Asks bool
 }
 
+const verbsEN = `do|does|did|is|are|am|was|were|can|could|will|would|have|has|should|don't|doesn't|isn't|aren't|didn't`
+
 var (
-	asksEN = regexp.MustCompile(`(?i)^(?:(?:and|but|so|hey|hm+|well|oh|ok|okay|now)[, ]+)?(?:who|whom|whose|what|where|when|why|which|how|do|does|did|is|are|am|was|were|can|could|will|would|have|has|should|what's|where's|who's|when's|how's|don't|doesn't|isn't|aren't|didn't)\b`)
+	// what asks though it has no mark: a verb first, or after a question word
+	asksEN = regexp.MustCompile(`(?i)^(?:(?:and|but|so|hey|hm+|well|oh|ok|okay|now)[, ]+)?(?:(?:who|whom|whose|what|where|when|why|which|how)(?:'s|((?: [\w'-]+){0,5}?) (?:` + verbsEN + `))|` + verbsEN + `)\b`)
+	// what stands between them in "what I like is tea", which tells
+	insideEN = regexp.MustCompile(`(?i)\b(?:i|you|we|he|she|they|it|my|your|our|her|his|their)\b`)
 	// two questions in one sentence
 	twoEN = regexp.MustCompile(`(?i),? and (?:what|where|when|who|how|which|do|does|is|are|did)(?:'s|'re)? `)
 	// what is put as a question and yet tells
 	tellsEN = regexp.MustCompile(`(?i)\b(?:did you know|do you know that (?:i|my|we)\b|did i (?:ever )?(?:tell|mention)|have i (?:told|mentioned)|guess|can you believe|would you believe)\b|^you know\b|,\s*(?:right|huh|ok|okay|eh)\?+$`)
-	tellsZH = regexp.MustCompile(`你知道吗|知不知道|(?:跟|和|告诉)过?你(?:说|讲|提|了)?过?|猜猜|是吧|对吧|好吗[？?]?$`)
+	tellsZH = regexp.MustCompile(`你知道吗|知不知道|(?:跟|和|告诉)过?你(?:说|讲|提|了)?过?|猜猜|是吧|对吧|好吗[？?]?$|[，,](?:是不是)?[很挺真多够太蛮也还]?(?:好听|好看|可爱|漂亮|厉害|不错|有意思|有趣|好玩|好笑|神奇|奇怪|巧|酷|棒|怪|难听)的?[吧吗呢不][？?]?$`)
 	// of these, what still asks
 	wantsEN = regexp.MustCompile(`(?i)\b(?:do you know|did i (?:ever )?(?:tell|mention) (?:to )?(?:you )?|have i (?:told|mentioned) ?(?:you )?)\s*(?:about|who|whom|whose|what|where|when|why|which|how|if|whether)\b`)
 )
@@ -95,7 +100,7 @@ func asks(s string) bool {
 		}
 		return !tellsZH.MatchString(s)
 	}
-	if !marked && !asksEN.MatchString(s) {
+	if m := asksEN.FindStringSubmatch(s); !marked && (m == nil || insideEN.MatchString(m[1])) {
 		return false
 	}
 	return !tellsEN.MatchString(s) || wantsEN.MatchString(s)
@@ -109,7 +114,7 @@ func onlyTold(text string, facts []fact.Fact) []fact.Fact {
 		return facts
 	}
 	return slices.DeleteFunc(slices.Clone(facts), func(f fact.Fact) bool {
-		if isName(f.Predicate) && (Mentions(text, f.Subject+" "+f.Object) || term.Chinese(text) && strings.Contains(text, f.Subject+f.Object)) {
+		if isName(f.Predicate) && (Mentions(text, f.Subject+" "+f.Object) || term.Chinese(text) && strings.Contains(text, f.Subject+f.Object) || saidOf(all, f.Subject)) {
 			return false
 		}
 		asked := false
@@ -122,6 +127,14 @@ func onlyTold(text string, facts []fact.Fact) []fact.Fact {
 			}
 		}
 		return asked
+	})
+}
+
+// saidOf says whether a sentence that does not ask speaks of somebody: "Dreki?
+// That's my aunt."
+func saidOf(all []Sentence, who string) bool {
+	return slices.ContainsFunc(all, func(s Sentence) bool {
+		return !s.Asks && (Mentions(s.Text, who) || term.Chinese(s.Text) && strings.Contains(s.Text, who))
 	})
 }
 
@@ -174,6 +187,7 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 		if f.Subject == fact.User {
 			f.Subject = subjectOf(text, f)
 		}
+		f.Subject = companion.Person(f.Subject)
 		out = append(out, f)
 	}
 	for _, m := range besideZH.FindAllStringSubmatch(text, 4) {

@@ -23,6 +23,7 @@ func TestHeed(t *testing.T) {
 		{"Where does my brother Tom live?", "brother | name | Tom", "user works_as nurse, user collects stamps, sister name Mira, brother name Tom"},
 		{"My job? I work as a cook now.", "user | works_as | cook", "user collects stamps, sister name Mira, brother name Tom, user works_as cook"},
 		{"Not cook, baker.", "", "user collects stamps, sister name Mira, brother name Tom, user works_as baker"},
+		{"Where I work? It is so: I cook.", "user | cooked | so", "user collects stamps, sister name Mira, brother name Tom, user works_as baker"},
 		{"No, it's fine.", "", "user collects stamps, sister name Mira, brother name Tom, user works_as baker"},
 	}
 	chinese := []struct{ text, read, known string }{
@@ -65,7 +66,12 @@ func TestSentences(t *testing.T) {
 		"Where do I live? And how old am I?":    "?Where do I live?|?And how old am I?",
 		"I live at St. Anne. Do you know that?": ".I live at St.|.Anne.|?Do you know that?",
 		"where does mira live":                  "?where does mira live",
-		"I met Ann... What a day!":              ".I met Ann...|?What a day!",
+		"I met Ann... What a day!":              ".I met Ann...|.What a day!",
+		"What I like most is tea":               ".What I like most is tea",
+		"When I say Ann, I mean my aunt.":       ".When I say Ann, I mean my aunt.",
+		"which of the four does my aunt like":   "?which of the four does my aunt like",
+		"what's my job":                         "?what's my job",
+		"我姑姑名字叫阿米尔，挺好听的吧？":                      ".我姑姑名字叫阿米尔，挺好听的吧？",
 		"I paid 3.50 today":                     ".I paid 3.50 today",
 		"Did I tell you that I moved?":          ".Did I tell you that I moved?",
 		"Did I tell you where Mira lives?":      "?Did I tell you where Mira lives?",

@@ -2,10 +2,12 @@ package memory
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"kuai/character/memory/term"
 	"kuai/character/memory/when"
 	"kuai/companion"
 	"kuai/companion/fact"
@@ -32,7 +34,7 @@ type Found struct {
 // asks for none.
 func (t *Thread) look(query string, now time.Time) (found []Found) {
 	queries := t.opt.Reader.Read(Turn{Time: now, Speaker: fact.User, Text: query})[0].Asked
-	if len(queries) == 0 || !isQuestion(query) && len(t.made.words.Terms(nil, query)) <= greeting {
+	if len(queries) == 0 || !wants(query) && len(t.made.words.Terms(nil, query)) <= greeting {
 		return nil
 	}
 	if d, ok := oneDay(query, now); ok && d.Before(now) {
@@ -47,7 +49,7 @@ func (t *Thread) look(query string, now time.Time) (found []Found) {
 		if !ok {
 			continue
 		}
-		q.Subject = t.meant(who, query)
+		q.Subject = t.meant(companion.Person(who), query)
 		f := t.lookUp(q)
 		for _, other := range q.Or {
 			if len(f.Facts) > 0 || !q.On.IsZero() {
@@ -62,6 +64,19 @@ func (t *Thread) look(query string, now time.Time) (found []Found) {
 		found = append(found, f)
 	}
 	return found
+}
+
+var (
+	requestEN = regexp.MustCompile(`(?i)\b(?:tell me|remind me|give me|name|list|look up|recall|remember|do you know|please)\b|^(?:who|whom|whose|what|where|when|which|how) `)
+	requestZH = regexp.MustCompile(`告诉|提醒|说说|记得|什么|哪|几|多少|谁`)
+)
+
+// wants says whether a text asks for something, with a mark or without.
+func wants(text string) bool {
+	if term.Chinese(text) {
+		return isQuestion(text) || requestZH.MatchString(text)
+	}
+	return isQuestion(text) || requestEN.MatchString(text)
 }
 
 // longestName is how many words somebody is called by.

@@ -79,3 +79,25 @@ func FuzzParseQueries(f *testing.F) {
 		}
 	})
 }
+
+func TestFits(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[[2]string]bool{
+		{"favorite_season", "late autumn"}: true, {"favorite_season", "Typical"}: false, {"favorite_season", "冬天"}: true, {"favorite_season", "生扶"}: false,
+		{"gym_day", "Tuesdays"}: true, {"gym_day", "the sauna"}: false, {"class_day", "星期三"}: true,
+		{"wakes_at", "6:40"}: true, {"wakes_at", "six"}: true, {"sleeps_at", "midnight"}: true, {"sleeps_at", "a friend's"}: false,
+		{"room", "0412"}: true, {"room", "kitchen"}: false, {"age", "twenty-six"}: true, {"age", "四十二"}: true, {"floor", "third"}: true, {"floor", "顶"}: true, {"floor", "shop"}: false,
+		{"birthday", "March 3"}: true, {"birthday", "五月二号"}: true, {"birthday", "lovely"}: false,
+		{"cooked", "a"}: false, {"cooked", "gazpacho"}: true, {"likes", "it"}: false, {"likes", "It"}: false, {"likes", "我"}: false, {"name", "It-chan"}: true, {"likes", " "}: false,
+	} {
+		if got := Fits(in[0], in[1]); got != want {
+			t.Errorf("%s %q: %v", in[0], in[1], got)
+		}
+	}
+	for _, p := range Predicates() {
+		delete(forms, p.Name)
+	}
+	if len(forms) > 0 {
+		t.Errorf("forms of unknown predicates: %v", forms)
+	}
+}
