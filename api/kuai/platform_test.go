@@ -83,7 +83,9 @@ type house struct {
 	money map[string]int
 }
 
-func newHouse(t *testing.T, d *db.DB) *house {
+// newHouse opens one; a lease is long unless a test waits for its end, so that a
+// busy machine loses none.
+func newHouse(t *testing.T, d *db.DB, lease time.Duration) *house {
 	t.Helper()
 	h := &house{money: map[string]int{}}
 	signer := &blob.Signer{Base: kuai.BlobPath, Keys: []blob.Key{{ID: "k", Secret: []byte("s")}}}
@@ -91,7 +93,7 @@ func newHouse(t *testing.T, d *db.DB) *house {
 	must(t, err)
 	bus := event.Memory()
 	h.files = file.New(file.Options{DB: d, Blobs: blobs, Signer: signer})
-	h.jobs = job.New(job.Options{DB: d, Bus: bus, Keep: h.files, Lease: time.Second, Hooks: []job.Hook{func(_ context.Context, tx *db.Tx, j job.Job, do []job.Action) error {
+	h.jobs = job.New(job.Options{DB: d, Bus: bus, Keep: h.files, Lease: lease, Hooks: []job.Hook{func(_ context.Context, tx *db.Tx, j job.Job, do []job.Action) error {
 		for _, a := range do {
 			if a == job.Settle || a == job.Refund {
 				tx.OnCommit(func() { h.mu.Lock(); defer h.mu.Unlock(); h.money[j.ID]++ })
@@ -147,7 +149,7 @@ func (h *house) spawn(t *testing.T, name string) *exec.Cmd {
 // process finishes it, once, and what the dead one might still send is refused.
 func TestKilledWorker(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, dbtest.Open(t, dbtest.SQLite(t)))
+	h := newHouse(t, dbtest.Open(t, dbtest.SQLite(t)), time.Second)
 	stuck := h.spawn(t, "stuck")
 	first := h.submit(t)
 	var ids []string
@@ -170,7 +172,7 @@ func TestKilledWorker(t *testing.T) {
 		if j.State != job.Done || string(j.Result.Data) != `{"by":"steady"}` || len(j.Result.Outputs) != 1 {
 			t.Errorf("%s, attempt %d: %s, %+v", j.State, j.Attempt, j.Result.Data, j.Error)
 		}
-		if id == first.ID && j.Attempt != 2 {
+		if id == first.ID && j.Attempt < 2 { // more where the machine holds up the second for a lease
 			t.Errorf("the killed one's job took %d attempts", j.Attempt)
 		}
 		h.mu.Lock()
@@ -193,7 +195,7 @@ func TestKilledWorker(t *testing.T) {
 // TestRemoteDesk takes a job through every word of the protocol.
 func TestRemoteDesk(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, dbtest.Open(t, dbtest.SQLite(t)))
+	h := newHouse(t, dbtest.Open(t, dbtest.SQLite(t)), time.Minute)
 	ctx := t.Context()
 	w := job.Worker{Name: "w", Slots: 1, Kinds: []string{"video"}}
 	for _, o := range []worker.Options{{URL: h.URL, Token: "wrong", Roots: h.roots()}, {URL: "x", Token: "t"}, {URL: h.URL}} {
@@ -203,14 +205,14 @@ func TestRemoteDesk(t *testing.T) {
 	}
 	c, err := worker.Join(ctx, worker.Options{URL: h.URL, Token: h.token, Roots: h.roots()}, w)
 	must(t, err)
-	if c.LeaseTime() != time.Second {
+	if c.LeaseTime() != time.Minute {
 		t.Errorf("lease %v", c.LeaseTime())
 	}
 	if _, ok, err := c.Next(ctx, w, 10*time.Millisecond); ok || err != nil {
 		t.Errorf("no job: %v, %v", ok, err)
 	}
 	j := h.submit(t)
-	got, ok, err := c.Next(ctx, w, time.Second)
+	got, ok, err := c.Next(ctx, w, time.Minute)
 	if err != nil || !ok || got.ID != j.ID || string(got.Body) != string(j.Body) {
 		t.Fatalf("%+v, %v, %v", got, ok, err)
 	}
@@ -233,10 +235,10 @@ func TestRemoteDesk(t *testing.T) {
 	must(t, c.Finish(ctx, l, job.Result{})) // its answer was lost
 
 	j = h.submit(t)
-	got, _, err = c.Next(ctx, w, time.Second)
+	got, _, err = c.Next(ctx, w, time.Minute)
 	must(t, err)
 	must(t, c.Return(ctx, got.Lease()))
-	got, _, err = c.Next(ctx, w, time.Second)
+	got, _, err = c.Next(ctx, w, time.Minute)
 	must(t, err)
 	stopped := make(chan error, 1)
 	go func() { stopped <- c.Stopped(ctx, got.Lease()) }()
@@ -271,7 +273,7 @@ func (h *house) call(t *testing.T, method, path, header, body string) (int, http
 // TestJobRoutes looks at jobs and files over HTTP.
 func TestJobRoutes(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, dbtest.Open(t, dbtest.SQLite(t)))
+	h := newHouse(t, dbtest.Open(t, dbtest.SQLite(t)), time.Minute)
 	ctx := t.Context()
 	j, waiting := h.submit(t), h.submit(t)
 	c, _, err := h.jobs.Claim(ctx, job.Worker{ID: "w"})

@@ -20,7 +20,7 @@ func TestSpans(t *testing.T) {
 	seen := tracetest.NewSpanRecorder()
 	bus := event.Memory()
 	t.Cleanup(func() { _ = bus.Close() })
-	b := newBench(t, dbtest.Open(t, dbtest.SQLite(t)), bus, Options{Now: time.Now, Lease: time.Second})
+	b := newBench(t, dbtest.Open(t, dbtest.SQLite(t)), bus, Options{Now: time.Now})
 	stop := start(t, &Runner{
 		Desk: b, Worker: Worker{ID: "w", Name: "rack-1"}, Tracer: sdk.NewTracerProvider(sdk.WithSpanProcessor(seen)).Tracer("test"),
 		Runs: map[string]Run{
