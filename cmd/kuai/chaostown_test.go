@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"kuai/internal/loopback"
 	"kuai/serve/chat/chattest"
 )
 
@@ -186,9 +187,10 @@ func (c *town) end() {
 	}
 }
 
+// freePort is an address that stays free while its server is dead.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", net.JoinHostPort(loopback.Host(), "0"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	startTimeout = 10 * time.Second       // it takes milliseconds
+	startTimeout = 30 * time.Second       // it takes milliseconds; a busy machine may stop for seconds
 	retryEvery   = 500 * time.Millisecond // while a server outside is away
 	drainTimeout = 2 * time.Second
 )
@@ -38,7 +38,7 @@ func Embedded() (Bus, error) {
 		srv.Shutdown()
 		return nil, errors.New("event: the embedded NATS server does not start")
 	}
-	conn, err := nats.Connect("", append(options(), nats.InProcessServer(srv))...)
+	conn, err := nats.Connect("", append(options(), nats.InProcessServer(srv), nats.Timeout(startTimeout))...)
 	if err != nil {
 		srv.Shutdown()
 		return nil, fmt.Errorf("event: %w", err)
