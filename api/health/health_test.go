@@ -9,15 +9,23 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 )
 
+// TestReady asks boards of all kinds, in time that passes for a check that hangs
+// and for nobody else.
 func TestReady(t *testing.T) {
 	t.Parallel()
 	fine := func(context.Context) error { return nil }
 	broken := func(context.Context) error { return errors.New("dial postgres: secret") }
-	hangs := func(context.Context) error { select {} }
+	hangs := func(ctx context.Context) error {
+		<-ctx.Done()
+		time.Sleep(time.Minute) // it does not look at its context
+		return nil
+	}
 	for name, c := range map[string]struct {
 		checks []Check
 		drain  bool
@@ -32,22 +40,25 @@ func TestReady(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := &Board{Checks: c.checks}
-			if c.drain {
-				b.Drain()
-			}
-			m := chi.NewRouter()
-			Register(m, b)
-			w := httptest.NewRecorder()
-			m.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
-			if got := strings.TrimSpace(w.Body.String()); w.Code != c.status || got != c.body {
-				t.Errorf("got %d %s, want %d %s", w.Code, got, c.status, c.body)
-			}
-			w = httptest.NewRecorder()
-			m.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/healthz", nil))
-			if w.Code != http.StatusOK {
-				t.Errorf("/healthz is %d", w.Code)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				b := &Board{Checks: c.checks}
+				if c.drain {
+					b.Drain()
+				}
+				m := chi.NewRouter()
+				Register(m, b)
+				w := httptest.NewRecorder()
+				m.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+				if got := strings.TrimSpace(w.Body.String()); w.Code != c.status || got != c.body {
+					t.Errorf("got %d %s, want %d %s", w.Code, got, c.status, c.body)
+				}
+				w = httptest.NewRecorder()
+				m.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+				if w.Code != http.StatusOK {
+					t.Errorf("/healthz is %d", w.Code)
+				}
+				time.Sleep(2 * time.Minute) // what hung ends before the bubble
+			})
 		})
 	}
 }
