@@ -9,7 +9,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -343,7 +342,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestChains compiles what would take for ever if it were done naively.
+// TestChains compiles what would take for ever if it were done naively: the test
+// would not end.
 func TestChains(t *testing.T) {
 	t.Parallel()
 	var chain, twins strings.Builder
@@ -360,10 +360,8 @@ func TestChains(t *testing.T) {
 	}
 	twins.WriteString(`"a60":{"const":1},"b60":{"const":2}}}`)
 	for _, source := range []string{chain.String(), twins.String()} {
-		begin := time.Now()
-		_, err := Compile([]byte(source))
-		if d := time.Since(begin); err != nil || d > 10*time.Second {
-			t.Errorf("%.60s: %v after %v", source, err, d)
+		if _, err := Compile([]byte(source)); err != nil {
+			t.Errorf("%.60s: %v", source, err)
 		}
 	}
 }
