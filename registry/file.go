@@ -207,7 +207,7 @@ func (p *puller) fetch(ctx context.Context, f remote, out *os.File, have int64, 
 		}
 	}
 	p.done += have
-	n, err := io.Copy(io.MultiWriter(out, *sum, counter{p, f, watch}), io.LimitReader(resp.Body, f.Size-have+1))
+	n, err := io.Copy(io.MultiWriter(out, *sum, counter{p, f, watch}), io.LimitReader(prompt{watch.ctx, resp.Body}, f.Size-have+1))
 	have += n
 	if err != nil {
 		return have, fmt.Errorf("registry: %s: %w", f.Path, watch.cause(err))
@@ -260,6 +260,20 @@ func (w *watch) cause(err error) error {
 		return errStalled
 	}
 	return err
+}
+
+// prompt reads until its context ends: a body goes on for as long as what has
+// come already lasts.
+type prompt struct {
+	ctx context.Context //nolint:containedctx // of one request, and ends with it
+	io.Reader
+}
+
+func (p prompt) Read(b []byte) (int, error) {
+	if p.ctx.Err() != nil {
+		return 0, context.Cause(p.ctx)
+	}
+	return p.Reader.Read(b)
 }
 
 // counter tells the progress of what passes.
