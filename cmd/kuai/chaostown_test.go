@@ -30,7 +30,7 @@ const (
 	chatters   = 2
 	maxOpen    = 4 // jobs of one submitter that have not ended: the backlog stays bounded
 
-	readyTime = time.Minute     // machines may do much else
+	readyTime = 4 * time.Minute // half a second of work; machines may do much else
 	restTime  = 5 * time.Minute // for all jobs to end
 
 	maxComplaints = 20 // lines of a log that are shown
