@@ -9,7 +9,7 @@ import (
 )
 
 // phraseShare is that of clauses that are cut out of phrases.
-const phraseShare = 0.4
+const phraseShare = 0.3
 
 // everyday are what people tell of themselves first.
 var everyday = [...]string{"lives_in", "works_as", "age", "from", "likes", "hobby", "works_at", "studies", "has_pet", "speaks"}
@@ -23,7 +23,7 @@ func (c *composer) clause(who, as *someone, several bool) string {
 		if len(all) == 0 {
 			continue
 		}
-		clause := all[c.r.IntN(len(all))]
+		clause := c.plainest(all)
 		if c.chance(phraseShare) || c.tune {
 			for range 8 {
 				if s, ok := clauseOf(c.lang, c.phrase(p, "tell")); ok {
@@ -40,7 +40,7 @@ func (c *composer) clause(who, as *someone, several bool) string {
 func (c *composer) about(who *someone, several bool) *predicate {
 	for {
 		p := c.predicate(nil)
-		if c.chance(0.4) {
+		if c.chance(0.5) {
 			p = files().byName[everyday[c.r.IntN(len(everyday))]]
 		}
 		fits := p.who == anyone || p.who == selfOnly && who.self() || p.name == "name"
@@ -49,6 +49,9 @@ func (c *composer) about(who *someone, several bool) *predicate {
 		}
 	}
 }
+
+// plainest draws one, of the first more often: they are the plainest.
+func (c *composer) plainest(all []string) string { return all[c.r.IntN(1+c.r.IntN(len(all)))] }
 
 // clauseOf cuts a clause out of a phrase: what follows a subject that is not
 // spoken of again, if it is short.
@@ -130,7 +133,7 @@ func (c *composer) label(who *someone, several bool) string {
 		if len(labels) == 0 {
 			continue
 		}
-		label := labels[c.r.IntN(len(labels))]
+		label := c.plainest(labels)
 		if c.lang == fact.English && c.said == nil && c.chance(0.4) {
 			label = speech.Sentence(label)
 		}

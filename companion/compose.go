@@ -23,6 +23,13 @@ var shapes = [...]struct {
 	weight float64
 }{{"list", 0.22}, {"chain", 0.2}, {"label", 0.12}, {"beside", 0.2}, {"contrast", 0.1}, {"short", 0.1}, {"own", 0.06}}
 
+// moreShare is that of composed turns that go on with a second frame, while they
+// tell no more than mostFacts.
+const (
+	moreShare = 0.25
+	mostFacts = 8
+)
+
 // manyShare is that of lists that are told in the phrases for one value.
 const manyShare = 0.4
 
@@ -80,6 +87,9 @@ func (w *writer) composed(t *Utterance) {
 		} else {
 			s = c.fill(w.frame(shape))
 		}
+		if w.chance(moreShare) {
+			s = c.more(s)
+		}
 	}
 	if w.lang == fact.English {
 		s = speech.Sentence(speech.Articles(s))
@@ -88,6 +98,22 @@ func (w *writer) composed(t *Utterance) {
 		}
 	}
 	t.Text, t.Facts, t.Asked = w.casual(s, len(c.asked) > 0), c.facts, c.asked
+}
+
+// more adds a second frame, of the shapes that are sentences, where it tells
+// something else: who writes at length tells much.
+func (c *composer) more(s string) string {
+	d := &composer{writer: c.writer, cast: map[string]*someone{"me": c.cast["me"]}, taken: slices.Clone(c.taken), used: map[string]bool{}}
+	if who := c.cast["S"]; who != nil && !who.self() {
+		return s // nothing says whom the second is about
+	}
+	next := d.fill(c.frame([...]string{"list", "chain", "beside", "contrast"}[c.r.IntN(4)]))
+	again := slices.ContainsFunc(d.facts, func(f fact.Fact) bool { return c.used[f.Subject+"/"+f.Predicate] })
+	if again || len(c.asked)+len(d.asked) > 0 || len(c.facts)+len(d.facts) > mostFacts {
+		return s
+	}
+	c.facts, c.whose = append(c.facts, d.facts...), append(c.whose, d.whose...)
+	return join(c.lang, s, next)
 }
 
 // heldOut says whether a turn tells or asks for something in the very words of a
