@@ -10,7 +10,6 @@ import (
 	"kuai/character/converse"
 	"kuai/character/shelf"
 	"kuai/models"
-	"kuai/serve"
 	"kuai/text"
 )
 
@@ -25,15 +24,10 @@ func village(t *testing.T) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := serve.NewQueue(t.Context(), t.TempDir(), grey{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	h := &converse.House{Dir: t.TempDir(), Model: m, Shelf: shelf.Shelf{Dir: t.TempDir()}}
-	s := httptest.NewServer(Handler(roomsOf(t, q, nil, h)))
+	s := httptest.NewServer(Handler(roomsOf(t, nil, h)))
 	t.Cleanup(func() {
 		s.Close()
-		q.Close()
 		if err := h.Close(); err != nil {
 			t.Error(err)
 		}

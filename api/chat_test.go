@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"kuai/par"
-	"kuai/serve"
 	"kuai/serve/chat"
 	"kuai/serve/chat/chattest"
 	"kuai/text"
@@ -32,16 +31,11 @@ func talkingIn(t *testing.T, change func(*Rooms)) *httptest.Server {
 	if !g.Add("tiny", l) || g.Add("tiny", l) {
 		t.Fatal("a name was given twice")
 	}
-	q, err := serve.NewQueue(t.Context(), t.TempDir(), grey{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rooms := roomsOf(t, q, g, nil)
+	rooms := roomsOf(t, g, nil)
 	change(&rooms)
 	s := httptest.NewServer(Handler(rooms))
 	t.Cleanup(func() {
 		s.Close()
-		q.Close()
 		if err := g.Close(); err != nil {
 			t.Error(err)
 		}

@@ -29,7 +29,6 @@ import (
 	"kuai/media"
 	"kuai/models"
 	"kuai/par"
-	"kuai/serve"
 	"kuai/serve/chat"
 	"kuai/text"
 	"kuai/video"
@@ -73,16 +72,11 @@ func replayServer(t *testing.T) *httptest.Server {
 	}
 	g := &chat.Group{}
 	g.Add("companion", l)
-	q, err := serve.NewQueue(t.Context(), t.TempDir(), sticker{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rooms := roomsOf(t, q, g, nil)
-	rooms.Gate = gatetest.Gate{}
+	rooms := roomsOf(t, g, nil)
+	rooms.Gate, rooms.Videos = gatetest.Gate{}, clipsOf(t, sticker{})
 	s := httptest.NewServer(Handler(rooms))
 	t.Cleanup(func() {
 		s.Close()
-		q.Close()
 		if err := g.Close(); err != nil {
 			t.Error(err)
 		}
@@ -169,7 +163,7 @@ func (p *player) request(t *testing.T, e exchange) (*http.Request, []byte) {
 func (p *player) wait(t *testing.T, path string) {
 	t.Helper()
 	for _, id := range p.ids {
-		if strings.HasPrefix(id, "video_") && strings.Contains(path, id) {
+		if strings.HasPrefix(id, "job_") && strings.Contains(path, id) {
 			call(t, "GET", p.url+"/api/v1/videos/"+id+"/events", "", nil)
 		}
 	}

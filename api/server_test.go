@@ -11,15 +11,21 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"kuai/api/clip"
-	"kuai/api/file"
+	uploads "kuai/api/file"
 	"kuai/api/talk"
 	"kuai/character/converse"
 	"kuai/media"
+	"kuai/platform/blob"
+	"kuai/platform/db/dbtest"
+	bus "kuai/platform/event"
+	"kuai/platform/file"
+	"kuai/platform/job"
 	"kuai/serve"
 	"kuai/video"
 )
@@ -47,24 +53,49 @@ func (grey) Generate(_ context.Context, req video.Request, progress func(video.P
 	}, nil
 }
 
-// roomsOf stands around a queue, with files in a directory of the test's.
-func roomsOf(t *testing.T, q *serve.Queue, chats talk.Models, h *converse.House) Rooms {
+// painter is a model of clips.
+type painter interface {
+	serve.Generator
+	serve.Shaped
+}
+
+// clipsOf makes clips with a model as durable jobs, without accounts.
+func clipsOf(t *testing.T, gen painter) *clip.Jobs {
 	t.Helper()
-	files, err := file.OpenDir(t.TempDir())
+	d := dbtest.Open(t, dbtest.SQLite(t))
+	blobs, err := blob.NewDir(t.TempDir(), nil)
+	ok(t, err)
+	b := bus.Memory()
+	files := file.New(file.Options{DB: d, Blobs: blobs})
+	q := job.New(job.Options{DB: d, Bus: b, Keep: files})
+	clips, err := clip.NewJobs(t.Context(), clip.JobsOptions{Queue: q, Files: files, Bus: b, Shape: gen, Check: gen.Check})
+	ok(t, err)
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	var work sync.WaitGroup
+	work.Go(func() {
+		r := &job.Runner{Desk: q, Worker: job.Worker{ID: "w"}, Runs: clip.Runs(gen), Dir: t.TempDir(), Drain: -1}
+		if err := r.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() { clips.Close(); stop(); work.Wait(); _ = b.Close() })
+	return clips
+}
+
+// roomsOf has grey clips, and files in a directory of the test's.
+func roomsOf(t *testing.T, chats talk.Models, h *converse.House) Rooms {
+	t.Helper()
+	files, err := uploads.OpenDir(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Rooms{Videos: clip.NewQueue(q), Files: files, Links: file.NewLinks(), Chats: chats, House: h}
+	return Rooms{Videos: clipsOf(t, grey{}), Files: files, Links: uploads.NewLinks(), Chats: chats, House: h}
 }
 
 func server(t *testing.T) *httptest.Server {
 	t.Helper()
-	q, err := serve.NewQueue(t.Context(), t.TempDir(), grey{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewServer(Handler(roomsOf(t, q, nil, nil)))
-	t.Cleanup(func() { s.Close(); q.Close() })
+	s := httptest.NewServer(Handler(roomsOf(t, nil, nil)))
+	t.Cleanup(s.Close)
 	return s
 }
 
@@ -226,18 +257,13 @@ func TestPages(t *testing.T) {
 // TestServeStops checks that a cancelled server ends, event streams included.
 func TestServeStops(t *testing.T) {
 	t.Parallel()
-	q, err := serve.NewQueue(t.Context(), t.TempDir(), grey{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer q.Close()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, l, Handler(roomsOf(t, q, nil, nil))) }()
+	go func() { done <- Serve(ctx, l, Handler(roomsOf(t, nil, nil))) }()
 	if status, _, _ := call(t, "GET", "http://"+l.Addr().String()+"/v1/videos", "", nil); status != http.StatusOK {
 		t.Errorf("status %d", status)
 	}

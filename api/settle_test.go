@@ -12,7 +12,6 @@ import (
 	"kuai/api/gate"
 	"kuai/fault"
 	"kuai/par"
-	"kuai/serve"
 	"kuai/serve/chat"
 	"kuai/serve/chat/chattest"
 	"kuai/text"
@@ -61,17 +60,12 @@ func TestSettle(t *testing.T) {
 	}
 	g := &chat.Group{}
 	g.Add("tiny", l)
-	q, err := serve.NewQueue(t.Context(), t.TempDir(), grey{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	b := &book{make(chan ending, 10)}
-	rooms := roomsOf(t, q, g, nil)
+	rooms := roomsOf(t, g, nil)
 	rooms.Gate = b
 	s := httptest.NewServer(Handler(rooms))
 	t.Cleanup(func() {
 		s.Close()
-		q.Close()
 		if err := g.Close(); err != nil {
 			t.Error(err)
 		}

@@ -16,7 +16,6 @@ import (
 	"kuai/api/gate"
 	"kuai/api/talk"
 	"kuai/platform/provider"
-	"kuai/serve"
 	"kuai/serve/chat"
 	"kuai/serve/upstream"
 )
@@ -97,12 +96,7 @@ func upstreamServer(t *testing.T) (url string, a, b *gpu, book *book) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := serve.NewQueue(t.Context(), t.TempDir(), grey{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(q.Close)
-	rooms := roomsOf(t, q, nil, nil)
+	rooms := roomsOf(t, nil, nil)
 	book = newBook()
 	rooms.Gate = book
 	rooms.Chats = &talk.Both{Here: &chat.Group{}, Clients: []*upstream.Client{upstream.Pooled("large", p)}}
@@ -233,12 +227,7 @@ func TestUpstreamLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := serve.NewQueue(t.Context(), t.TempDir(), grey{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(q.Close)
-	rooms, book := roomsOf(t, q, nil, nil), newBook()
+	rooms, book := roomsOf(t, nil, nil), newBook()
 	rooms.Gate, rooms.Chats = book, &talk.Both{Here: &chat.Group{}, Clients: []*upstream.Client{upstream.Pooled("large", p)}}
 	s := httptest.NewServer(Handler(rooms))
 	t.Cleanup(s.Close)

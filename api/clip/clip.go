@@ -77,11 +77,8 @@ type Videos interface {
 	Cancel(ctx context.Context, owner, id string) (serve.Job, error)
 	Delete(ctx context.Context, owner, id string) error
 	Clip(ctx context.Context, owner, id string) (serve.Job, *media.Clip, error)
-}
-
-// Previewer is a Videos that shows what a job is going to be while it is made;
-// false where there is nothing to show at the moment.
-type Previewer interface {
+	// Preview shows what a job is going to be while it is made; false where there
+	// is nothing to show at the moment.
 	Preview(ctx context.Context, owner, id string) (job.Preview, bool, error)
 }
 
@@ -114,7 +111,7 @@ func (rm *Room) Create(r *http.Request, h http.Header, w gate.Work, o Order) (se
 	w.Scope, w.Model, w.Estimate = gate.ScopeVideos, Model, rm.estimate(o)
 	if o.Still {
 		w.Scope = gate.ScopeImages
-	} else if _, durable := rm.Videos.(*Jobs); durable { // a still is its answer's alone
+	} else { // a still is its answer's alone
 		w.Durable, o.IdempotencyKey = true, w.IdempotencyKey
 	}
 	t, err := rm.Gate.Admit(r.Context(), r, w)
@@ -208,7 +205,7 @@ func (rm *Room) Size(field, size string) error {
 	return nil
 }
 
-// Translate makes the queue's and the model's errors the client's.
+// Translate makes the jobs' and the model's errors the client's.
 func Translate(err error) error {
 	var limit *video.LimitError
 	switch {
@@ -216,10 +213,6 @@ func Translate(err error) error {
 		return fault.New(fault.NotFound, "there is no video with this id")
 	case errors.Is(err, serve.ErrNotReady):
 		return fault.New(fault.Conflict, "the video is not finished; poll until its status is completed")
-	case errors.Is(err, serve.ErrFull):
-		return &fault.Error{Code: fault.Overloaded, RetryAfter: 10 * time.Second, Message: "too many videos are waiting"}
-	case errors.Is(err, serve.ErrClosed):
-		return &fault.Error{Code: fault.Overloaded, RetryAfter: 10 * time.Second, Message: "the server is shutting down"}
 	case errors.Is(err, video.ErrEmptyPrompt), errors.Is(err, video.ErrLongPrompt), errors.Is(err, video.ErrUnknown):
 		return fault.Param("prompt", "%s", strings.TrimPrefix(err.Error(), "video: "))
 	case errors.As(err, &limit):

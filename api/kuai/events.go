@@ -80,11 +80,7 @@ func (v videos) events(w http.ResponseWriter, r *http.Request) {
 
 // picture is the latest preview of a job.
 func (v videos) picture(r *http.Request, owner, id string) (job.Preview, bool, error) {
-	p, ok := v.room.Videos.(clip.Previewer)
-	if !ok {
-		return job.Preview{}, false, nil
-	}
-	return p.Preview(r.Context(), owner, id)
+	return v.room.Videos.Preview(r.Context(), owner, id)
 }
 
 // preview sends the latest picture of what a clip is going to be.

@@ -10,6 +10,7 @@ import (
 	"kuai/api/wire"
 	"kuai/fault"
 	"kuai/media"
+	"kuai/platform/job"
 	"kuai/serve"
 )
 
@@ -22,7 +23,7 @@ func (square) FPS() int                      { return 12 }
 func (s square) Shape() (serve.Shaped, bool) { return s, true }
 
 func (square) Submit(context.Context, gate.Ticket, clip.Order) (serve.Job, error) {
-	return serve.Job{}, serve.ErrClosed
+	return serve.Job{}, serve.ErrNotReady
 }
 
 func (square) Get(context.Context, string, string) (serve.Job, <-chan struct{}, error) {
@@ -35,6 +36,10 @@ func (square) Cancel(context.Context, string, string) (serve.Job, error) {
 func (square) Delete(context.Context, string, string) error { return serve.ErrNotFound }
 func (square) Clip(context.Context, string, string) (serve.Job, *media.Clip, error) {
 	return serve.Job{}, nil, serve.ErrNotFound
+}
+
+func (square) Preview(context.Context, string, string) (job.Preview, bool, error) {
+	return job.Preview{}, false, nil
 }
 
 func FuzzRequests(f *testing.F) {
