@@ -119,7 +119,7 @@ func openTown(tb testing.TB, log *slog.Logger) *town {
 	ok(tb, err)
 	h := &converse.House{Dir: filepath.Join(dir, "threads"), People: persona.Store{Dir: filepath.Join(dir, "people")}, Speaker: w.parrot}
 	meter := metric.New()
-	home := &admit.Gate{Rooms: p, Used: meter.Used}
+	home := &admit.Gate{Rooms: p, Used: meter.Used, Patience: time.Hour} // balances are looked at once an answer has come
 	meter.Database, meter.May = p.DB, home.Operator
 	rooms := Rooms{
 		Videos: clips, Files: file.Platform{Files: w.made.Files, Org: p.OrgOf}, Links: file.NewLinks(), Chats: g, House: h, Gate: home,

@@ -4,6 +4,7 @@
 package admit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,10 @@ type Gate struct {
 	// Used is told what each request has used; nil: nobody. What a durable job
 	// uses, its own hook knows.
 	Used func(w gate.Work, used gate.Usage)
+	// Patience is how long an answer waits for its account to be written; 0 is
+	// two seconds. A database that is away for longer must not hold back what was
+	// produced.
+	Patience time.Duration
 }
 
 // reservationLife is how long money stays set aside for a request that nobody
@@ -280,7 +285,7 @@ func (t *ticket) Settle(ctx context.Context, used gate.Usage) error {
 			t.gate.Rooms.Limits.Commit(t.money, limit.Need{MoneyMicros: t.most}, now)
 			return
 		}
-		t.err = soon(func() error {
+		t.err = t.gate.soon(func() error {
 			res, err := t.gate.Rooms.Money.Settle(context.WithoutCancel(ctx), t.held, usage(used))
 			t.gate.Rooms.Limits.Commit(t.money, limit.Need{MoneyMicros: int64(res.Charged)}, now)
 			return err
@@ -313,7 +318,7 @@ func (t *ticket) Release(ctx context.Context, reason string) error {
 		if t.detached {
 			return
 		}
-		t.err = soon(func() error {
+		t.err = t.gate.soon(func() error {
 			_, err := t.gate.Rooms.Money.Release(context.WithoutCancel(ctx), t.held, reason)
 			return err
 		})
@@ -321,15 +326,14 @@ func (t *ticket) Release(ctx context.Context, reason string) error {
 	return t.err
 }
 
-// accountWait is how long an answer waits for its account to be written. A
-// database that is away for longer must not hold back what was produced.
-const accountWait = 2 * time.Second
+// patience is Gate.Patience where it says nothing.
+const patience = 2 * time.Second
 
 // soon runs f, which may wait for a database, and returns its outcome if that
 // comes in time. If not, f goes on by itself, and a log is told how it failed.
-func soon(f func() error) error {
+func (g *Gate) soon(f func() error) error {
 	done := make(chan error, 1)
-	late := time.AfterFunc(accountWait, func() { done <- nil })
+	late := time.AfterFunc(cmp.Or(g.Patience, patience), func() { done <- nil })
 	go func() {
 		err := f()
 		if late.Stop() {

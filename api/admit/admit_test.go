@@ -53,7 +53,7 @@ func town(t *testing.T) (g *Gate, org account.Organisation, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Gate{Rooms: p}, org, key
+	return &Gate{Rooms: p, Patience: time.Hour}, org, key
 }
 
 func ask(t *testing.T, g *Gate, key string, w gate.Work) (ticket gate.Ticket, err error) {
@@ -298,13 +298,13 @@ func TestDurable(t *testing.T) {
 func TestSoon(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		failed := errors.New("no such reservation")
-		if err := soon(func() error { time.Sleep(accountWait / 2); return failed }); !errors.Is(err, failed) {
+		g, failed := &Gate{}, errors.New("no such reservation")
+		if err := g.soon(func() error { time.Sleep(patience / 2); return failed }); !errors.Is(err, failed) {
 			t.Errorf("got %v, want %v", err, failed)
 		}
 		began, written := time.Now(), false
-		err := soon(func() error { time.Sleep(time.Minute); written = true; return nil })
-		if waited := time.Since(began); err != nil || waited != accountWait {
+		err := g.soon(func() error { time.Sleep(time.Minute); written = true; return nil })
+		if waited := time.Since(began); err != nil || waited != patience {
 			t.Errorf("waited %v for a database that is away: %v", waited, err)
 		}
 		time.Sleep(time.Minute)

@@ -18,7 +18,7 @@ import (
 const (
 	maxConnections = 2048
 	maxAnswer      = 1 << 20
-	openTime       = 30 * time.Second // until all streams are open
+	openTime       = 2 * time.Minute // until all streams are open
 )
 
 // client asks the server over connections that stay open.
