@@ -45,11 +45,11 @@ const manyShare = 0.4
 //	{exam=test}         a value that is written in the frame
 //	{no.hobby}          a value that is no fact
 //	{ask.me.name}       nothing, but the turn asks for it
-//	{rel} {pet} {pets}  somebody of the user's; {pet:has} is a fact as well
+//	{rel} {rels} {pet}  somebody of the user's; {pet:has} is a fact as well
 //	{m.pet}             how they are counted in Chinese
 //	{when}              a day
 //
-// me, rel, rel2, pet, pet2 and pets with a stop before any of these: the fact is
+// me, rel, rel2, rels, pet, pet2 and pets with a stop before any of these: the fact is
 // about them.
 type composer struct {
 	*writer
@@ -151,8 +151,14 @@ func (w *writer) typed(s string) string {
 	if w.chance(0.5) {
 		s = strings.TrimSuffix(s, ".")
 	}
+	if w.chance(0.2) {
+		s = unmarked.Replace(s)
+	}
 	return s
 }
+
+// unmarked leaves out the marks of what is shortened.
+var unmarked = strings.NewReplacer("I'm", "Im", "i'm", "im", "I've", "Ive", "i've", "ive", "n't", "nt")
 
 // frame draws one of a shape, of those for tuning or of the others.
 func (w *writer) frame(shape string) string {
@@ -270,7 +276,7 @@ func (c *composer) name(in string) (string, bool) {
 		}
 		c.said = &again
 		return again.words(c.lang, byUser)[0], true
-	case "rel", "rel2", "pet", "pet2", "pets":
+	case "rel", "rel2", "rels", "pet", "pet2", "pets":
 		who := c.person(in)
 		c.said, c.whom = who, who
 		if form == "has" {
@@ -283,6 +289,9 @@ func (c *composer) name(in string) (string, bool) {
 	}
 	return "", false
 }
+
+// countable are people of whom one has two.
+var countable = strings.Fields("sister brother daughter son cousin aunt uncle niece nephew colleague neighbour roommate friend classmate grandson granddaughter kid grandchild student stepson stepdaughter twin")
 
 // person is one of the cast, drawn when first spoken of.
 func (c *composer) person(name string) *someone {
@@ -302,6 +311,12 @@ func (c *composer) person(name string) *someone {
 		if c.chance(0.15) {
 			s.name = c.apart(func() value { return c.value("name") })
 		}
+	case name == "rels":
+		for s.self() || !slices.Contains(countable, s.role[fact.English]) {
+			s.role = c.familiar("relation")
+		}
+		c.taken = append(c.taken, s.role[c.lang])
+		s.role[fact.English] += "s"
 	default:
 		s.role = c.apart(func() value { return c.familiar("relation") })
 	}
@@ -312,11 +327,17 @@ func (c *composer) person(name string) *someone {
 	return s
 }
 
+// joints are characters that stand between values: a made-up one may have them.
+const joints = "和跟与及、，"
+
 // apart draws until what is drawn is told from all that stands in the turn.
 func (c *composer) apart(draw func() value) value {
 	for {
 		v := draw()
 		s := strings.ToLower(v[c.lang])
+		if strings.ContainsAny(s, joints) {
+			continue
+		}
 		if !slices.ContainsFunc(c.taken, func(o string) bool { return strings.Contains(s, o) || strings.Contains(o, s) }) {
 			c.taken = append(c.taken, s)
 			return v
