@@ -1,7 +1,8 @@
 // Package insight tells owners how their service does: who comes, who comes
 // back, how long they stay, what they bring in and what they cost. It counts
 // from usage events and from visits, which stand for what leaves no event, with
-// SQL that both databases know.
+// SQL that both databases know. A look reads the events of its days by an index
+// on their time, however many there are of others.
 //
 // Somebody is a user, or a key where no user stands behind it. A day is one of
 // UTC. A session ends with half an hour of silence.
@@ -26,6 +27,11 @@ const (
 	maxDays = 400
 	// maxUsers of one answer.
 	maxUsers = 100
+	// longest is after how many days a cohort's return is last looked at.
+	longest = 30
+
+	// whoOf is an event's somebody. An index has it: migration 0501.
+	whoOf = "CASE WHEN user_id <> '' THEN user_id ELSE key_id END"
 )
 
 // Query says what is looked at. What is "" is not asked about.
@@ -50,14 +56,14 @@ func (q Query) Check() error {
 	return nil
 }
 
-// signs is a query of everybody's signs of life until an end: who, at.
-func (q Query) signs() (text string, args []any) {
-	text = `SELECT CASE WHEN user_id <> '' THEN user_id ELSE key_id END AS who, at FROM ledger_events WHERE at < ?`
-	visits := ` UNION ALL SELECT who, at FROM insight_visits WHERE at < ?`
+// signs is a query of everybody's signs of life in a span: who, at.
+func (q Query) signs(from, to int64) (text string, args []any) {
+	text = "SELECT " + whoOf + " AS who, at FROM ledger_events WHERE at >= ? AND at < ?"
+	visits := " UNION ALL SELECT who, at FROM insight_visits WHERE at >= ? AND at < ?"
 	if q.Org == "" {
-		return text + visits, []any{db.Micros(q.To), db.Micros(q.To)}
+		return text + visits, []any{from, to, from, to}
 	}
-	return text + " AND org = ?" + visits + " AND org = ?", []any{db.Micros(q.To), q.Org, db.Micros(q.To), q.Org}
+	return text + " AND org = ?" + visits + " AND org = ?", []any{from, to, q.Org, from, to, q.Org}
 }
 
 // Day is how a day went.
@@ -85,8 +91,7 @@ func Daily(ctx context.Context, tx *db.Tx, q Query) ([]Day, error) {
 	for i := range all {
 		all[i].Day = dayOf(first + int64(i))
 	}
-	signs, args := q.signs()
-	from := db.Micros(q.From)
+	text, args := q.people()
 	err := each(ctx, tx, func(row db.Scanner) error {
 		var day, users int64
 		err := row.Scan(&day, &users)
@@ -94,10 +99,11 @@ func Daily(ctx context.Context, tx *db.Tx, q Query) ([]Day, error) {
 			all[day-first].Users = users
 		}
 		return err
-	}, fmt.Sprintf("SELECT at / %d AS day, COUNT(DISTINCT who) FROM (%s) signs WHERE at >= ? GROUP BY at / %d", dayMicros, signs, dayMicros), append(args, from)...)
+	}, text, args...)
 	if err != nil {
 		return nil, fmt.Errorf("insight: users: %w", err)
 	}
+	text, args = q.sessions()
 	err = each(ctx, tx, func(row db.Scanner) error {
 		var day, sessions, took int64
 		err := row.Scan(&day, &sessions, &took)
@@ -106,22 +112,30 @@ func Daily(ctx context.Context, tx *db.Tx, q Query) ([]Day, error) {
 			all[day-first].SessionSeconds = float64(took) / 1e6 / float64(sessions)
 		}
 		return err
-	}, sessionsOf(signs), append(args, from)...)
+	}, text, args...)
 	if err != nil {
 		return nil, fmt.Errorf("insight: sessions: %w", err)
 	}
 	return all, q.dailyMoney(ctx, tx, all, first)
 }
 
-// sessionsOf counts sessions by the day on which they began, and adds up how
-// long they took. A sign begins one unless another of the same person came
-// shortly before it.
-func sessionsOf(signs string) string {
+// people counts, of each day, who gave a sign.
+func (q Query) people() (text string, args []any) {
+	signs, args := q.signs(db.Micros(q.From), db.Micros(q.To))
+	return fmt.Sprintf("SELECT at / %d AS day, COUNT(DISTINCT who) FROM (%s) signs GROUP BY at / %d", dayMicros, signs, dayMicros), args
+}
+
+// sessions counts sessions by the day on which they began, and adds up how long
+// they took. A sign begins one unless another of the same person came shortly
+// before it: so far before the first day signs are read as well.
+func (q Query) sessions() (text string, args []any) {
+	from := db.Micros(q.From)
+	signs, args := q.signs(from-silence, db.Micros(q.To))
 	return fmt.Sprintf(`WITH signs AS (%s),
 		marks AS (SELECT who, at, CASE WHEN at - LAG(at) OVER (PARTITION BY who ORDER BY at) <= %d THEN 0 ELSE 1 END AS begins FROM signs),
 		numbered AS (SELECT who, at, SUM(begins) OVER (PARTITION BY who ORDER BY at ROWS UNBOUNDED PRECEDING) AS n FROM marks),
 		sessions AS (SELECT who, n, MIN(at) AS began, MAX(at) - MIN(at) AS took FROM numbered GROUP BY who, n)
-		SELECT began / %d, COUNT(*), CAST(SUM(took) AS BIGINT) FROM sessions WHERE began >= ? GROUP BY began / %d`, signs, silence, dayMicros, dayMicros)
+		SELECT began / %d, COUNT(*), CAST(SUM(took) AS BIGINT) FROM sessions WHERE began >= ? GROUP BY began / %d`, signs, silence, dayMicros, dayMicros), append(args, from)
 }
 
 // each runs over the rows of a query.
@@ -146,34 +160,50 @@ func Cohorts(ctx context.Context, tx *db.Tx, q Query, now time.Time) ([]Cohort, 
 	if err := q.Check(); err != nil {
 		return nil, err
 	}
-	until := q
-	until.To = now
-	signs, args := until.signs()
-	again := func(n int) string {
-		return fmt.Sprintf("COUNT(DISTINCT CASE WHEN active.day = first.day + %d THEN first.who END)", n)
-	}
 	today := now.UnixMicro() / dayMicros
+	text, args := q.cohorts(now)
 	all, err := db.List(ctx, tx, func(row db.Scanner) (Cohort, error) {
 		var c Cohort
 		var day int64
 		var back [3]int64
 		err := row.Scan(&day, &c.Size, &back[0], &back[1], &back[2])
 		c.Day = dayOf(day)
-		for i, after := range []int64{1, 7, 30} {
+		for i, after := range []int64{1, 7, longest} {
 			if day+after <= today {
 				*[]**int64{&c.D1, &c.D7, &c.D30}[i] = &back[i]
 			}
 		}
 		return c, err
-	}, fmt.Sprintf(`WITH active AS (SELECT DISTINCT who, at / %d AS day FROM (%s) signs),
-		first AS (SELECT who, MIN(day) AS day FROM active GROUP BY who)
-		SELECT first.day, COUNT(DISTINCT first.who), %s, %s, %s FROM first JOIN active ON active.who = first.who
-		WHERE first.day >= ? AND first.day < ? GROUP BY first.day ORDER BY first.day`, dayMicros, signs, again(1), again(7), again(30)),
-		append(args, q.From.UnixMicro()/dayMicros, q.To.UnixMicro()/dayMicros)...)
+	}, text, args...)
 	if err != nil {
 		return nil, fmt.Errorf("insight: cohorts: %w", err)
 	}
 	return all, nil
+}
+
+// cohorts counts, by their first day, who came first in the query's days: of
+// whom an index finds no earlier sign.
+func (q Query) cohorts(now time.Time) (text string, args []any) {
+	from := db.Micros(q.From)
+	signs, args := q.signs(from, min(db.Micros(now), db.Micros(q.To)+(longest+1)*dayMicros))
+	never := func(table, who string) string {
+		text := fmt.Sprintf("NOT EXISTS (SELECT 1 FROM %s WHERE %s = came.who AND at < ?", table, who)
+		args = append(args, from)
+		if q.Org != "" {
+			text, args = text+" AND org = ?", append(args, q.Org)
+		}
+		return text + ")"
+	}
+	before := never("ledger_events", whoOf) + " AND " + never("insight_visits", "insight_visits.who")
+	again := func(n int) string {
+		return fmt.Sprintf("COUNT(DISTINCT CASE WHEN active.day = first.day + %d THEN first.who END)", n)
+	}
+	return fmt.Sprintf(`WITH active AS (SELECT DISTINCT who, at / %d AS day FROM (%s) signs),
+		came AS (SELECT who, MIN(day) AS day FROM active GROUP BY who),
+		first AS (SELECT who, day FROM came WHERE %s AND day < ?)
+		SELECT first.day, COUNT(DISTINCT first.who), %s, %s, %s FROM first JOIN active ON active.who = first.who
+		GROUP BY first.day ORDER BY first.day`, dayMicros, signs, before, again(1), again(7), again(longest)),
+		append(args, db.Micros(q.To)/dayMicros)
 }
 
 // User is what one brought in and cost.

@@ -3,6 +3,7 @@ package insight
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,15 @@ func TestGolden(t *testing.T) {
 			{"cohorts of today", func(ctx context.Context, tx *db.Tx) (any, error) { return Cohorts(ctx, tx, q, at(t, "03-02 12:01")) }, []Cohort{
 				{Day: "2026-03-01", Size: 3, D1: n(3)}, {Day: "2026-03-02", Size: 2},
 			}},
+			{"a day on which a session of the night goes on", func(ctx context.Context, tx *db.Tx) (any, error) {
+				return Daily(ctx, tx, Query{From: at(t, "03-02 00:00"), To: at(t, "03-03 00:00"), Currency: "USD"})
+			}, []Day{{Day: "2026-03-02", Users: 5, Sessions: 4, Requests: 3, Revenue: 1_145_000, Cost: 410_000, RevenuePerUser: 229_000, CostPerUser: 82_000}}},
+			{"cohorts after others had come", func(ctx context.Context, tx *db.Tx) (any, error) {
+				return Cohorts(ctx, tx, Query{From: at(t, "03-02 00:00"), To: at(t, "03-09 00:00"), Currency: "USD"}, at(t, "03-10 12:00"))
+			}, []Cohort{{Day: "2026-03-02", Size: 2, D1: n(0), D7: n(0)}}},
+			{"cohorts of an organisation", func(ctx context.Context, tx *db.Tx) (any, error) {
+				return Cohorts(ctx, tx, Query{From: at(t, "03-02 00:00"), To: at(t, "03-09 00:00"), Currency: "USD", Org: "o1"}, at(t, "03-10 12:00"))
+			}, []Cohort{{Day: "2026-03-02", Size: 1, D1: n(0), D7: n(0)}}},
 			{"users", func(ctx context.Context, tx *db.Tx) (any, error) { return Users(ctx, tx, q) }, []User{
 				{Who: "bob", Days: 2, Requests: 2, Revenue: 1_100_000, Cost: 400_000},
 				{Who: "ann", Days: 2, Requests: 4, Revenue: 90_000, Cost: 20_000},
@@ -126,6 +136,77 @@ func TestGolden(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestBounded checks that no look reads all events or visits there are: each
+// finds those of its days, and somebody's earlier ones, by an index.
+func TestBounded(t *testing.T) {
+	t.Parallel()
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		load(t, d)
+		for _, org := range []string{"", "o1"} {
+			q := Query{From: at(t, "03-02 00:00"), To: at(t, "03-04 00:00"), Currency: "USD", Org: org}
+			for name, query := range map[string]func() (string, []any){
+				"people": q.people, "sessions": q.sessions, "takings": q.takings, "best": q.best,
+				"cohorts": func() (string, []any) { return q.cohorts(at(t, "03-10 12:00")) },
+			} {
+				text, args := query()
+				plan := explain(t, d, text, args)
+				if whole := wholeReads(d.Dialect(), plan); len(whole) > 0 {
+					t.Errorf("%s of %q reads all: %s\n%s", name, org, strings.Join(whole, "; "), strings.Join(plan, "\n"))
+				}
+			}
+		}
+		text := "SELECT COUNT(*) FROM ledger_events WHERE quantity > ?" // the test sees one that does
+		if plan := explain(t, d, text, []any{0}); len(wholeReads(d.Dialect(), plan)) == 0 {
+			t.Errorf("a read of all is not seen: %s", strings.Join(plan, "\n"))
+		}
+	})
+}
+
+// explain is how a database would answer a query. PostgreSQL would read a small
+// table whole, unless it is told not to where it can be helped.
+func explain(t *testing.T, d *db.DB, text string, args []any) (plan []string) {
+	t.Helper()
+	err := d.Read(t.Context(), func(tx *db.Tx) (err error) {
+		if d.Dialect() == db.SQLite {
+			plan, err = db.List(t.Context(), tx, func(row db.Scanner) (s string, err error) {
+				var n int
+				err = row.Scan(&n, &n, &n, &s)
+				return s, err
+			}, "EXPLAIN QUERY PLAN "+text, args...)
+			return err
+		}
+		if _, err := tx.ExecContext(t.Context(), "SET LOCAL enable_seqscan = off"); err != nil {
+			return err
+		}
+		plan, err = db.List(t.Context(), tx, func(row db.Scanner) (s string, err error) {
+			err = row.Scan(&s)
+			return s, err
+		}, "EXPLAIN "+text, args...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+var (
+	sqliteWhole   = regexp.MustCompile(`^SCAN (ledger_events|insight_visits|e)\b`)
+	postgresTable = regexp.MustCompile(`Seq Scan on (ledger_events|insight_visits)\b`)
+	postgresIndex = regexp.MustCompile(`Index (Only )?Scan (using|on) (ledger_events|insight_visits)`)
+)
+
+// wholeReads are the steps of a plan that read all events, or all visits.
+func wholeReads(dialect db.Dialect, plan []string) (whole []string) {
+	for i, step := range plan {
+		byIndex := i+1 < len(plan) && strings.Contains(plan[i+1], "Index Cond")
+		if dialect == db.SQLite && sqliteWhole.MatchString(step) || postgresTable.MatchString(step) || postgresIndex.MatchString(step) && !byIndex {
+			whole = append(whole, strings.TrimSpace(step))
+		}
+	}
+	return whole
 }
 
 // TestRefuses checks bad questions and bad costs.

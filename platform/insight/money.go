@@ -67,16 +67,30 @@ func of(costs []Cost, u used) (money.Amount, error) {
 	return 0, nil
 }
 
-// sums is a query of what was used in a currency, summed by an expression and
-// the dimension.
-func (q Query) sums(by string) (text string, args []any) {
-	text = fmt.Sprintf(`SELECT %s, dimension, CAST(SUM(quantity) AS BIGINT), CAST(SUM(amount) AS BIGINT)
-		FROM ledger_events e JOIN ledger_accounts a ON a.org = e.org WHERE a.currency = ? AND at >= ? AND at < ?`, by)
+// used is a query of what was used in a currency in the query's days.
+func (q Query) used() (text string, args []any) {
+	text = fmt.Sprintf(`SELECT %s AS who, at / %d AS day, dimension, quantity, amount
+		FROM ledger_events e JOIN ledger_accounts a ON a.org = e.org WHERE a.currency = ? AND at >= ? AND at < ?`, whoOf, dayMicros)
 	args = []any{string(q.Currency), db.Micros(q.From), db.Micros(q.To)}
 	if q.Org != "" {
 		text, args = text+" AND e.org = ?", append(args, q.Org)
 	}
-	return text + fmt.Sprintf(" GROUP BY %s, dimension ORDER BY 1, dimension", by), args
+	return text, args
+}
+
+// takings sums what was used by day and dimension.
+func (q Query) takings() (text string, args []any) {
+	used, args := q.used()
+	return fmt.Sprintf("SELECT day, dimension, CAST(SUM(quantity) AS BIGINT), CAST(SUM(amount) AS BIGINT) FROM (%s) used GROUP BY day, dimension ORDER BY day, dimension", used), args
+}
+
+// best sums, by dimension, what those used who brought in the most.
+func (q Query) best() (text string, args []any) {
+	used, args := q.used()
+	return fmt.Sprintf(`WITH used AS (%s),
+		best AS (SELECT who, SUM(amount) AS revenue, COUNT(DISTINCT day) AS days FROM used GROUP BY who ORDER BY revenue DESC, who LIMIT %d)
+		SELECT best.who, best.days, dimension, CAST(SUM(quantity) AS BIGINT), CAST(SUM(amount) AS BIGINT) FROM best JOIN used ON used.who = best.who
+		GROUP BY best.who, best.days, best.revenue, dimension ORDER BY best.revenue DESC, best.who, dimension`, used, maxUsers), args
 }
 
 // add adds what was used to revenue and cost.
@@ -97,7 +111,7 @@ func (q Query) dailyMoney(ctx context.Context, tx *db.Tx, all []Day, first int64
 	if err != nil {
 		return err
 	}
-	text, args := q.sums(fmt.Sprintf("at / %d", dayMicros))
+	text, args := q.takings()
 	err = each(ctx, tx, func(row db.Scanner) error {
 		var day int64
 		var u used
@@ -130,17 +144,17 @@ func Users(ctx context.Context, tx *db.Tx, q Query) ([]User, error) {
 	if err != nil {
 		return nil, err
 	}
-	const who = "CASE WHEN user_id <> '' THEN user_id ELSE key_id END"
 	all := []User{}
-	text, args := q.sums(who)
+	text, args := q.best()
 	err = each(ctx, tx, func(row db.Scanner) error {
 		var id string
+		var days int64
 		var u used
-		if err := row.Scan(&id, &u.dimension, &u.quantity, &u.amount); err != nil {
+		if err := row.Scan(&id, &days, &u.dimension, &u.quantity, &u.amount); err != nil {
 			return err
 		}
 		if len(all) == 0 || all[len(all)-1].Who != id {
-			all = append(all, User{Who: id})
+			all = append(all, User{Who: id, Days: days})
 		}
 		last := &all[len(all)-1]
 		if u.dimension == price.Requests {
@@ -150,14 +164,6 @@ func Users(ctx context.Context, tx *db.Tx, q Query) ([]User, error) {
 	}, text, args...)
 	if err != nil {
 		return nil, fmt.Errorf("insight: users: %w", err)
-	}
-	slices.SortStableFunc(all, func(a, b User) int { return int(max(-1, min(1, b.Revenue-a.Revenue))) })
-	all = all[:min(len(all), maxUsers)]
-	for i := range all {
-		err := tx.QueryRowContext(ctx, fmt.Sprintf("SELECT COUNT(DISTINCT at / %d) FROM ledger_events WHERE at >= ? AND at < ? AND %s = ?", dayMicros, who), db.Micros(q.From), db.Micros(q.To), all[i].Who).Scan(&all[i].Days)
-		if err != nil {
-			return nil, fmt.Errorf("insight: users: %w", err)
-		}
 	}
 	return all, nil
 }
