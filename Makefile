@@ -93,7 +93,7 @@ studio: ## bundle the studio's pages again
 # pictures of every screen.
 .PHONY: e2e
 e2e: build ## walk the studio in headless Chromium, with a real server
-	go test -C tools -count=1 -v ./e2e
+	go test -C tools -count=1 -timeout 2h -v ./e2e
 
 .PHONY: gen
 gen: ## regenerate assembly and tables

@@ -105,7 +105,7 @@ func TestOthersThings(t *testing.T) {
 		}
 		for _, path := range []string{
 			"/v1/videos", "/v2/query/video_generation", "/v1/files", "/v1/files/list", "/api/v1/jobs", "/api/v1/files", "/api/v1/personas", "/api/v1/groups",
-			"/api/v1/characters/lin/messages", "/api/v1/characters/lin/memory", "/api/v1/webhooks/deliveries",
+			"/api/v1/characters/lin/messages", "/api/v1/characters/lin/memory", "/api/v1/webhooks/deliveries", "/api/v1/shares",
 		} {
 			a := w.ask(t, who, "GET", path, nil)
 			for _, its := range []string{b.video, b.file, b.number, b.output, "Diary", "Oslo"} {

@@ -34,6 +34,8 @@ import (
 	"kuai/fault"
 	"kuai/platform"
 	"kuai/platform/account"
+	"kuai/platform/db"
+	"kuai/platform/share"
 	"kuai/platform/webhook"
 	"kuai/serve/fleet"
 	"kuai/studio"
@@ -103,7 +105,6 @@ func routes(rooms Rooms) chi.Router {
 	minimax.Register(m.With(record.Dialect("minimax")), minimax.Rooms{Talks: talks, Clips: clips, Files: rooms.Files, Links: rooms.Links, Gate: rooms.Gate})
 	ollama.Register(m.With(record.Dialect("ollama")), talks, rooms.Gate)
 	kuai.Register(m.With(record.Dialect("kuai")), clips, rooms.Gate)
-	kuai.RegisterShares(m.With(record.Dialect("kuai")), clips, rooms.Links, rooms.Gate)
 	if rooms.House != nil {
 		g := rooms.Gate
 		if rooms.Platform != nil {
@@ -116,6 +117,7 @@ func routes(rooms Rooms) chi.Router {
 		login.Accounts, login.Limits, login.DB, login.Keyless = p.Accounts, p.Limits, p.DB, rooms.Keyless
 		accounts.Register(m.With(record.Dialect("kuai")), login)
 		kuai.RegisterMoney(m.With(record.Dialect("kuai")), p.Ledger, rooms.Gate)
+		kuai.RegisterShares(m.With(record.Dialect("kuai")), clips, rooms.Links, p.DB, rooms.Gate)
 		operators(m.With(record.Dialect("kuai")), rooms)
 	}
 	m.Get("/v1/openapi.yaml", openapi.Handler)
@@ -152,6 +154,11 @@ func download(rooms Rooms, clips *clip.Room) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		kind, id := chi.URLParam(r, "kind"), chi.URLParam(r, "id")
 		owner, err := rooms.Links.Check(kind, id, r.URL.Query(), time.Now())
+		if err == nil && kind == kuai.ShareKind && rooms.Platform != nil {
+			kind = "video"
+			owner, id, err = shared(r.Context(), rooms.Platform.DB, id)
+			w.Header().Set("Cache-Control", "private, no-cache") // it can be taken back
+		}
 		if err == nil {
 			switch kind {
 			case "video":
@@ -172,6 +179,16 @@ func download(rooms Rooms, clips *clip.Room) http.HandlerFunc {
 			openai.Failed(w, r, err)
 		}
 	}
+}
+
+// shared is the clip that a share leads to, and whose it is.
+func shared(ctx context.Context, d *db.DB, id string) (owner, thing string, err error) {
+	err = d.Read(ctx, func(tx *db.Tx) error {
+		s, err := share.Get(ctx, tx, time.Now(), id)
+		owner, thing = s.Project, s.Thing
+		return err
+	})
+	return owner, thing, err
 }
 
 // recovered turns a bug in a handler into an error for its caller alone.

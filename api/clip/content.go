@@ -55,7 +55,9 @@ func (rm *Room) Serve(w http.ResponseWriter, r *http.Request, owner, id string, 
 		return err
 	}
 	w.Header().Set("Content-Type", want.Format.ContentType())
-	w.Header().Set("Cache-Control", "private, max-age=86400, immutable")
+	if w.Header().Get("Cache-Control") == "" { // else the caller knows how long it may be seen
+		w.Header().Set("Cache-Control", "private, max-age=86400, immutable")
+	}
 	w.Header().Set("Etag", strconv.Quote(want.tag(id)))
 	if r.URL.Query().Get("download") != "" {
 		w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", id+"."+string(want.Format)))

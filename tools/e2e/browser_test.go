@@ -23,7 +23,10 @@ import (
 )
 
 const (
-	patience = 240 * time.Second // that a page may take to show something, on a busy machine
+	// patience is what a page may take to show something: far more than it
+	// needs on a machine that others keep busy, so that only what never comes
+	// fails. What comes ends the wait at once.
+	patience = 10 * time.Minute
 	between  = 50 * time.Millisecond
 )
 
@@ -108,7 +111,7 @@ func newBrowser(t *testing.T, s *server) *browser {
 	if chrome == "" {
 		t.Skip("SKIP e2e: no Chromium: apt-get install chromium")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chrome), chromedp.WindowSize(1280, 800))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chrome), chromedp.WindowSize(1280, 800), chromedp.WSURLReadTimeout(patience))
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
 	}
@@ -171,13 +174,13 @@ func (b *browser) value(t *testing.T, expression string) any {
 	return v
 }
 
-// until waits for the page to come to something.
+// until waits for the page to come to something, which may be a promise.
 func (b *browser) until(t *testing.T, condition string) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(b.ctx, patience)
 	defer stop()
 	for {
-		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`!!(`+condition+`)`))
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`(async () => !!(await (`+condition+`)))()`, chromedp.EvalAwaitPromise))
 		if ok && err == nil {
 			return
 		}
@@ -190,9 +193,18 @@ func (b *browser) until(t *testing.T, condition string) {
 	}
 }
 
+// click waits until a pointer in the middle of the element would hit it, and
+// clicks in the same breath: a page that moves meanwhile cannot slip away.
 func (b *browser) click(t *testing.T, at string) {
 	t.Helper()
-	b.run(t, chromedp.Click(chromedp.CSS(at)))
+	b.until(t, fmt.Sprintf(`(e => {
+		if (!e || e.disabled) return false;
+		e.scrollIntoView({block: "center", behavior: "instant"});
+		const r = e.getBoundingClientRect(), hit = document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2);
+		if (!hit || !e.contains(hit)) return false;
+		e.click();
+		return true;
+	})(document.querySelector(%q))`, at))
 }
 
 // fill writes into a field as a visitor's input method does.
@@ -231,7 +243,9 @@ func axeSource(t *testing.T) string {
 	dir := os.Getenv("KUAI_AXE") // a folder that holds node_modules/axe-core
 	if dir == "" {
 		dir = t.TempDir()
-		if out, err := exec.CommandContext(t.Context(), "npm", "install", "--no-save", "--silent", "--prefix", dir, "axe-core@4").CombinedOutput(); err != nil {
+		ctx, stop := context.WithTimeout(t.Context(), patience)
+		defer stop()
+		if out, err := exec.CommandContext(ctx, "npm", "install", "--no-save", "--silent", "--prefix", dir, "axe-core@4").CombinedOutput(); err != nil {
 			t.Logf("SKIP axe: npm cannot bring axe-core: %v %s", err, out)
 			return ""
 		}

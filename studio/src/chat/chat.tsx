@@ -3,6 +3,7 @@ import { h } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { go, link } from "../route";
 import { Icon } from "../icon";
+import { written } from "../price";
 import { bytes, langOf, t } from "../say";
 import { Field, Loading, Note } from "../ui";
 import { Markdown } from "./markdown";
@@ -76,12 +77,13 @@ function Thread({ c }: { c: Talk }) {
 function Said({ m }: { m: Turn }) {
   if (m.role === "user") return <p class="me" lang={langOf(m.text)}><span class="sr">{t("you")}: </span>{m.files?.map((f, i) => <span class="attached" key={i}>{f.name} · {bytes(f.size)}</span>)}{m.text}</p>;
   const rate = m.tokens && m.seconds ? (m.tokens / m.seconds).toFixed(1) : "";
+  const cost = m.cost && m.currency ? written(m.cost, m.currency) : "";
   return (
     <div class="them answer" lang={langOf(m.text)}>
       <span class="soft by">{m.model}</span>
       {m.text ? <Markdown text={m.text} /> : !m.broken && <span class="dots" role="status" aria-label={t("loading")}>…</span>}
       {m.broken && <p class="why" role="alert">{m.broken}</p>}
-      {rate && <p class="soft rate">{t("speedOf", { n: m.tokens ?? 0, s: rate })}</p>}
+      {rate && <p class="soft rate">{t("speedOf", { n: m.tokens ?? 0, s: rate })}{cost && ` · ${t("costs", { price: cost })}`}</p>}
     </div>
   );
 }

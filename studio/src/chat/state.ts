@@ -2,6 +2,8 @@
 // that neither a reload nor a server that went away loses what was said.
 import { computed, effect, signal } from "@preact/signals";
 import { ask, events, get } from "../net";
+import { charge, ratesOf } from "../price";
+import type { Rates } from "../price";
 import { bytes, store, stored, t } from "../say";
 
 export interface Attached {
@@ -17,6 +19,8 @@ export interface Turn {
   model?: string;
   tokens?: number;
   seconds?: number; // from the first token to the last
+  cost?: number; // where the model has a price
+  currency?: string;
   broken?: string; // why the answer is not whole
 }
 
@@ -146,6 +150,17 @@ export async function say(id: string, text: string) {
   await Promise.all(sides.map(([side, model]) => answer(id, side, model)));
 }
 
+const known = new Map<string, Rates>(); // by model
+
+// costOf is what an answer cost, {} where nobody says.
+async function costOf(model: string, u: { prompt_tokens: number; completion_tokens: number; prompt_tokens_details?: { cached_tokens?: number } }): Promise<Pick<Turn, "cost" | "currency">> {
+  const r = known.get(model) ?? (await ratesOf(model));
+  if (!r) return {};
+  known.set(model, r);
+  const used = { input_tokens: u.prompt_tokens, cached_input_tokens: u.prompt_tokens_details?.cached_tokens ?? 0, output_tokens: u.completion_tokens, requests: 1 };
+  return { cost: charge(r, used), currency: r.currency };
+}
+
 async function answer(id: string, side: Side, model: string) {
   const mine = new AbortController();
   running.add(mine);
@@ -168,6 +183,7 @@ async function answer(id: string, side: Side, model: string) {
       first ||= performance.now();
       turn = { ...turn, text: turn.text + (d.choices?.[0]?.delta?.content ?? ""), seconds: (performance.now() - first) / 1000, tokens: d.usage?.completion_tokens ?? turn.tokens };
       show();
+      if (d.usage) turn = { ...turn, ...(await costOf(model, d.usage)) };
     }
     if (!whole) throw new Error(t("brokeOff"));
   } catch (e) {

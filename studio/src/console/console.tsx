@@ -16,6 +16,7 @@ import { Overview } from "./overview";
 import { Models } from "./models";
 import { People, Projects } from "./people";
 import { Prices } from "./prices";
+import { Shares } from "./shares";
 import { Sponsors } from "./sponsors";
 import { enter, error, me, org, orgs, readProjects } from "./state";
 import { Usage } from "./usage";
@@ -30,6 +31,7 @@ const views: Record<string, [Word, () => JSX.Element, "operator"?]> = {
   usage: ["usage", Usage],
   prices: ["prices", Prices],
   jobs: ["jobs", Jobs],
+  shares: ["shares", Shares],
   models: ["models", Models, "operator"],
   workers: ["workers", Workers, "operator"],
   analytics: ["analytics", Analytics, "operator"],

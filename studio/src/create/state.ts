@@ -2,6 +2,8 @@
 // has the truth: the page can be opened anew at any time.
 import { computed, effect, signal } from "@preact/signals";
 import { ask, events, get, key, send, whenBack } from "../net";
+import { charge, ratesOf, written } from "../price";
+import type { Rates } from "../price";
 import { store, stored, t } from "../say";
 
 export type Status = "queued" | "in_progress" | "completed" | "failed" | "cancelled";
@@ -50,12 +52,6 @@ export interface Still {
 }
 
 export const speeds = [0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3] as const;
-
-// Rates are what the model's work costs: so much a number of units.
-export interface Rates {
-  currency: string;
-  rates: Record<string, { per: number; price: string } | undefined>;
-}
 
 export const rates = signal<Rates | null>(null);
 export const videos = signal<Video[]>([]); // the newest first
@@ -166,7 +162,7 @@ export const refresh = () =>
     more.value = has_more;
     loaded.value = true;
     void follow();
-    rates.value ??= await get<Rates>("/api/v1/prices?model=kuai-video").catch(() => null);
+    rates.value ??= await ratesOf("kuai-video");
     options.value ??= await get<Options>("/api/v1/videos/options").catch(() => null);
   });
 
@@ -275,10 +271,6 @@ effect(() => {
 export const price = computed(() => {
   const r = rates.value, o = options.value;
   if (!r || !o?.frames || !o.fps) return "";
-  const of = (dimension: string, n: number) => {
-    const rate = r.rates[dimension];
-    return rate ? (Number(rate.price) * n) / rate.per : 0;
-  };
-  const one = (kind.value === "image" ? of("images", 1) : of("video_milliseconds", (o.frames * 1000) / o.fps)) + of("requests", 1);
-  return one > 0 ? `${(one * takes.value).toLocaleString(undefined, { maximumSignificantDigits: 3 })} ${r.currency}` : "";
+  const one: Record<string, number> = kind.value === "image" ? { images: 1 } : { video_milliseconds: (o.frames * 1000) / o.fps };
+  return written(takes.value * charge(r, { ...one, requests: 1 }), r.currency);
 });

@@ -28,7 +28,7 @@ export const zh: typeof en = {
   groups: "群聊", newGroup: "新群聊", membersOf: "成员", whoAnswers: "谁来回答", orderNatural: "被点名的，其余随机", orderList: "每个人轮流", orderManual: "只有你叫的", muted: "安静", mute: "让其安静", unmute: "让其说话", letGo: "移出", joinGroup: "加入", dropGroup: "删除群聊", dropGroupSure: "删除{name}和其中说过的一切？不能恢复。", letSpeak: "请说话：", groupMemory: "群里每个人记得同一段对话。",
   personas: "人设", personasWhy: "你说自己是谁。在对话上方选择，角色就会这样称呼你。", newPersona: "新人设", pronouns: "代词", aboutYou: "关于你", youAre: "你是", yourself: "你自己",
   filmThis: "用这些词生成视频（或写 /视频 …）", openInCreate: "在创作中打开", takeAway: "从这里拿走", clipCancelled: "视频已取消。",
-  shareTitle: "分享视频", shareWhy: "有这个地址的人不用密钥就能观看，直到过期。除非删除视频，否则不能收回。", oneDay: "1 天", goodFor: "有效期", address: "地址", ofPage: "在这个页面里的地址",
+  shareTitle: "分享视频", shareWhy: "有这个地址的人不用密钥就能观看，直到过期或被您收回。", oneDay: "1 天", goodFor: "有效期", address: "地址", makeAddress: "生成地址", takeBackSure: "收回这个地址？有它的人马上就不能再观看。", shares: "分享", sharesWhy: "别人不用密钥就能观看视频的地址。收回以后马上失效。", goodUntil: "有效至", noShares: "没有分享任何内容。", ofPage: "在这个页面里的地址",
   addFiles: "添加文本文件", fileTooLarge: "{name}有 {size}：合计最多 {most}", fileNoText: "{name}不是文本", takeOut: "移除",
   newChat: "新对话", chats: "对话", model: "模型", parameters: "参数", temperature: "温度", maxTokens: "最多词元", compare: "与另一个模型比较", second: "第二个模型", none: "无",
   ask: "问点什么", noModels: "没有语言模型。这样启动：kuai serve --chat 名称", speedOf: "{n} 词元 · {s} 词元/秒", emptyChat: "问模型一个问题。对话只留在这个浏览器里。", deleteChat: "删除这个对话", untitled: "新对话", rename: "改名", goOn: "继续", regenerate: "重来", assistant: "模型",

@@ -1,0 +1,28 @@
+// What is shared: the addresses by which others watch, each to be taken back.
+import { h, Fragment } from "preact";
+import { takeBack } from "../create/share";
+import type { Shared } from "../create/share";
+import { link } from "../route";
+import { day, langOf, t } from "../say";
+import { Copy, Note } from "../ui";
+import { useAct, useRead } from "./state";
+import { Rows } from "./table";
+
+export function Shares() {
+  const list = useRead<{ data: Shared[] }>("/api/v1/shares");
+  const { error, act } = useAct();
+  return (
+    <Fragment>
+      <p class="soft">{t("sharesWhy")}</p>
+      <Note text={error.value} />
+      <Rows of={list} all={list.value?.data} none={t("noShares")} heads={[t("clip"), t("made"), t("goodUntil"), t("actions")]} row={(s: Shared) => (
+        <tr key={s.id}>
+          <td><a href={link("create", s.video)} lang={langOf(s.prompt)}>{s.prompt}</a></td>
+          <td>{day(s.created_at * 1000)}</td>
+          <td>{day(s.expires_at * 1000)}</td>
+          <td class="row"><Copy text={s.url} /><button class="quiet" aria-label={`${t("takeBack")}: ${s.prompt}`} onClick={() => void act(async () => { await takeBack(s); await list.again(); })}>{t("takeBack")}</button></td>
+        </tr>
+      )} />
+    </Fragment>
+  );
+}
