@@ -102,14 +102,18 @@ func clip(t *testing.T, b *browser) {
 	if forged := b.value(t, `fetch(shared.replace(/sign=../, "sign=__")).then(r => r.status)`); watched != "200 video/mp4" || forged != 403.0 {
 		t.Errorf("the shared address gives %v, a forged one %v", watched, forged)
 	}
+	b.click(t, "#share-make")
+	b.until(t, `document.querySelectorAll(".shared input").length === 2`)
+	b.js(t, `window.shared = [...document.querySelectorAll(".shared input")].map(i => i.value)`)
+	b.keep("create share")
 	b.click(t, "dialog header button")
 	b.until(t, `!document.querySelector("dialog[open]")`)
 	b.open(t, "#/console/shares")
-	b.until(t, `[...document.querySelectorAll("tbody tr")].some(r => r.textContent.includes("fox"))`)
+	b.until(t, `[...document.querySelectorAll("tbody tr")].filter(r => r.textContent.includes("fox")).length === 2`)
 	b.click(t, "tbody button.quiet")
-	b.until(t, `document.querySelector(".panel") && !document.querySelector("tbody tr")`)
-	if gone := b.value(t, `fetch(shared).then(r => r.status)`); gone != 404.0 {
-		t.Errorf("taken back, the shared address gives %v", gone)
+	b.until(t, `document.querySelectorAll("tbody tr").length === 1`)
+	if gone := b.value(t, `Promise.all(shared.map(u => fetch(u).then(r => r.status))).then(all => all.sort().join(" "))`); gone != "200 404" {
+		t.Errorf("one taken back, the two addresses give %v", gone)
 	}
 	b.open(t, fmt.Sprintf("#/create/%s", id))
 	b.fill(t, "#prompt", evil)
@@ -287,6 +291,7 @@ func chat(t *testing.T, b *browser) {
 	b.click(t, ".thread .primary")
 	b.until(t, `document.querySelectorAll(".pair .answer .rate").length >= 2`)
 	b.until(t, `[...document.querySelectorAll(".pair .answer .rate")].every(r => /tokens\/s · about [\d.]+ USD/.test(r.textContent))`)
+	b.keep("chat pair")
 	b.fill(t, "#ask", "Tell me a long story.")
 	b.click(t, ".thread .primary")
 	b.server.kill(t)
@@ -468,7 +473,7 @@ var pages = []struct{ at, there string }{
 	{"#/console/usage", ".chart"},
 	{"#/console/prices", "table"},
 	{"#/console/jobs", "table"},
-	{"#/console/shares", ".panel .soft"},
+	{"#/console/shares", "table"},
 	{"#/console/models", "table"},
 	{"#/console/workers", ".code"},
 	{"#/console/analytics", ".chart"},
