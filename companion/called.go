@@ -51,14 +51,20 @@ func IsRole(word string) bool {
 // Person is who a subject is that was cut too long: "aunt's sake" is the aunt,
 // "aunt's dog" is the dog.
 func Person(subject string) string {
+	if subject == fact.User || IsRole(subject) {
+		return subject
+	}
 	for l, of := range [...]string{fact.English: "'s ", fact.Chinese: "的"} {
 		owner, rest, ok := strings.Cut(subject, of)
-		if !ok || role(fact.Language(l), strings.ToLower(owner)) == nil {
-			continue
-		}
-		if last := rest[strings.LastIndexByte(rest, ' ')+1:]; !IsRole(rest) && !IsRole(last) {
+		if ok && role(fact.Language(l), strings.ToLower(owner)) != nil && !IsRole(rest) && !IsRole(rest[strings.LastIndexByte(rest, ' ')+1:]) {
 			return owner
 		}
+	}
+	if _, rest, ok := strings.Cut(subject, "我"); ok && role(fact.Chinese, rest) != nil {
+		return rest
+	}
+	if n := len(subject) - len("办"); n >= len("助理") && role(fact.Chinese, subject[:n]) != nil { // and a verb
+		return subject[:n]
 	}
 	return subject
 }

@@ -119,16 +119,19 @@ func onlyTold(text string, facts []fact.Fact) []fact.Fact {
 		}
 		asked := false
 		for _, s := range all {
-			if Mentions(s.Text, f.Object) {
-				if !s.Asks {
-					return false
-				}
+			switch {
+			case Mentions(s.Text, f.Object) && s.Asks:
 				asked = true
+			case s.Asks:
+			case Mentions(s.Text, f.Object), asked && (refersBack.MatchString(s.Text) || saidOf([]Sentence{s}, f.Subject)):
+				return false // "Do you know Oslo? I live there."
 			}
 		}
 		return asked
 	})
 }
+
+var refersBack = regexp.MustCompile(`(?i)\b(?:there|that's|it's|them)\b|那[里儿边]|这[里儿边]`)
 
 // saidOf says whether a sentence that does not ask speaks of somebody: "Dreki?
 // That's my aunt."

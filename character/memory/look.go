@@ -67,8 +67,8 @@ func (t *Thread) look(query string, now time.Time) (found []Found) {
 }
 
 var (
-	requestEN = regexp.MustCompile(`(?i)\b(?:tell me|remind me|give me|name|list|look up|recall|remember|do you know|please)\b|^(?:who|whom|whose|what|where|when|which|how) `)
-	requestZH = regexp.MustCompile(`告诉|提醒|说说|记得|什么|哪|几|多少|谁`)
+	requestEN = regexp.MustCompile(`(?i)\b(?:tell me|remind me|give me|name|list|look up|recall|remember|do you know|please|who|whom|whose|what|where|when|which|how|whether)\b`)
+	requestZH = regexp.MustCompile(`告诉|提醒|说说|记得|忘了|什么|啥|哪|几|多少|谁`)
 )
 
 // wants says whether a text asks for something, with a mark or without.
@@ -221,7 +221,7 @@ func (p *pool) naming(name string, found []fact.Fact) []fact.Fact {
 }
 
 // match returns the facts that answer a query: of a fact that has one value at
-// a time the last.
+// a time the one told last, whatever day is named in it.
 func (p *pool) match(q fact.Query) []fact.Fact {
 	row, _ := fact.Find(q.Predicate)
 	names := p.names(q.Subject)
@@ -241,7 +241,12 @@ func (p *pool) match(q fact.Query) []fact.Fact {
 			out = append(out, f)
 		}
 	}
-	slices.SortStableFunc(out, func(x, y fact.Fact) int { return cmp.Or(x.From.Compare(y.From), cmp.Compare(x.Turn, y.Turn)) })
+	slices.SortStableFunc(out, func(x, y fact.Fact) int {
+		if row.Kind == fact.Event || !q.On.IsZero() {
+			return cmp.Or(x.From.Compare(y.From), cmp.Compare(x.Turn, y.Turn))
+		}
+		return cmp.Compare(x.Turn, y.Turn)
+	})
 	if q.On.IsZero() && len(out) > 0 && row.Kind != fact.Multi {
 		out = out[len(out)-1:]
 	}
