@@ -5,6 +5,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,8 @@ type Config struct {
 	Quick bool
 	Each  time.Duration     // of a measurement; 0 is 15 s, or 4 s in a hurry
 	View  func(what string) // sees what is being measured; may be nil
+
+	streams, crowd int // fewer, in a test
 }
 
 func (c Config) view(what string) {
@@ -64,6 +67,7 @@ func Run(ctx context.Context, cfg Config) (rep *report.Report, err error) {
 			cfg.Each = quickTime
 		}
 	}
+	cfg.streams, cfg.crowd = cmp.Or(cfg.streams, held), cmp.Or(cfg.crowd, crowd)
 	dir, err := os.MkdirTemp("", "kuai-load-")
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)
@@ -93,7 +97,7 @@ func (r *run) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := r.client.hold(ctx, held, job)
+	s, err := r.client.hold(ctx, r.cfg.streams, job)
 	if err != nil {
 		return err
 	}
@@ -102,7 +106,7 @@ func (r *run) all(ctx context.Context) error {
 	if err := r.measures(ctx); err != nil {
 		return err
 	}
-	r.report.AtLeast("event streams, open all the while", float64(s.open.Load()), held, "streams")
+	r.report.AtLeast("event streams, open all the while", float64(s.open.Load()), float64(r.cfg.streams), "streams")
 	r.memory("memory, after")
 	different, err := r.house.audit(ctx)
 	if err != nil {
@@ -119,8 +123,8 @@ func (r *run) all(ctx context.Context) error {
 // measures takes the rates, the ones that leave work behind last.
 func (r *run) measures(ctx context.Context) error {
 	r.take(ctx, "chat of 16 tokens, 16 connections", connected, r.chat)
-	r.take(ctx, "chat of 16 tokens, 256 connections", crowd, r.chat)
-	r.take(ctx, "chat of 200 tokens, streamed, 256 connections", crowd, func(ctx context.Context) error {
+	r.take(ctx, "chat of 16 tokens, 256 connections", r.cfg.crowd, r.chat)
+	r.take(ctx, "chat of 200 tokens, streamed, 256 connections", r.cfg.crowd, func(ctx context.Context) error {
 		_, err := r.client.call(ctx, http.MethodPost, "/v1/chat/completions", prompt200)
 		return err
 	})

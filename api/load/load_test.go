@@ -8,7 +8,7 @@ import (
 // TestRun measures for a moment: all streams stay open, nothing fails, and the
 // books agree.
 func TestRun(t *testing.T) {
-	rep, err := Run(t.Context(), Config{Each: 100 * time.Millisecond})
+	rep, err := Run(t.Context(), Config{Each: 100 * time.Millisecond, streams: 100, crowd: 32})
 	if err != nil {
 		t.Fatal(err)
 	}
