@@ -47,7 +47,7 @@ const manyShare = 0.4
 //	{ask.me.name}       nothing, but the turn asks for it
 //	{rel} {rels} {pet}  somebody of the user's; {pet:has} is a fact as well
 //	{m.pet}             how they are counted in Chinese
-//	{when}              a day
+//	{when} {state}      a day and a time, or how somebody is, which are no facts
 //
 // me, rel, rel2, rels, pet, pet2 and pets with a stop before any of these: the fact is
 // about them.
@@ -283,8 +283,8 @@ func (c *composer) name(in string) (string, bool) {
 			c.tell(c.cast["me"], "has_pet", who.role[c.lang])
 		}
 		return who.role[c.lang], true
-	case "when":
-		all := files().composed[languageKeys[c.lang]+".when"]
+	case "when", "state":
+		all := files().composed[languageKeys[c.lang]+"."+in]
 		return all[c.r.IntN(len(all))], true
 	}
 	return "", false

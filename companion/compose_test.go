@@ -15,7 +15,7 @@ func TestFrames(t *testing.T) {
 	n := 0
 	for section, all := range files().composed {
 		l, shape, _ := strings.Cut(section, ".")
-		if shape == "when" {
+		if shape == "when" || shape == "state" {
 			continue
 		}
 		lang := fact.English
@@ -32,7 +32,7 @@ func TestFrames(t *testing.T) {
 				if strings.ContainsAny(s, "{}[]|") || strings.Contains(s, "  ") || len(c.facts) > mostFacts {
 					t.Errorf("%q: %q tells %d facts", frame, s, len(c.facts))
 				}
-				if told := len(c.facts)+len(c.asked) > 0; !told && !strings.Contains(frame, "{no.") {
+				if told := len(c.facts)+len(c.asked) > 0; !told && !strings.Contains(frame, "{no.") && !strings.Contains(frame, "{state}") {
 					t.Errorf("%q: %q tells nothing", frame, s)
 				}
 				for _, f := range c.facts {
