@@ -117,18 +117,27 @@ func onlyTold(text string, facts []fact.Fact) []fact.Fact {
 		if isName(f.Predicate) && (Mentions(text, f.Subject+" "+f.Object) || term.Chinese(text) && strings.Contains(text, f.Subject+f.Object) || saidOf(all, f.Subject)) {
 			return false
 		}
-		asked := false
+		asked, echoed := false, false
 		for _, s := range all {
 			switch {
 			case Mentions(s.Text, f.Object) && s.Asks:
-				asked = true
+				asked, echoed = true, echo(s.Text)
 			case s.Asks:
-			case Mentions(s.Text, f.Object), asked && (refersBack.MatchString(s.Text) || saidOf([]Sentence{s}, f.Subject)):
+			case Mentions(s.Text, f.Object), asked && (echoed || refersBack.MatchString(s.Text) || saidOf([]Sentence{s}, f.Subject)):
 				return false // "Do you know Oslo? I live there."
 			}
 		}
 		return asked
 	})
+}
+
+// echo says whether what asks is only words said again, which the next sentence
+// answers: "Oslo? I was there today."
+func echo(s string) bool {
+	if term.Chinese(s) {
+		return utf8.RuneCountInString(s) <= 8 && !strings.ContainsAny(s, "吗呢么谁哪几吧")
+	}
+	return len(strings.Fields(s)) <= 3 && !asksEN.MatchString(s)
 }
 
 var refersBack = regexp.MustCompile(`(?i)\b(?:there|that's|it's|them)\b|那[里儿边]|这[里儿边]`)

@@ -26,6 +26,7 @@ func TestHeed(t *testing.T) {
 		{"Where I work? It is so: I cook.", "user | cooked | so", "user collects stamps, sister name Mira, brother name Tom, user works_as baker"},
 		{"No, it's fine.", "", "user collects stamps, sister name Mira, brother name Tom, user works_as baker"},
 		{"Do you know Lakto? My brother is its cook.", "brother | works_at | Lakto", "user collects stamps, sister name Mira, brother name Tom, user works_as baker, brother works_at Lakto"},
+		{"Violin? I play it every day.", "user | plays | violin", "user collects stamps, sister name Mira, brother name Tom, user works_as baker, brother works_at Lakto, user plays violin"},
 	}
 	chinese := []struct{ text, read, known string }{
 		{"我住在成都。", "user | lives_in | 成都", "user lives_in 成都"},

@@ -51,7 +51,11 @@ func (t *Thread) look(query string, now time.Time) (found []Found) {
 		}
 		q.Subject = t.meant(companion.Person(who), query)
 		f := t.lookUp(q)
-		for _, other := range q.Or {
+		others := q.Or
+		if wishes.MatchString(query) && q.Object == "" {
+			others = slices.Concat(others, nearby[q.Predicate])
+		}
+		for _, other := range others {
 			if len(f.Facts) > 0 || !q.On.IsZero() {
 				break
 			}
@@ -69,6 +73,17 @@ func (t *Thread) look(query string, now time.Time) (found []Found) {
 var (
 	requestEN = regexp.MustCompile(`(?i)\b(?:tell me|remind me|give me|name|list|look up|recall|remember|do you know|please|who|whom|whose|what|where|when|which|how|whether)\b`)
 	requestZH = regexp.MustCompile(`告诉|提醒|说说|记得|忘了|什么|啥|哪|几|多少|谁`)
+)
+
+// What somebody is to be given, shown or spared follows from more than one kind
+// of fact: where nothing is known of the one that a reader thinks of, a wish is
+// answered by those near it.
+var (
+	wishes = regexp.MustCompile(`(?i)\b(?:should|could|would|might|suggest|recommend|advise|idea|avoid|banned?|treat)\b|推荐|建议|适合|该|避开|换掉|清走|送什么|怎么办`)
+	nearby = map[string][]string{
+		"hobby": {"sport", "likes"}, "sport": {"hobby"}, "likes": {"hobby", "sport"},
+		"dislikes": {"allergic_to", "afraid_of"}, "afraid_of": {"dislikes", "allergic_to"}, "allergic_to": {"dislikes"},
+	}
 )
 
 // wants says whether a text asks for something, with a mark or without.

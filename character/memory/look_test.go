@@ -49,6 +49,9 @@ func TestLook(t *testing.T) {
 		"What was on March 9, 2024?":     "user | ? | ? | 2023-01-01",
 		"Where does my brother live?":    "brother | lives_in | ?",
 		"What did I do on May 20, 2023?": "user | ? | ? | 2023-05-20",
+		"What should I be spared?":       "user | dislikes | ?",
+		"What do I dislike?":             "user | dislikes | ?",
+		"I wonder where my sister lives": "sister | lives_in | ?",
 	}
 	told := []struct{ day, text string }{
 		{"2024-03-01", "My sister moved to Oslo."},
@@ -102,6 +105,9 @@ func TestLook(t *testing.T) {
 				"What was on March 9, 2024?":     "[2024-03-09] The user bought a lamp (March 9, 2024).",
 				"Where does my brother live?":    "(nothing found)",
 				"What did I do on May 20, 2023?": "(nothing found)",
+				"What should I be spared?":       "[2024-03-06] The user is afraid of bees and thunder (2).",
+				"What do I dislike?":             "(nothing found)",
+				"I wonder where my sister lives": "[2024-04-01] The user's sister lives in Turin.",
 			} {
 				for range 2 {
 					p, err := th.Recall(t.Context(), ask, now, 768, func(s string) int { return len(s) / 4 })
