@@ -26,6 +26,7 @@ import (
 	bus "kuai/platform/event"
 	"kuai/platform/file"
 	"kuai/platform/job"
+	"kuai/platform/provider"
 	"kuai/serve"
 	"kuai/video"
 )
@@ -59,8 +60,9 @@ type painter interface {
 	serve.Shaped
 }
 
-// clipsOf makes clips with a model as durable jobs, without accounts.
-func clipsOf(t *testing.T, gen painter) *clip.Jobs {
+// clipsOf makes clips with a model, and with those of other servers, as durable
+// jobs, without accounts.
+func clipsOf(t *testing.T, gen painter, far ...*provider.Comfy) *clip.Jobs {
 	t.Helper()
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	blobs, err := blob.NewDir(t.TempDir(), nil)
@@ -68,12 +70,17 @@ func clipsOf(t *testing.T, gen painter) *clip.Jobs {
 	b := bus.Memory()
 	files := file.New(file.Options{DB: d, Blobs: blobs})
 	q := job.New(job.Options{DB: d, Bus: b, Keep: files})
-	clips, err := clip.NewJobs(t.Context(), clip.JobsOptions{Queue: q, Files: files, Bus: b, Shape: gen, Check: gen.Check})
+	o := clip.JobsOptions{Queue: q, Files: files, Bus: b, Shape: gen, Check: gen.Check}
+	runs := clip.Runs(gen)
+	for _, c := range far {
+		o.Forms, runs[c.Form().Kind()] = append(o.Forms, c.Form()), c.Run
+	}
+	clips, err := clip.NewJobs(t.Context(), o)
 	ok(t, err)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var work sync.WaitGroup
 	work.Go(func() {
-		r := &job.Runner{Desk: q, Worker: job.Worker{ID: "w"}, Runs: clip.Runs(gen), Dir: t.TempDir(), Drain: -1}
+		r := &job.Runner{Desk: q, Worker: job.Worker{ID: "w"}, Runs: runs, Dir: t.TempDir(), Drain: -1}
 		if err := r.Run(ctx); err != nil {
 			t.Error(err)
 		}

@@ -36,7 +36,11 @@ type JobsOptions struct {
 	Name  string             // of this node's worker
 	Runs  map[string]job.Run // what this node makes; empty: workers elsewhere do
 	Slots int                // jobs at once; 0 is 1
-	Spans trace.Tracer       // of attempts; nil: none
+	// Far is what engines make that others run, so that this node only waits for
+	// them; FarSlots is of how many at once.
+	Far      map[string]job.Run
+	FarSlots int
+	Spans    trace.Tracer // of attempts; nil: none
 
 	OutputTTL time.Duration // of what jobs made; 0 is for ever
 	Retain    time.Duration // of jobs after their end; 0 is for ever
@@ -107,13 +111,19 @@ func (j *Jobs) run(ctx context.Context, o JobsOptions) {
 	for _, room := range []func(context.Context){sweeper.Run, j.Files.Run, j.Hooks.Run} {
 		j.work.Go(func() { room(run) })
 	}
-	if len(o.Runs) == 0 {
-		return
+	for _, part := range []struct {
+		name  string
+		runs  map[string]job.Run
+		slots int
+	}{{o.Name, o.Runs, o.Slots}, {o.Name + "-far", o.Far, o.FarSlots}} {
+		if len(part.runs) == 0 {
+			continue
+		}
+		r := &job.Runner{
+			Desk: j.Queue, Worker: job.Worker{ID: db.NewID("worker"), Name: part.name, Slots: part.slots}, Runs: part.runs, Dir: filepath.Join(o.Dir, "work"), Tracer: o.Spans,
+		}
+		j.made.Go(func() { _ = r.Run(drain) }) // fails only before it begins, for a directory that OpenJobs made
 	}
-	r := &job.Runner{
-		Desk: j.Queue, Worker: job.Worker{ID: db.NewID("worker"), Name: o.Name, Slots: o.Slots}, Runs: o.Runs, Dir: filepath.Join(o.Dir, "work"), Tracer: o.Spans,
-	}
-	j.made.Go(func() { _ = r.Run(drain) }) // fails only before it begins, for a directory that OpenJobs made
 }
 
 // Close lets jobs at work finish for some seconds, hands back the others, and

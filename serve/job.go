@@ -48,6 +48,7 @@ func (s Status) Final() bool { return s == Completed || s == Failed || s == Canc
 // Job is one clip on its way or made.
 type Job struct {
 	ID       string        `json:"id"`
+	Model    string        `json:"model"`
 	Request  video.Request `json:"request"`
 	Status   Status        `json:"status"`
 	Progress float64       `json:"progress"` // 0 to 1
@@ -62,7 +63,7 @@ type Job struct {
 	// with the job and mean nothing to the queue.
 	Tags map[string]string `json:"tags,omitempty"`
 
-	Width, Height, FPS, Frames int
+	Width, Height, FPS, Frames int // as it is delivered
 	Understood                 []video.Slot
 	Unknown                    []string
 	Seconds                    float64 // of work

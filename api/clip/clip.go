@@ -7,11 +7,11 @@
 package clip
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -22,6 +22,7 @@ import (
 	"kuai/fault"
 	"kuai/media"
 	"kuai/platform/job"
+	"kuai/platform/render"
 	"kuai/serve"
 	"kuai/video"
 )
@@ -50,6 +51,7 @@ const (
 // Order is a clip that is wanted.
 type Order struct {
 	video.Request
+	Model string // see Room.Choose; "" is the built-in one
 	Remix string // the clip whose seed it shares
 	Still bool   // one frame, not listed among the clips
 	// Callback is the address that is told what becomes of the job, in MiniMax's
@@ -67,6 +69,8 @@ type Order struct {
 type Videos interface {
 	// Shape says which clips are made; false where nobody knows.
 	Shape() (serve.Shaped, bool)
+	// Forms say which clips models of other servers make.
+	Forms() []render.Form
 	// Submit begins a job, and ends the ticket when the job has ended: charged
 	// for what was made, released if nothing was. If it fails, the ticket is the
 	// caller's.
@@ -77,6 +81,9 @@ type Videos interface {
 	Cancel(ctx context.Context, owner, id string) (serve.Job, error)
 	Delete(ctx context.Context, owner, id string) error
 	Clip(ctx context.Context, owner, id string) (serve.Job, *media.Clip, error)
+	// Output finds, of what a model of other servers made, the file that is wanted,
+	// and opens it; ok is false for a clip of the built-in model.
+	Output(ctx context.Context, owner, id string, want Rendition) (out Output, ok bool, err error)
 	// Preview shows what a job is going to be while it is made; false where there
 	// is nothing to show at the moment.
 	Preview(ctx context.Context, owner, id string) (job.Preview, bool, error)
@@ -108,7 +115,7 @@ type Room struct {
 
 // Create admits an order and begins its job.
 func (rm *Room) Create(r *http.Request, h http.Header, w gate.Work, o Order) (serve.Job, error) {
-	w.Scope, w.Model, w.Estimate = gate.ScopeVideos, Model, rm.estimate(o)
+	w.Scope, w.Model, w.Estimate = gate.ScopeVideos, cmp.Or(o.Model, Model), rm.estimate(&o)
 	if o.Still {
 		w.Scope = gate.ScopeImages
 	} else { // a still is its answer's alone
@@ -146,16 +153,13 @@ func (rm *Room) Call(ctx context.Context, o *Order, address string) error {
 	return rm.Challenge(ctx, address)
 }
 
-func (rm *Room) estimate(o Order) gate.Usage {
+func (rm *Room) estimate(o *Order) gate.Usage {
 	if o.Still {
 		return gate.Usage{gate.Images: 1, gate.Requests: 1}
 	}
 	frames, fps := o.Frames, 1
-	if s, ok := rm.Videos.Shape(); ok {
-		fps = s.FPS()
-		if frames == 0 {
-			frames = s.Frames()
-		}
+	if most, rate, ok := rm.pace(o); ok {
+		frames, fps = cmp.Or(frames, most), rate
 	}
 	return gate.Usage{gate.VideoMilliseconds: int64(frames) * 1000 / int64(fps), gate.Requests: 1}
 }
@@ -173,35 +177,23 @@ func Used(j serve.Job) (gate.Usage, bool) {
 
 // Length takes a number of seconds as the model has it.
 func (rm *Room) Length(o *Order, field, seconds string) error {
-	s, ok := rm.Videos.Shape()
+	most, fps, ok := rm.pace(o)
 	if seconds == "" || !ok {
 		return nil
 	}
 	n, err := strconv.ParseFloat(seconds, 64)
-	longest := float64(s.Frames()) / float64(s.FPS())
+	longest := float64(most) / float64(fps)
 	switch {
 	case err != nil || !(n > 0):
 		return fault.Param(field, "%s is %.40q, want a number above 0", field, seconds)
 	case n > longest:
 		return fault.Param(field, "%s is %.40q, want at most %.2f", field, seconds, longest)
 	}
-	o.Frames = min(1+int(n*float64(s.FPS())+0.5)/video.TimeStride*video.TimeStride, s.Frames())
-	return nil
-}
-
-// Side is the length of a delivered clip's sides; 0 where nobody knows.
-func (rm *Room) Side() int {
-	if s, ok := rm.Videos.Shape(); ok {
-		return s.Size() * Scale
+	if f, far := rm.form(o); far {
+		o.Frames = f.FramesOf(n)
+		return nil
 	}
-	return 0
-}
-
-// Size refuses a size that clips do not have.
-func (rm *Room) Size(field, size string) error {
-	if n := rm.Side(); size != "" && n > 0 && size != fmt.Sprintf("%dx%d", n, n) {
-		return fault.Param(field, "%s is %.40q, want %dx%d", field, size, n, n)
-	}
+	o.Frames = min(1+int(n*float64(fps)+0.5)/video.TimeStride*video.TimeStride, most)
 	return nil
 }
 

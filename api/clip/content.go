@@ -16,12 +16,13 @@ type Rendition struct {
 	Format    media.Format
 	Scale     int
 	Thumbnail bool // one frame from the middle, where every motion is under way
+	Any       bool // or in whatever form the clip is there
 }
 
 // ParseRendition reads variant (video or thumbnail), format and scale.
 func ParseRendition(r *http.Request) (Rendition, error) {
-	out := Rendition{Format: media.WebM, Scale: Scale}
 	q := r.URL.Query()
+	out := Rendition{Format: media.WebM, Scale: Scale, Any: q.Get("format") == "" || q.Get("any") == "true"}
 	switch v := q.Get("variant"); v {
 	case "", "video":
 	case "thumbnail":
@@ -50,6 +51,9 @@ func (rm *Room) Serve(w http.ResponseWriter, r *http.Request, owner, id string, 
 	if err != nil {
 		return Translate(err)
 	}
+	if o, far, err := rm.Videos.Output(r.Context(), owner, id, want); far || err != nil {
+		return o.serve(w, r, j, err)
+	}
 	data, err := rm.Bytes(r.Context(), owner, id, want)
 	if err != nil {
 		return err
@@ -70,7 +74,7 @@ func (want Rendition) tag(id string) string {
 	return fmt.Sprintf("%s-%s-%d-%t", id, want.Format, want.Scale, want.Thumbnail)
 }
 
-// Bytes encodes a finished clip of an owner.
+// Bytes encodes a finished clip of an owner, of the built-in model.
 func (rm *Room) Bytes(ctx context.Context, owner, id string, want Rendition) ([]byte, error) {
 	data, err := rm.encoded.get(owner+" "+want.tag(id), func() ([]byte, error) {
 		_, c, err := rm.Videos.Clip(ctx, owner, id)

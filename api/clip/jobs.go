@@ -1,6 +1,7 @@
 package clip
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,6 +58,7 @@ type JobsOptions struct {
 	Bus   event.Bus
 	Shape serve.Shaped              // nil: nobody knows
 	Check func(video.Request) error // what is wrong with a request
+	Forms []render.Form             // of the models of other servers
 }
 
 // Jobs is Videos over durable jobs: any node answers for any of them.
@@ -124,6 +126,22 @@ func (v *Jobs) wake(id string) {
 // Shape says which clips are made.
 func (v *Jobs) Shape() (serve.Shaped, bool) { return v.o.Shape, v.o.Shape != nil }
 
+// Forms say which clips models of other servers make.
+func (v *Jobs) Forms() []render.Form { return v.o.Forms }
+
+// kind is what jobs of an order are, and what says what is wrong with it.
+func (v *Jobs) kind(o Order) (kind string, check func(video.Request) error) {
+	if o.Still {
+		return KindStill, v.o.Check
+	}
+	for _, f := range v.o.Forms {
+		if f.Name == o.Model {
+			return f.Kind(), f.CheckRequest
+		}
+	}
+	return render.Kind, v.o.Check
+}
+
 // priorities of jobs; between them is room for others.
 var priorities = map[gate.Urgency]int{gate.Batch: -50, gate.Normal: 0, gate.Urgent: 50}
 
@@ -131,7 +149,7 @@ var priorities = map[gate.Urgency]int{gate.Batch: -50, gate.Normal: 0, gate.Urge
 func (v *Jobs) Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, error) {
 	p := t.Principal()
 	tags := map[string]string{tagOwner: p.Owner()}
-	kind := render.Kind
+	kind, check := v.kind(o)
 	if o.Remix != "" {
 		tags[tagRemix] = o.Remix
 	}
@@ -139,11 +157,11 @@ func (v *Jobs) Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, e
 		tags[tagCallback] = o.Callback
 	}
 	if o.Still {
-		tags[tagKind], kind = still, KindStill
+		tags[tagKind] = still
 		o.Frames = 1
 	}
-	if v.o.Check != nil {
-		if err := v.o.Check(o.Request); err != nil {
+	if check != nil {
+		if err := check(o.Request); err != nil {
 			return serve.Job{}, err
 		}
 	}
@@ -161,7 +179,7 @@ func (v *Jobs) Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, e
 		return serve.Job{}, fmt.Errorf("clip: %w", err)
 	}
 	j, existed, err := v.o.Queue.Submit(ctx, job.Request{
-		Org: p.Org, Project: p.Project, User: p.User, Key: p.Key, Kind: kind, Model: Model, Body: body, Meta: meta,
+		Org: p.Org, Project: p.Project, User: p.User, Key: p.Key, Kind: kind, Model: cmp.Or(o.Model, Model), Body: body, Meta: meta,
 		Priority: priorities[o.urgency], IdempotencyKey: o.IdempotencyKey,
 	}, nil)
 	if err != nil {
@@ -222,10 +240,14 @@ func jobOf(j job.Job) (serve.Job, error) {
 	if err != nil {
 		return serve.Job{}, err
 	}
+	scale := Scale
+	if far(j) {
+		scale = 1
+	}
 	out := serve.Job{
-		ID: j.ID, Request: o.Request, Status: statuses[j.State], Progress: j.Progress.Fraction, Stage: j.Progress.Stage,
+		ID: j.ID, Model: j.Model, Request: o.Request, Status: statuses[j.State], Progress: j.Progress.Fraction, Stage: j.Progress.Stage,
 		Step: j.Progress.Step, Steps: j.Progress.Steps, Created: j.Created, Finished: j.Ended,
-		Width: info.Width, Height: info.Height, FPS: info.FPS, Frames: info.Frames,
+		Width: info.Width * scale, Height: info.Height * scale, FPS: info.FPS, Frames: info.Frames,
 		Understood: info.Understood, Unknown: info.Unknown, Seconds: info.Seconds,
 	}
 	if j.State == job.Done {
@@ -243,10 +265,13 @@ func jobOf(j job.Job) (serve.Job, error) {
 	return out, nil
 }
 
+// far says whether a job was one of a model of other servers.
+func far(j job.Job) bool { return render.IsClip(j.Kind) && j.Kind != render.Kind }
+
 // owned returns a job of the owner.
 func (v *Jobs) owned(ctx context.Context, owner, id string) (job.Job, error) {
 	j, err := v.o.Queue.Get(ctx, "", id)
-	if err == nil && (j.Project != owner || j.Kind != render.Kind && j.Kind != KindStill) || err != nil && fault.From(err).Code == fault.NotFound {
+	if err == nil && (j.Project != owner || !render.IsClip(j.Kind) && j.Kind != KindStill) || err != nil && fault.From(err).Code == fault.NotFound {
 		return job.Job{}, serve.ErrNotFound
 	}
 	return j, err
@@ -291,17 +316,20 @@ func (v *Jobs) List(ctx context.Context, owner string) ([]serve.Job, error) {
 	var out []serve.Job
 	after := ""
 	for len(out) < maxListed {
-		page, more, err := v.o.Queue.List(ctx, job.Filter{Project: owner, Kind: render.Kind, After: after, Limit: listPage})
+		page, more, err := v.o.Queue.List(ctx, job.Filter{Project: owner, After: after, Limit: listPage})
 		if err != nil {
 			return nil, err
 		}
 		for _, j := range page {
+			after = j.ID
+			if !render.IsClip(j.Kind) {
+				continue
+			}
 			s, err := jobOf(j)
 			if err != nil {
 				return nil, err
 			}
 			out = append(out, s)
-			after = j.ID
 		}
 		if !more {
 			break
@@ -366,7 +394,7 @@ func Callback(j job.Job) (address string, body []byte) {
 	if err != nil || s.Tags[tagCallback] == "" {
 		return "", nil
 	}
-	body, err = json.Marshal(webhook.MiniMaxOf(j.ID, j, j.ID, s.Width*Scale, s.Height*Scale, 0))
+	body, err = json.Marshal(webhook.MiniMaxOf(j.ID, j, j.ID, s.Width, s.Height, 0))
 	if err != nil {
 		return "", nil
 	}

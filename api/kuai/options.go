@@ -13,6 +13,7 @@ import (
 // options is what clips can be like, so that a page offers that and no more.
 type options struct {
 	Model   string             `json:"model"`
+	Models  []string           `json:"models"`         // all that make clips, the usual one first
 	Size    int                `json:"size,omitempty"` // of a side, in pixels
 	Frames  int                `json:"frames,omitempty"`
 	FPS     int                `json:"fps,omitempty"`
@@ -26,7 +27,8 @@ func (v videos) options(w http.ResponseWriter, r *http.Request) {
 		openai.Failed(w, r, err)
 		return
 	}
-	o := options{Model: clip.Model, Size: v.room.Side(), Formats: []string{"webm", "mp4", "gif", "webp", "png", "zip"}, Words: []video.SlotConfig{}}
+	side, _ := v.room.Sides(&clip.Order{Model: clip.Model})
+	o := options{Model: clip.Model, Models: v.room.Models(), Size: side, Formats: []string{"webm", "mp4", "gif", "webp", "png", "zip"}, Words: []video.SlotConfig{}}
 	if s, ok := v.room.Videos.Shape(); ok {
 		o.Frames, o.FPS = s.Frames(), s.FPS()
 		if known, ok := s.(interface{ Words() []video.SlotConfig }); ok {

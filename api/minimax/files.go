@@ -96,16 +96,16 @@ func (h *handler) retrieveVideo(w http.ResponseWriter, r *http.Request, owner, i
 	if err == nil && j.Status != serve.Completed {
 		err = serve.ErrNotReady
 	}
-	var data []byte
+	var size int64
 	if err == nil {
-		data, err = h.Clips.Bytes(r.Context(), owner, id, mp4)
+		size, err = h.Clips.ContentLength(r.Context(), owner, id, mp4)
 	}
 	if err != nil {
 		failed(w, r, noFile(clip.Translate(err)))
 		return
 	}
 	write(w, object{"file": object{
-		"file_id": id, "bytes": len(data), "created_at": j.Finished.Unix(), "filename": "output_aigc.mp4",
+		"file_id": id, "bytes": size, "created_at": j.Finished.Unix(), "filename": "output_aigc.mp4",
 		"purpose": "video_generation", "download_url": h.videoURL(r, owner, id),
 	}})
 }

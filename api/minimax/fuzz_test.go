@@ -11,6 +11,7 @@ import (
 	"kuai/fault"
 	"kuai/media"
 	"kuai/platform/job"
+	"kuai/platform/render"
 	"kuai/serve"
 )
 
@@ -36,6 +37,11 @@ func (square) Cancel(context.Context, string, string) (serve.Job, error) {
 func (square) Delete(context.Context, string, string) error { return serve.ErrNotFound }
 func (square) Clip(context.Context, string, string) (serve.Job, *media.Clip, error) {
 	return serve.Job{}, nil, serve.ErrNotFound
+}
+
+func (square) Forms() []render.Form { return nil }
+func (square) Output(context.Context, string, string, clip.Rendition) (clip.Output, bool, error) {
+	return clip.Output{}, false, serve.ErrNotFound
 }
 
 func (square) Preview(context.Context, string, string) (job.Preview, bool, error) {

@@ -17,15 +17,15 @@ import (
 	"kuai/video"
 )
 
-// isVideoModel says whether a name stands for the video model: its own, or one
-// of those that MiniMax's clients know, since some of them send no other.
-func isVideoModel(name string) bool {
+// videoModel is the name of a video model, "" for those that MiniMax's clients know,
+// since some of them send no other.
+func videoModel(name string) string {
 	for _, prefix := range []string{"MiniMax-Hailuo-", "MiniMax-H", "T2V-01", "I2V-01", "S2V-01", "video-01"} {
 		if strings.HasPrefix(name, prefix) {
-			return true
+			return ""
 		}
 	}
-	return name == "" || name == clip.Model
+	return name
 }
 
 // videoRequest is one of v1. prompt_optimizer and fast_pretreatment allow what
@@ -65,8 +65,8 @@ func checkPrompt(prompt string, most int) error {
 
 func (h *handler) order(q videoRequest, key string) (clip.Order, error) {
 	o := clip.Order{Request: video.Request{Prompt: q.Prompt, Seed: clip.RandomSeed(key)}}
-	if !isVideoModel(q.Model) {
-		return o, fault.Param("model", "model is %.40q, clips are made by %s", q.Model, clip.Model)
+	if err := h.Clips.Choose(&o, videoModel(q.Model)); err != nil {
+		return o, err
 	}
 	for name, raw := range map[string]json.RawMessage{"first_frame_image": q.First, "last_frame_image": q.Last, "subject_reference": q.Subject} {
 		if given(raw) {
@@ -79,7 +79,7 @@ func (h *handler) order(q videoRequest, key string) (clip.Order, error) {
 	if q.Watermark {
 		return o, unsupported("aigc_watermark", "clips get no watermark")
 	}
-	if err := h.resolution("resolution", q.Resolution); err != nil {
+	if err := h.resolution(&o, "resolution", q.Resolution); err != nil {
 		return o, err
 	}
 	if q.Seed != "" {
@@ -92,8 +92,8 @@ func (h *handler) order(q videoRequest, key string) (clip.Order, error) {
 }
 
 // resolution refuses one that the clips do not have.
-func (h *handler) resolution(field, s string) error {
-	if n := h.Clips.Side(); s != "" && n > 0 && !strings.EqualFold(s, fmt.Sprintf("%dP", n)) {
+func (h *handler) resolution(o *clip.Order, field, s string) error {
+	if _, n := h.Clips.Sides(o); s != "" && n > 0 && !strings.EqualFold(s, fmt.Sprintf("%dP", n)) {
 		return fault.Param(field, "%s is %.40q, want %dP", field, s, n)
 	}
 	return nil
@@ -149,7 +149,7 @@ func (h *handler) queryVideo(w http.ResponseWriter, r *http.Request) {
 	out := object{"task_id": j.ID, "status": states[j.Status], "file_id": ""}
 	switch j.Status {
 	case serve.Completed:
-		out["file_id"], out["video_width"], out["video_height"] = j.ID, j.Width*clip.Scale, j.Height*clip.Scale
+		out["file_id"], out["video_width"], out["video_height"] = j.ID, j.Width, j.Height
 	case serve.Failed:
 		out["base_resp"] = base(fault.New(fault.Internal, "the clip could not be made: %s", j.Error))
 		wire.JSON(w, http.StatusOK, out)
@@ -163,9 +163,9 @@ func (h *handler) queryVideo(w http.ResponseWriter, r *http.Request) {
 }
 
 // mp4 is the form of a clip that MiniMax's clients save.
-var mp4 = clip.Rendition{Format: media.MP4, Scale: clip.Scale}
+var mp4 = clip.Rendition{Format: media.MP4, Scale: clip.Scale, Any: true}
 
 // videoURL is where a clip can be fetched without a key.
 func (h *handler) videoURL(r *http.Request, owner, id string) string {
-	return h.Links.URL(wire.Base(r), owner, "video", id, "output.mp4", time.Now().Add(linkTime)) + "&format=mp4"
+	return h.Links.URL(wire.Base(r), owner, "video", id, "output.mp4", time.Now().Add(linkTime)) + "&format=mp4&any=true"
 }

@@ -1,6 +1,8 @@
 package minimax
 
 import (
+	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -38,8 +40,8 @@ type videoRequest2 struct {
 
 func (h *handler) order2(q videoRequest2, key string) (clip.Order, error) {
 	o := clip.Order{Request: video.Request{Seed: clip.RandomSeed(key)}}
-	if !isVideoModel(q.Model) {
-		return o, fault.Param("model", "model is %.40q, clips are made by %s", q.Model, clip.Model)
+	if err := h.Clips.Choose(&o, videoModel(q.Model)); err != nil {
+		return o, err
 	}
 	texts := 0
 	for i, c := range q.Content {
@@ -56,16 +58,45 @@ func (h *handler) order2(q videoRequest2, key string) (clip.Order, error) {
 		return o, fault.Param("content", "there is no text")
 	case q.Watermark:
 		return o, unsupported("aigc_watermark", "clips get no watermark")
-	case q.Ratio != "" && q.Ratio != "1:1":
-		return o, fault.Param("ratio", "ratio is %.40q, want 1:1: clips are square here", q.Ratio)
+	}
+	if err := h.ratio(&o, q.Ratio); err != nil {
+		return o, err
 	}
 	if err := checkPrompt(o.Prompt, maxPrompt2); err != nil {
 		return o, err
 	}
-	if err := h.resolution("resolution", q.Resolution); err != nil {
+	if err := h.resolution(&o, "resolution", q.Resolution); err != nil {
 		return o, err
 	}
 	return o, h.Clips.Length(&o, "duration", string(q.Duration))
+}
+
+// ratios are those that v2 has.
+var ratios = []string{"1:1", "16:9", "4:3", "3:4", "9:16", "21:9"}
+
+// ratioOf is the ratio of v2 that is nearest to a clip's; 1:1 where its sides are
+// not known yet.
+func ratioOf(width, height int) string {
+	best, off := ratios[0], math.Inf(1)
+	for _, r := range ratios {
+		var w, h float64
+		if _, err := fmt.Sscanf(r, "%f:%f", &w, &h); err != nil || width == 0 {
+			continue
+		}
+		if d := math.Abs(math.Log(float64(width) / float64(height) * h / w)); d < off {
+			best, off = r, d
+		}
+	}
+	return best
+}
+
+// ratio refuses one that the model's clips do not have.
+func (h *handler) ratio(o *clip.Order, ratio string) error {
+	want := ratioOf(h.Clips.Sides(o))
+	if ratio != "" && ratio != "adaptive" && ratio != want {
+		return fault.Param("ratio", "ratio is %.40q, want %s: the model's clips have no other", ratio, want)
+	}
+	return nil
 }
 
 func (h *handler) createVideo2(w http.ResponseWriter, r *http.Request) {
@@ -101,7 +132,7 @@ func (h *handler) task(r *http.Request, owner string, j serve.Job) object {
 		updated = j.Finished
 	}
 	out := object{
-		"id": j.ID, "model": clip.Model, "status": states2[j.Status], "task_type": "text_to_video", "ratio": "1:1",
+		"id": j.ID, "model": j.Model, "status": states2[j.Status], "task_type": "text_to_video", "ratio": ratioOf(j.Width, j.Height),
 		"created_at": j.Created.Unix(), "updated_at": updated.Unix(), "error": nil, "content": nil,
 	}
 	switch j.Status {

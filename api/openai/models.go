@@ -2,12 +2,12 @@ package openai
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
-	"kuai/api/clip"
 	"kuai/api/gate"
 	"kuai/api/wire"
 	"kuai/fault"
@@ -33,7 +33,7 @@ func (h *handler) modelOf(name string) Model {
 
 // names lists all models; a key sees those that it may use.
 func (h *handler) names() []string {
-	names := []string{clip.Model}
+	names := h.Clips.Models()
 	if h.Room.Models != nil {
 		names = append(names, h.Room.Models.Names()...)
 	}
@@ -65,7 +65,7 @@ func (h *handler) model(w http.ResponseWriter, r *http.Request) {
 	}
 	id := strings.Trim(chi.URLParam(r, "*"), "/")
 	found, err := id, error(nil)
-	if id != clip.Model {
+	if !slices.Contains(h.Clips.Models(), id) {
 		_, found, err = h.Room.Find(id)
 	}
 	if err != nil || id == "" || !p.May(found) {

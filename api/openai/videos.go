@@ -52,14 +52,14 @@ type failure struct {
 // FromJob encodes a job.
 func FromJob(j serve.Job) Video {
 	v := Video{
-		ID: j.ID, Object: "video", Model: clip.Model, Status: j.Status, Progress: int(100 * j.Progress),
+		ID: j.ID, Object: "video", Model: j.Model, Status: j.Status, Progress: int(100 * j.Progress),
 		CreatedAt: j.Created.Unix(), Prompt: j.Request.Prompt, Stage: j.Stage, Step: j.Step, Steps: j.Steps, Seed: j.Request.Seed,
 		Understood: j.Understood, Unknown: j.Unknown, Took: j.Seconds,
 		Position: j.Position, Left: math.Round(10*j.Left.Seconds()) / 10,
 	}
 	if j.FPS > 0 {
 		v.Seconds = strconv.FormatFloat(float64(j.Frames)/float64(j.FPS), 'f', 2, 64)
-		v.Size = fmt.Sprintf("%dx%d", j.Width*clip.Scale, j.Height*clip.Scale)
+		v.Size = fmt.Sprintf("%dx%d", j.Width, j.Height)
 	}
 	if !j.Finished.IsZero() {
 		at := j.Finished.Unix()
@@ -119,8 +119,12 @@ func decodeVideo(w http.ResponseWriter, r *http.Request) (videoRequest, error) {
 // since its clients have no others.
 func (h *handler) order(in videoRequest, key string) (clip.Order, error) {
 	o := clip.Order{Request: video.Request{Prompt: in.Prompt, Seed: clip.RandomSeed(key)}}
-	if in.Model != "" && in.Model != clip.Model && !strings.HasPrefix(in.Model, "sora-") {
-		return o, fault.Param("model", "model is %.40q, clips are made by %s", in.Model, clip.Model)
+	name := in.Model
+	if strings.HasPrefix(name, "sora-") {
+		name = ""
+	}
+	if err := h.Clips.Choose(&o, name); err != nil {
+		return o, err
 	}
 	if in.Reference != nil {
 		return o, &fault.Error{Code: fault.Unsupported, Param: "input_reference", Message: "the video model begins with words alone, not with a picture"}
@@ -145,7 +149,7 @@ func (h *handler) order(in videoRequest, key string) (clip.Order, error) {
 	if in.Seconds != "" && in.Frames != "" {
 		return o, fault.Param("seconds", "both seconds and frames are given, want one")
 	}
-	if err := h.Clips.Size("size", in.Size); err != nil {
+	if err := h.Clips.Size(&o, "size", in.Size); err != nil {
 		return o, err
 	}
 	return o, h.Clips.Length(&o, "seconds", string(in.Seconds))
@@ -194,7 +198,7 @@ func (h *handler) remix(w http.ResponseWriter, r *http.Request) {
 		Failed(w, r, clip.Translate(err))
 		return
 	}
-	o := clip.Order{Request: j.Request, Remix: j.ID}
+	o := clip.Order{Request: j.Request, Model: j.Model, Remix: j.ID}
 	o.Prompt = in.Prompt
 	h.submit(w, r, o)
 }

@@ -41,6 +41,7 @@ type serveOptions struct {
 	model           string // of video
 	texts           []string
 	upstreams       []string
+	comfy           []string
 	talkers         string
 	native          bool
 	text            textOptions
@@ -61,6 +62,7 @@ func (o *serveOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.model, "model", "", "directory of a video model (default: the built-in one)")
 	f.StringArrayVar(&o.texts, "chat", []string{builtinText}, "language model to serve: a GGUF file, a Hugging Face directory, or a name that kuai models lists; may be given again")
 	f.StringArrayVar(&o.upstreams, "upstream", nil, "servers that answer chats with one model, such as http://gpu1:8000/v1,http://gpu2:8000/v1#MODEL: any that speak OpenAI's API; may be given again (their key: "+upstreamKey+")")
+	f.StringArrayVar(&o.comfy, "comfy", nil, "ComfyUI servers that make clips with one model, its name and its workflow's file, such as http://gpu1:8188,http://gpu2:8188#wan=wan.json; may be given again, the first one is used where a request names no model (their key: "+comfyKey+")")
 	f.StringVar(&o.talkers, "characters", builtinText, "the language model that characters speak with: as --chat, or https://host/v1#model of another server")
 	f.BoolVar(&o.native, "room", false, "characters' model sees all that was said, in files of some hundred bytes a token, beside what is recalled; the built-in model can")
 	f.StringVar(&o.text.weights, "weights", "", "repack the language models' weights: f32, bf16, q8 or q4 (default: as stored)")
@@ -88,6 +90,7 @@ environment too: kuai config.`,
 		Example: `  kuai serve --addr 127.0.0.1:8080
   kuai serve --chat SmolLM2 --chat ./model.gguf
   kuai serve --upstream http://gpu1:8000/v1,http://gpu2:8000/v1#qwen3-32b
+  kuai serve --comfy http://gpu1:8188,http://gpu2:8188#wan=wan.json
   kuai serve --config /etc/kuai/kuai.yaml`,
 		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -142,14 +145,20 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	}
 	defer func() { _ = town.Close() }()
 	meter := metric.New()
+	far, err := openFarms(o.comfy)
+	if err != nil {
+		return err
+	}
+	defer far.look(ctx)()
 	jobs := jobsOptions(a.jobsDir(), *o.blobs, o.nats, m, o.idle)
+	jobs.Far, jobs.FarSlots = far.runs, far.slots
 	jobs.Hook, jobs.Spans = meter.Job, spans
 	made, err := town.OpenJobs(ctx, jobs)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = made.Close() }()
-	clips, err := clip.NewJobs(ctx, clip.JobsOptions{Queue: made.Queue, Files: made.Files, Bus: made.Bus, Shape: m, Check: m.Check})
+	clips, err := clip.NewJobs(ctx, clip.JobsOptions{Queue: made.Queue, Files: made.Files, Bus: made.Bus, Shape: m, Check: m.Check, Forms: far.forms})
 	if err != nil {
 		return err
 	}

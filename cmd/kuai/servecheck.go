@@ -64,6 +64,10 @@ func (o *serveOptions) check(a *app) []*config.Error {
 		_, _, err := openUpstream(address)
 		p.add("upstream", err)
 	}
+	for _, spec := range together(o.comfy) {
+		_, _, err := openComfy(spec)
+		p.add("comfy", err)
+	}
 	p.add("characters", a.checkSpeaker(o.talkers))
 	p.add("weights", text.Options{Weights: o.text.weights}.Check())
 	p.add("kv", text.Options{KV: o.text.kv}.Check())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,38 +39,64 @@ const (
 
 // Comfy makes clips on ComfyUI servers with a workflow in its API format (menu
 // Workflow, Export (API)). In the workflow's strings ${prompt} stands for the
-// prompt; a string that is ${seed}, ${steps}, ${frames}, ${size} or ${guidance}
-// alone becomes that number.
+// prompt; a string that is ${seed}, ${steps}, ${guidance}, ${frames}, ${fps},
+// ${width}, ${height} or ${size}, the smaller side, alone becomes that number. Beside
+// its nodes a workflow has the entry "kuai", a render.Form: what its clips are like.
 type Comfy struct {
 	pool     *Pool
-	workflow any
+	form     render.Form
+	workflow map[string]any
 	http     *http.Client
 	poll     time.Duration
 }
 
-// NewComfy returns the provider for the servers of some addresses.
-func NewComfy(addresses []string, workflow []byte, key string) (*Comfy, error) {
+// NewComfy returns the provider of a model, for the servers of some addresses.
+func NewComfy(name string, addresses []string, workflow []byte, key string) (*Comfy, error) {
 	if len(workflow) > maxWorkflow {
 		return nil, fmt.Errorf("provider: a workflow has at most %d bytes", maxWorkflow)
 	}
 	d := json.NewDecoder(bytes.NewReader(workflow))
 	d.UseNumber() // seeds are whole numbers of 64 bits
-	var w any
+	var w map[string]any
 	if err := d.Decode(&w); err != nil {
 		return nil, fmt.Errorf("provider: the workflow: %w", err)
 	}
-	if nodes, ok := w.(map[string]any); !ok || len(nodes) == 0 || nodes["nodes"] != nil {
+	form, err := formOf(name, workflow)
+	if err != nil {
+		return nil, err
+	}
+	if delete(w, formEntry); len(w) == 0 || w["nodes"] != nil {
 		return nil, errors.New("provider: the workflow is not in the API format: export it again with Export (API)")
 	}
 	pool, err := NewPool(addresses, Options{Health: "/system_stats", Key: key})
 	if err != nil {
 		return nil, err
 	}
-	return &Comfy{pool: pool, workflow: w, http: &http.Client{Transport: pool.o.Base}, poll: comfyPoll}, nil
+	return &Comfy{pool: pool, form: form, workflow: w, http: &http.Client{Transport: pool.o.Base}, poll: comfyPoll}, nil
+}
+
+// formEntry is where a workflow says what its clips are like.
+const formEntry = "kuai"
+
+func formOf(name string, workflow []byte) (render.Form, error) {
+	var w struct {
+		Form *render.Form `json:"kuai"`
+	}
+	if err := json.Unmarshal(workflow, &w); err != nil {
+		return render.Form{}, fmt.Errorf("provider: the workflow's entry %q: %w", formEntry, err)
+	}
+	if w.Form == nil {
+		return render.Form{}, fmt.Errorf(`provider: the workflow does not say what its clips are like: add "%s": {"width": 832, "height": 480, "fps": 16, "frames": 81, "stride": 4} beside its nodes`, formEntry)
+	}
+	w.Form.Name = name
+	return *w.Form, w.Form.Check()
 }
 
 // Pool is the servers, to check their health.
 func (c *Comfy) Pool() *Pool { return c.pool }
+
+// Form is what the model's clips are like.
+func (c *Comfy) Form() render.Form { return c.form }
 
 // fill puts values into a workflow.
 func fill(v any, text map[string]string, numbers map[string]json.Number, depth int) (any, error) {
@@ -112,13 +139,15 @@ func (c *Comfy) prompt(r video.Request) (any, error) {
 	integer := func(n int) json.Number { return json.Number(strconv.Itoa(n)) }
 	return fill(c.workflow, map[string]string{"${prompt}": r.Prompt}, map[string]json.Number{
 		"${seed}": json.Number(strconv.FormatUint(r.Seed, 10)), "${steps}": integer(cmp.Or(r.Steps, video.DefaultSteps)),
-		"${frames}": integer(r.Frames), "${size}": integer(r.Size),
+		"${frames}": integer(cmp.Or(r.Frames, c.form.Frames)), "${fps}": integer(c.form.FPS),
+		"${width}": integer(c.form.Width), "${height}": integer(c.form.Height), "${size}": integer(min(c.form.Width, c.form.Height)),
 		"${guidance}": json.Number(strconv.FormatFloat(float64(cmp.Or(r.Guidance, video.DefaultGuidance)), 'g', -1, 32)),
 	}, 0)
 }
 
-// Run is the run of jobs whose body is a render.Order. A server that fails is
-// given a penalty, so that the next attempt goes to another.
+// Run is the run of jobs whose body is a render.Order. A server that cannot be reached
+// is passed over for the next one; one that fails at work is given a penalty, so
+// that the next attempt goes to another.
 func (c *Comfy) Run(ctx context.Context, j job.Job, r job.Report) (job.Made, error) {
 	var o render.Order
 	if err := json.Unmarshal(j.Body, &o); err != nil {
@@ -128,22 +157,44 @@ func (c *Comfy) Run(ctx context.Context, j job.Job, r job.Report) (job.Made, err
 	if err != nil {
 		return job.Made{}, err
 	}
-	s := c.pool.take(nil)
-	defer c.pool.give(s)
 	begin := time.Now()
-	made, err := c.at(ctx, s, p, r)
-	if ctx.Err() == nil {
-		refused := fault.From(err).Code == fault.Invalid
-		c.pool.judge(s, err == nil || refused)
-	}
+	made, err := c.anywhere(ctx, p, r)
 	if err != nil {
 		return job.Made{}, err
 	}
-	info := render.Info{Seed: o.Request.Seed, Steps: o.Request.Steps, Frames: o.Request.Frames, Seconds: time.Since(begin).Seconds()}
+	info := render.Info{
+		Width: c.form.Width, Height: c.form.Height, FPS: c.form.FPS, Frames: cmp.Or(o.Request.Frames, c.form.Frames),
+		Seed: o.Request.Seed, Steps: cmp.Or(o.Request.Steps, video.DefaultSteps), Seconds: time.Since(begin).Seconds(),
+	}
 	if made.Data, err = json.Marshal(info); err != nil {
 		return job.Made{}, fmt.Errorf("provider: %w", err)
 	}
+	made.Usage = map[string]int64{render.VideoMilliseconds: int64(info.Frames) * 1000 / int64(info.FPS)}
 	return made, nil
+}
+
+// errQueue says that a server did not take a prompt.
+var errQueue = errors.New("provider: ComfyUI did not take the prompt")
+
+// anywhere makes a clip on the first server that takes it.
+func (c *Comfy) anywhere(ctx context.Context, prompt any, r job.Report) (made job.Made, err error) {
+	var tried []*Server
+	for {
+		s := c.pool.take(tried)
+		if s == nil {
+			return made, fmt.Errorf("%w: %w", ErrNone, err)
+		}
+		tried = append(tried, s)
+		made, err = c.at(ctx, s, prompt, r)
+		c.pool.give(s)
+		if ctx.Err() == nil {
+			refused := fault.From(err).Code == fault.Invalid
+			c.pool.judge(s, err == nil || refused)
+		}
+		if ctx.Err() != nil || !errors.Is(err, errQueue) {
+			return made, err
+		}
+	}
 }
 
 // comfyFile is a file that a node made.
@@ -167,14 +218,20 @@ func (c *Comfy) at(ctx context.Context, s *Server, prompt any, r job.Report) (ma
 	var queued struct {
 		ID string `json:"prompt_id"`
 	}
-	if err := c.ask(ctx, s, http.MethodPost, "/prompt", map[string]any{"prompt": prompt, "client_id": "kuai"}, &queued); err != nil {
+	client := "kuai-" + rand.Text()
+	watch := c.watch(ctx, s, client)
+	defer watch.close()
+	if err := c.ask(ctx, s, http.MethodPost, "/prompt", map[string]any{"prompt": prompt, "client_id": client}, &queued); err != nil {
+		if fault.From(err).Code != fault.Invalid {
+			err = fmt.Errorf("%w: %w", errQueue, err)
+		}
 		return made, err
 	}
 	if queued.ID == "" {
 		return made, errors.New("provider: ComfyUI queued nothing")
 	}
 	r.Progress(job.Progress{Stage: "queued"})
-	h, err := c.wait(ctx, s, queued.ID, r)
+	h, err := c.wait(ctx, s, queued.ID, watch, r)
 	if err != nil {
 		return made, errors.Join(err, c.stop(ctx, s, queued.ID))
 	}
@@ -193,8 +250,9 @@ func (c *Comfy) at(ctx context.Context, s *Server, prompt any, r job.Report) (ma
 	return made, nil
 }
 
-// wait asks until a prompt has ended.
-func (c *Comfy) wait(ctx context.Context, s *Server, id string, r job.Report) (h history, err error) {
+// wait asks until a prompt has ended; what the server tells by itself shows how far
+// it is, and when to ask.
+func (c *Comfy) wait(ctx context.Context, s *Server, id string, watch *comfyWatch, r job.Report) (h history, err error) {
 	t := time.NewTicker(c.poll)
 	defer t.Stop()
 	for lost := 0; ; {
@@ -217,23 +275,30 @@ func (c *Comfy) wait(ctx context.Context, s *Server, id string, r job.Report) (h
 				return h, nil
 			}
 		}
-		r.Progress(job.Progress{Stage: "sample"}) // ComfyUI tells how far only over its web socket
-		select {
-		case <-ctx.Done():
-			return h, context.Cause(ctx)
-		case <-t.C:
+		if err := watch.follow(ctx, id, t.C, r); err != nil {
+			return h, err
 		}
 	}
 }
 
-// stop takes a prompt out of the server's queue, or interrupts it.
+// stop takes a prompt out of the server's queue, or interrupts it if it runs: an
+// older server interrupts whatever runs, also for others.
 func (c *Comfy) stop(ctx context.Context, s *Server, id string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
-	return errors.Join(
-		c.ask(ctx, s, http.MethodPost, "/queue", map[string]any{"delete": []string{id}}, nil),
-		c.ask(ctx, s, http.MethodPost, "/interrupt", map[string]any{"prompt_id": id}, nil),
-	)
+	err := c.ask(ctx, s, http.MethodPost, "/queue", map[string]any{"delete": []string{id}}, nil)
+	var queue struct {
+		Running [][]any `json:"queue_running"` // number, id, prompt, ...
+	}
+	if e := c.ask(ctx, s, http.MethodGet, "/queue", nil, &queue); e != nil {
+		return errors.Join(err, e)
+	}
+	for _, q := range queue.Running {
+		if len(q) > 1 && q[1] == id {
+			return errors.Join(err, c.ask(ctx, s, http.MethodPost, "/interrupt", map[string]any{"prompt_id": id}, nil))
+		}
+	}
+	return err
 }
 
 // filesOf lists what was saved, in the order of the nodes, at most sixteen.

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"kuai/api/clip"
+	"kuai/platform/job"
+	"kuai/platform/provider"
+	"kuai/platform/render"
+)
+
+// comfyKey names the environment variable with the key of ComfyUI's servers.
+const comfyKey = "KUAI_COMFY_KEY"
+
+// maxWorkflow bounds a workflow's file.
+const maxWorkflow = 1 << 20
+
+// errComfy says what --comfy takes.
+var errComfy = errors.New("want the addresses of ComfyUI servers, a model's name and the file of its workflow, such as http://gpu1:8188,http://gpu2:8188#wan=wan.json")
+
+// farms are the models of video that ComfyUI servers have.
+type farms struct {
+	runs  map[string]job.Run
+	forms []render.Form
+	slots int // prompts at once: one a server
+	pools []*provider.Pool
+}
+
+// openFarms reads the workflows of --comfy.
+func openFarms(specs []string) (*farms, error) {
+	f := &farms{runs: map[string]job.Run{}}
+	for _, spec := range together(specs) {
+		c, n, err := openComfy(spec)
+		if err != nil {
+			return nil, usage(fmt.Errorf("--comfy: %w", err))
+		}
+		form := c.Form()
+		if _, twice := f.runs[form.Kind()]; twice || form.Name == clip.Model {
+			return nil, usage(errors.New("--comfy: two models are called " + form.Name))
+		}
+		f.runs[form.Kind()] = c.Run
+		f.forms, f.pools, f.slots = append(f.forms, form), append(f.pools, c.Pool()), f.slots+n
+	}
+	return f, nil
+}
+
+// openComfy returns a model of so many servers.
+func openComfy(spec string) (c *provider.Comfy, servers int, err error) {
+	addresses, model, _ := strings.Cut(spec, "#")
+	name, path, ok := strings.Cut(model, "=")
+	if !ok || name == "" || path == "" {
+		return nil, 0, errComfy
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer file.Close() //nolint:errcheck // was only read
+	workflow, err := io.ReadAll(io.LimitReader(file, maxWorkflow+1))
+	if err != nil {
+		return nil, 0, err
+	}
+	all := strings.Split(addresses, ",")
+	if c, err = provider.NewComfy(name, all, workflow, os.Getenv(comfyKey)); err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, len(all), nil
+}
+
+// look looks after the servers' health until done is called.
+func (f *farms) look(ctx context.Context) (done func()) {
+	ctx, stop := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	for _, p := range f.pools {
+		work.Go(func() { p.Run(ctx) })
+	}
+	return func() { stop(); work.Wait() }
+}
