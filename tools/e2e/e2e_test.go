@@ -45,6 +45,8 @@ func TestStudio(t *testing.T) {
 		{"sponsor", sponsor},
 		{"door", door},
 		{"screens", screens},
+		{"keyboard", keyboard},
+		{"right to left", rightToLeft},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.do(t, b) }) {
 			b.shot(filepath.Join(os.TempDir(), "kuai-e2e-failed.png"))
@@ -289,7 +291,7 @@ func chat(t *testing.T, b *browser) {
 	b.js(t, `(() => { const s = document.querySelectorAll(".settings select")[1]; s.value = "companion"; s.dispatchEvent(new Event("change", {bubbles: true})); })()`)
 	b.fill(t, "#ask", "And again.")
 	b.click(t, ".thread .primary")
-	b.until(t, `document.querySelectorAll(".pair .answer .rate").length >= 2`)
+	b.until(t, `document.querySelectorAll(".pair .answer .rate").length === 2 && document.querySelectorAll(".thread .me").length === 2`)
 	b.until(t, `[...document.querySelectorAll(".pair .answer .rate")].every(r => /tokens\/s · about [\d.]+ USD/.test(r.textContent))`)
 	b.keep("chat pair")
 	b.fill(t, "#ask", "Tell me a long story.")
@@ -499,12 +501,7 @@ func screens(t *testing.T, b *browser) {
 			b.open(t, p.at)
 			b.until(t, fmt.Sprintf(`document.documentElement.dataset.theme === %q && document.querySelector(%q)`, look.theme, p.there))
 			name := fmt.Sprintf("%s %s %s %d", p.at, look.theme, look.language, look.width)
-			if over := b.value(t, `document.documentElement.scrollWidth - innerWidth`); over != 0.0 {
-				t.Errorf("%s: %v pixels stand out to the side", name, over)
-			}
-			if over := b.value(t, `[...document.querySelectorAll(".screen > *, .screen > * > *")].filter(x => getComputedStyle(x).overflowX === "visible" && x.scrollWidth > x.clientWidth + 1 && x.clientWidth > 0).map(x => x.className || x.tagName).join(", ")`); over != "" {
-				t.Errorf("%s: something stands out of %v", name, over)
-			}
+			b.within(t, name)
 			if axe != "" && (look.language == "en" || look.theme == "light") {
 				b.check(t, name, axe)
 			}
@@ -513,6 +510,17 @@ func screens(t *testing.T, b *browser) {
 				b.keep(name)
 			}
 		}
+	}
+}
+
+// within checks that nothing stands out to the side of the page or of its part.
+func (b *browser) within(t *testing.T, name string) {
+	t.Helper()
+	if over := b.value(t, `document.documentElement.scrollWidth - innerWidth`); over != 0.0 {
+		t.Errorf("%s: %v pixels stand out to the side", name, over)
+	}
+	if over := b.value(t, `[...document.querySelectorAll(".screen > *, .screen > * > *")].filter(x => getComputedStyle(x).overflowX === "visible" && x.scrollWidth > x.clientWidth + 1 && x.clientWidth > 0).map(x => x.className || x.tagName).join(", ")`); over != "" {
+		t.Errorf("%s: something stands out of %v", name, over)
 	}
 }
 

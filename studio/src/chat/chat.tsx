@@ -7,7 +7,7 @@ import { written } from "../price";
 import { bytes, langOf, t } from "../say";
 import { Field, Loading, Note } from "../ui";
 import { Markdown } from "./markdown";
-import { attach, attached, begin, busy, change, chats, chosen, current, draft, drop, error, look, models, parameters, say, stop } from "./state";
+import { attach, attached, begin, busy, change, chats, chosen, current, draft, drop, error, look, models, opposite, parameters, say, stop } from "./state";
 import type { Chat as Talk, Turn } from "./state";
 
 export function Chat({ id }: { id: string }) {
@@ -61,12 +61,10 @@ function Thread({ c }: { c: Talk }) {
       </div>
       <div ref={box} class="said" role="log" tabIndex={0} aria-label={c.title || t("untitled")} aria-busy={busy.value > 0}>
         {c.turns.length === 0 && <p class="soft">{t("emptyChat")}</p>}
-        {c.turns.map((m, i) => (
-          <div class={pair && m.role === "assistant" ? "pair" : "alone"} key={i}>
-            <Said m={m} />
-            {pair && m.role === "assistant" && c.beside[i] && <Said m={c.beside[i]} />}
-          </div>
-        ))}
+        {c.turns.map((m, i) => {
+          const other = pair && m.role === "assistant" ? opposite(c, i) : undefined;
+          return <div class={other ? "pair" : "alone"} key={i}><Said m={m} />{other && <Said m={other} />}</div>;
+        })}
       </div>
       <Ask send={(text) => void say(c.id, text)}
         again={last && !busy.value && (last.role === "assistant" || last.role === "user") ? () => void say(c.id, "") : undefined} />

@@ -129,6 +129,14 @@ export function drop(id: string) {
 const running = new Set<AbortController>();
 export const stop = () => running.forEach((r) => r.abort());
 
+// opposite is the second model's answer to the same question as a turn's. The
+// questions count from the end: a second model may have come later.
+export function opposite(c: Chat, at: number): Turn | undefined {
+  const asked = (all: Turn[]) => all.filter((m) => m.role === "user").length;
+  const later = asked(c.turns.slice(at));
+  return c.beside.find((m, i) => m.role === "assistant" && asked(c.beside.slice(i)) === later);
+}
+
 type Side = "turns" | "beside";
 
 // say adds a question and asks the models; again asks the last one anew.

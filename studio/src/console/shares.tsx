@@ -20,7 +20,7 @@ export function Shares() {
           <td><a href={link("create", s.video)} lang={langOf(s.prompt)}>{s.prompt}</a></td>
           <td>{day(s.created_at * 1000)}</td>
           <td>{day(s.expires_at * 1000)}</td>
-          <td class="row"><Copy text={s.url} /><button class="quiet" aria-label={`${t("takeBack")}: ${s.prompt}`} onClick={() => void act(async () => { await takeBack(s); await list.again(); })}>{t("takeBack")}</button></td>
+          <td><span class="row"><Copy text={s.url} /><button class="quiet" aria-label={`${t("takeBack")}: ${s.prompt}`} onClick={() => void act(async () => { await takeBack(s); await list.again(); })}>{t("takeBack")}</button></span></td>
         </tr>
       )} />
     </Fragment>
