@@ -186,6 +186,9 @@ func (d *DB) once(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func
 	}
 	done = true
 	if err := inner.Commit(); err != nil {
+		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil { // the caller left, and database/sql has rolled back before us
+			err = ctx.Err()
+		}
 		return fmt.Errorf("db: commit: %w", err)
 	}
 	if tx.prepared != nil {

@@ -137,10 +137,11 @@ func (b *browser) run(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 }
 
 // arm answers the page's questions with yes, takes alerts for scripts that ran,
-// and keeps what is thrown.
+// keeps what is thrown, and adds up what moves.
 func (b *browser) arm(t *testing.T) {
 	t.Helper()
-	b.js(t, `window.confirm = () => true; window.alert = () => { window.pwned = 1; }; addEventListener("error", e => { window.thrown = String(e.message); })`)
+	b.js(t, `window.confirm = () => true; window.alert = () => { window.pwned = 1; }; addEventListener("error", e => { window.thrown = String(e.message); });
+		window.shift = 0; new PerformanceObserver(l => l.getEntries().forEach(e => { if (!e.hadRecentInput) window.shift += e.value; })).observe({type: "layout-shift", buffered: true})`)
 }
 
 func (b *browser) reload(t *testing.T) {

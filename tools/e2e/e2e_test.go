@@ -484,8 +484,10 @@ var pages = []struct{ at, there string }{
 }
 
 // screens looks at every screen in both themes, on a phone and on a desk: axe
-// finds nothing serious, and nothing stands out to the side of the page or of its part. With KUAI_SHOTS,
-// a folder, it keeps pictures of them in both languages.
+// finds nothing serious, and nothing stands out to the side of the page or of
+// its part. How fast they came and what moved meanwhile, it only says: that is
+// the machine's too. With KUAI_SHOTS, a folder, it keeps pictures of them in
+// both languages.
 func screens(t *testing.T, b *browser) {
 	axe := axeSource(t)
 	for _, look := range []struct {
@@ -497,7 +499,12 @@ func screens(t *testing.T, b *browser) {
 		b.run(t, chromedp.EmulateViewport(look.width, look.height))
 		b.js(t, fmt.Sprintf(`localStorage.setItem("kuai.theme", '"%s"'); localStorage.setItem("kuai.language", '"%s"')`, look.theme, look.language))
 		b.reload(t)
+		b.until(t, `performance.getEntriesByName("first-contentful-paint").length > 0`)
+		t.Logf("%s %d: ms until the page is painted and its script has run: %v", look.theme, look.width,
+			b.value(t, `[performance.getEntriesByName("first-contentful-paint")[0].startTime, performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd].map(Math.round).join(" ")`))
+		moved := map[string]string{} // how much of each screen moved while it came: Cumulative Layout Shift
 		for _, p := range pages {
+			b.js(t, `window.shift = 0`)
 			b.open(t, p.at)
 			b.until(t, fmt.Sprintf(`document.documentElement.dataset.theme === %q && document.querySelector(%q)`, look.theme, p.there))
 			name := fmt.Sprintf("%s %s %s %d", p.at, look.theme, look.language, look.width)
@@ -509,7 +516,11 @@ func screens(t *testing.T, b *browser) {
 				b.until(t, settled)
 				b.keep(name)
 			}
+			if n, _ := b.value(t, `shift`).(float64); n > 0.001 {
+				moved[p.at] = fmt.Sprintf("%.3f", n)
+			}
 		}
+		t.Logf("%s %d: layout shift: %v", look.theme, look.width, moved)
 	}
 }
 
