@@ -208,12 +208,16 @@ func character(t *testing.T, b *browser) {
 	}
 }
 
+// say says something and waits until it stands there with a reply below it: the
+// page may still show another branch when it is said.
 func (b *browser) say(t *testing.T, text string) {
 	t.Helper()
-	before := b.value(t, `document.querySelectorAll(".said .turn").length`).(float64)
 	b.fill(t, "#say", text)
 	b.click(t, ".talk .primary")
-	b.until(t, fmt.Sprintf(`document.querySelectorAll(".said .turn").length >= %v && document.querySelector(".said .again")`, before+2))
+	b.until(t, fmt.Sprintf(`(all => {
+		const mine = all.findLastIndex(x => x.querySelector(".me")?.textContent.includes(%q));
+		return mine >= 0 && all.slice(mine + 1).some(x => x.querySelector(".them")) && document.querySelector(".said .again");
+	})([...document.querySelectorAll(".said .turn")])`, text))
 }
 
 // branches asks for another reply, goes back to the first, and to the beginning.
