@@ -48,11 +48,14 @@ func IsRole(word string) bool {
 	return role(fact.English, word) != nil || role(fact.Chinese, word) != nil
 }
 
-// Person is who a subject is that was cut too long: "aunt's sake" is the aunt,
-// "aunt's dog" is the dog.
+// Person is who a subject is that was cut too long or stands for several:
+// "aunt's sake" is the aunt, "aunt's dog" is the dog, each of "cats" is a cat.
 func Person(subject string) string {
 	if subject == fact.User || IsRole(subject) {
 		return subject
+	}
+	if one := strings.TrimSuffix(subject, "s"); one != subject && IsRole(one) { // cats
+		return one
 	}
 	for l, of := range [...]string{fact.English: "'s ", fact.Chinese: "的"} {
 		owner, rest, ok := strings.Cut(subject, of)

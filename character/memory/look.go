@@ -263,7 +263,11 @@ func (p *pool) match(q fact.Query) []fact.Fact {
 		return cmp.Compare(x.Turn, y.Turn)
 	})
 	if q.On.IsZero() && len(out) > 0 && row.Kind != fact.Multi {
-		out = out[len(out)-1:]
+		from := len(out) - 1
+		for isName(q.Predicate) && from > 0 && out[from-1].Turn == out[from].Turn && out[from].Turn != 0 {
+			from-- // two cats, Milo and Luna
+		}
+		out = out[from:]
 	}
 	return untaken(out)
 }

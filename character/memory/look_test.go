@@ -50,6 +50,8 @@ func TestLook(t *testing.T) {
 		"Where does my brother live?":    "brother | lives_in | ?",
 		"What did I do on May 20, 2023?": "user | ? | ? | 2023-05-20",
 		"What should I be spared?":       "user | dislikes | ?",
+		"My cats are Milo and Luna.":     "cats | pet_name | Milo\ncats | pet_name | Luna",
+		"What are my cats called?":       "cats | pet_name | ?",
 		"What do I dislike?":             "user | dislikes | ?",
 		"I wonder where my sister lives": "sister | lives_in | ?",
 	}
@@ -63,6 +65,7 @@ func TestLook(t *testing.T) {
 		{"2024-03-09", "I bought a lamp today."},
 		{"2024-03-10", "I had my physics exam today."},
 		{"2024-04-01", "My sister has moved again, to Turin."},
+		{"2024-04-02", "My cats are Milo and Luna."},
 	}
 	for _, late := range []bool{false, true} {
 		t.Run(fmt.Sprintf("late %v", late), func(t *testing.T) {
@@ -107,6 +110,7 @@ func TestLook(t *testing.T) {
 				"What did I do on May 20, 2023?": "(nothing found)",
 				"What should I be spared?":       "[2024-03-06] The user is afraid of bees and thunder (2).",
 				"What do I dislike?":             "(nothing found)",
+				"What are my cats called?":       "[2024-04-02] The user's cat is called Milo.|[2024-04-02] The user's cat is called Luna.",
 				"I wonder where my sister lives": "[2024-04-01] The user's sister lives in Turin.",
 			} {
 				for range 2 {
