@@ -120,7 +120,8 @@ func routes(rooms Rooms) chi.Router {
 		kuai.RegisterShares(m.With(record.Dialect("kuai")), clips, rooms.Links, p.DB, rooms.Gate)
 		operators(m.With(record.Dialect("kuai")), rooms)
 	}
-	m.Get("/v1/openapi.yaml", openapi.Handler)
+	m.Get("/v1/openapi.yaml", openapi.Serve(openapi.Dialects))
+	m.Get("/api/v1/openapi-kuai.yaml", openapi.Serve(openapi.Kuai))
 	if j := rooms.Jobs; j != nil {
 		clips.Challenge = func(ctx context.Context, address string) error { return webhook.Challenge(ctx, j.Fetch, address) }
 		kuai.RegisterPlatform(m.With(record.Dialect("kuai")), kuai.Platform{Jobs: j.Queue, Files: j.Files, Hooks: j.Hooks, Gate: rooms.Gate})
