@@ -55,7 +55,8 @@ var message = websocket.Codec{Unmarshal: func(data []byte, kind byte, v any) err
 	return nil
 }}
 
-// watch opens a server's socket for a client. Close it.
+// watch opens a server's socket for a client. Close it. It never fails: without a
+// socket the end is asked for.
 func (c *Comfy) watch(ctx context.Context, s *Server, client string) *comfyWatch {
 	ctx, end := context.WithCancel(ctx)
 	w := &comfyWatch{told: make(chan telling), end: end}
