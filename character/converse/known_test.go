@@ -92,7 +92,7 @@ var golden = map[fact.Language][]exchange{
 }
 
 // missed are turns of them that the models which ship get wrong.
-var missed = []string{"Do I still live in Porto?", "我的狗叫什么？", "我还住在成都吗？"}
+var missed = []string{"Do I still live in Porto?", "我还住在成都吗？"}
 
 // TestGolden holds conversations with the models that come with Kuai and says
 // how much of each is as it must be.

@@ -22,8 +22,8 @@ func (t *Thread) heed(turn Turn, facts []fact.Fact, told map[uint64][]fact.Fact)
 	}
 	out := onlyTold(turn.Text, facts)
 	out = slices.DeleteFunc(ofWhom(turn.Text, out), func(f fact.Fact) bool { return !fact.Fits(f.Predicate, f.Object) })
-	if len(out) == 0 {
-		out = t.correction(turn, told)
+	if right := t.correction(turn, told); right != nil && !slices.ContainsFunc(out, func(f fact.Fact) bool { return f.Object != right[len(right)-1].Object }) {
+		out = right // "no, I mean blue" says nothing but that
 	}
 	return t.ended(turn, out)
 }
@@ -182,6 +182,7 @@ const roleNames = `([a-z]+(?: [a-z]+)?)`
 var (
 	calledEN = []*regexp.Regexp{
 		regexp.MustCompile(`(?i)\b(?:my|an?) (?:\w+ )?` + roleNames + `[.,;!]* (?:her|his|its|their) name(?: is|'s) (?-i:([A-Z][\w'-]*))`),
+		regexp.MustCompile(`(?i)\b(?:my|our) ([a-z-]+(?: [a-z-]+){0,2}?)(?:'s name is| is called| is named) (?-i:([A-Z][\w'-]*))`),
 		regexp.MustCompile(`(?i)\bi (?:have|'ve got|got) an? (?:\w+ )?` + roleNames + `,?(?: who is| that is|'s)? (?:called|named) (?-i:([A-Z][\w'-]*))`),
 	}
 	calledZH = regexp.MustCompile(`(?:叫|名字是|名叫)$`)
@@ -215,11 +216,28 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 			}
 			f := fact.Fact{Subject: role, Predicate: nameOf(role), Object: m[2]}
 			if companion.IsRole(role) && !named(out, role) {
+				out = slices.DeleteFunc(out, func(g fact.Fact) bool { return g.Subject == fact.User && g.Object == f.Object })
 				out = append(out, f)
 			}
 		}
 	}
 	return out
+}
+
+var (
+	asksNameEN = regexp.MustCompile(`(?i)\bwhat(?:'s| is| was) (?:my|our) ([a-z-]+(?: [a-z-]+){0,2}?)(?:'s name| called| named)\b`)
+	asksNameZH = regexp.MustCompile(`我家?的?(` + strings.Join(rolesZH, "|") + `)的?(?:叫什么|叫啥|名字)`)
+)
+
+// asksName reads a question for what somebody is called.
+func asksName(text string) (fact.Query, bool) {
+	for _, p := range []*regexp.Regexp{asksNameEN, asksNameZH} {
+		if m := p.FindStringSubmatch(text); m != nil && companion.IsRole(m[1]) {
+			role := strings.ToLower(m[1])
+			return fact.Query{Subject: role, Predicate: nameOf(role)}, true
+		}
+	}
+	return fact.Query{}, false
 }
 
 // named says whether facts say what somebody is called.

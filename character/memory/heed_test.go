@@ -16,7 +16,7 @@ func TestHeed(t *testing.T) {
 		{"Do I live in Oslo?", "user | lives_in | Oslo", "user lives_in Porto, user works_as nurse"},
 		{"do I live in Oslo", "user | lives_in | Oslo", "user lives_in Porto, user works_as nurse"},
 		{"Did you know I collect maps? Is that odd?", "user | collects | maps", "user lives_in Porto, user works_as nurse, user collects maps"},
-		{"Sorry, I meant stamps.", "", "user lives_in Porto, user works_as nurse, user collects stamps"},
+		{"Sorry, I meant stamps.", "user | speaks | stamps", "user lives_in Porto, user works_as nurse, user collects stamps"},
 		{"I don't live in Porto any more.", "user | lives_in | Porto", "user works_as nurse, user collects stamps"},
 		{"I have a sister. Her name is Mira.", "user | has_pet | sister", "user works_as nurse, user collects stamps, sister name Mira"},
 		{"Is my sister called Vera?", "sister | name | Vera", "user works_as nurse, user collects stamps, sister name Mira"},
@@ -28,6 +28,7 @@ func TestHeed(t *testing.T) {
 		{"Do you know Lakto? My brother is its cook.", "brother | works_at | Lakto", "user collects stamps, sister name Mira, brother name Tom, user works_as baker, brother works_at Lakto"},
 		{"Violin? I play it every day.", "user | plays | violin", "user collects stamps, sister name Mira, brother name Tom, user works_as baker, brother works_at Lakto, user plays violin"},
 		{"We have two cats, Milo and Luna.", "user | has_pet | cats\ncats | pet_name | Milo\ncats | pet_name | Luna", "user collects stamps, sister name Mira, brother name Tom, user works_as baker, brother works_at Lakto, user plays violin, user has_pet cats, cat pet_name Milo, cat pet_name Luna"},
+		{"My piano teacher is called Jana.", "user | learns | Jana", "user collects stamps, sister name Mira, brother name Tom, user works_as baker, brother works_at Lakto, user plays violin, user has_pet cats, cat pet_name Milo, cat pet_name Luna, piano teacher name Jana"},
 	}
 	chinese := []struct{ text, read, known string }{
 		{"我住在成都。", "user | lives_in | 成都", "user lives_in 成都"},

@@ -34,6 +34,9 @@ type Found struct {
 // asks for none.
 func (t *Thread) look(query string, now time.Time) (found []Found) {
 	queries := t.opt.Reader.Read(Turn{Time: now, Speaker: fact.User, Text: query})[0].Asked
+	if q, ok := asksName(query); ok && len(queries) < 2 {
+		queries = []fact.Query{q}
+	}
 	if len(queries) == 0 || !wants(query) && len(t.made.words.Terms(nil, query)) <= greeting {
 		return nil
 	}

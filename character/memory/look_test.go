@@ -52,6 +52,7 @@ func TestLook(t *testing.T) {
 		"What should I be spared?":       "user | dislikes | ?",
 		"My cats are Milo and Luna.":     "cats | pet_name | Milo\ncats | pet_name | Luna",
 		"What are my cats called?":       "cats | pet_name | ?",
+		"What's my sister called?":       "user | studies | ?",
 		"What do I dislike?":             "user | dislikes | ?",
 		"I wonder where my sister lives": "sister | lives_in | ?",
 	}
@@ -110,6 +111,7 @@ func TestLook(t *testing.T) {
 				"What did I do on May 20, 2023?": "(nothing found)",
 				"What should I be spared?":       "[2024-03-06] The user is afraid of bees and thunder (2).",
 				"What do I dislike?":             "(nothing found)",
+				"What's my sister called?":       "[2024-03-02] The user's sister's name is Mira.",
 				"What are my cats called?":       "[2024-04-02] The user's cat is called Milo.|[2024-04-02] The user's cat is called Luna.",
 				"I wonder where my sister lives": "[2024-04-01] The user's sister lives in Turin.",
 			} {
