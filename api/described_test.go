@@ -126,7 +126,7 @@ func TestAsDescribed(t *testing.T) {
 		}
 		req := httptest.NewRequestWithContext(t.Context(), tt.method, "http://example.com/api/v1"+tt.path, http.NoBody)
 		req.Header.Set("Content-Type", "application/json")
-		if err := checkExchange(t, router, req, []byte(tt.body), rec.Result(), rec.Body.Bytes()); err != nil { //nolint:bodyclose // a recorder's
+		if err := checkExchange(t, router, req, []byte(tt.body), rec.Result(), rec.Body.Bytes()); err != nil {
 			t.Errorf("%s %s: %v", tt.method, tt.path, err)
 		}
 	}

@@ -27,8 +27,8 @@ func TestHeed(t *testing.T) {
 		{"No, it's fine.", "", "user collects stamps, sister name Mira, brother name Tom, user works_as baker"},
 		{"Do you know Lakto? My brother is its cook.", "brother | works_at | Lakto", "user collects stamps, sister name Mira, brother name Tom, user works_as baker, brother works_at Lakto"},
 		{"Violin? I play it every day.", "user | plays | violin", "user collects stamps, sister name Mira, brother name Tom, user works_as baker, brother works_at Lakto, user plays violin"},
-		{"We have two cats, Milo and Luna.", "user | has_pet | cats\ncats | pet_name | Milo\ncats | pet_name | Luna", "user collects stamps, sister name Mira, brother name Tom, user works_as baker, brother works_at Lakto, user plays violin, user has_pet cats, cat pet_name Milo, cat pet_name Luna"},
-		{"My piano teacher is called Jana.", "user | learns | Jana", "user collects stamps, sister name Mira, brother name Tom, user works_as baker, brother works_at Lakto, user plays violin, user has_pet cats, cat pet_name Milo, cat pet_name Luna, piano teacher name Jana"},
+		{"We have two cats, Milo and Luna.", "cats | pet_name | Milo\ncats | pet_name | Luna\nuser | has_pet | cats", "user collects stamps, sister name Mira, brother name Tom, user works_as baker, brother works_at Lakto, user plays violin, cat pet_name Milo, cat pet_name Luna, user has_pet cats"},
+		{"My piano teacher is called Jana.", "user | learns | Jana", "user collects stamps, sister name Mira, brother name Tom, user works_as baker, brother works_at Lakto, user plays violin, cat pet_name Milo, cat pet_name Luna, user has_pet cats, piano teacher name Jana"},
 	}
 	chinese := []struct{ text, read, known string }{
 		{"我住在成都。", "user | lives_in | 成都", "user lives_in 成都"},

@@ -173,8 +173,10 @@ func TestComfyStops(t *testing.T) {
 		t.Errorf("after the first was cancelled: %s", got)
 	}
 	end(stop)
-	<-other
-	if got := strings.Join(ui.State(), " "); got != "interrupted interrupted" {
+	if err := <-other; !errors.Is(err, stop) {
+		t.Errorf("the other job: %v", err)
+	}
+	if got := strings.Join(ui.State(), "+"); got != "interrupted+interrupted" {
 		t.Errorf("after both were cancelled: %s", got)
 	}
 }
