@@ -85,6 +85,9 @@ func Say(l fact.Language, asked string, q fact.Query, facts []fact.Fact) string 
 		slots["n"], slots["list"] = speech.Number(l, len(list)), speech.Enumerate(l, list)
 		slots["v"] = slots["list"]
 	}
+	if list := slots["list"]; list != "" && NameOf(f.Subject) == f.Predicate { // names of several: the sentence is for one
+		return [...]string{fact.English: list + ".", fact.Chinese: list + "。"}[l]
+	}
 	if form == "was" && len(p.forms[l][form]) == 0 {
 		return aside(l, render(l, p.forms[l]["note"][0], byFriend, subject(l, f.Subject), slots), slots["d"])
 	}

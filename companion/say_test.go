@@ -27,6 +27,7 @@ func TestSay(t *testing.T) {
 		{"What scares me?", fact.Query{Subject: fact.User, Predicate: "afraid_of"}, bees, "You haven't told me.", fact.English, "bees and thunder"},
 		{"When did I buy the lamp?", fact.Query{Subject: fact.User, Predicate: "bought", Object: "lamp"}, []fact.Fact{lamp}, "On May 9, 2024.", fact.English, "March 9, 2024"},
 		{"What was on March 9?", fact.Query{Subject: fact.User, On: day}, []fact.Fact{lamp}, "A party.", fact.English, "lamp"},
+		{"What are my cats called?", fact.Query{Subject: "cat", Predicate: "pet_name"}, []fact.Fact{{Subject: "cat", Predicate: "pet_name", Object: "Milo"}, {Subject: "cat", Predicate: "pet_name", Object: "Luna"}}, "Rex.", fact.English, "Milo and Luna."},
 		{"Where does my boss live?", fact.Query{Subject: "boss", Predicate: "lives_in"}, nil, "In Oslo.", fact.English, "haven't told"},
 		{"我妹妹住哪儿？", fact.Query{Subject: "妹妹", Predicate: "lives_in"}, []fact.Fact{{Subject: "妹妹", Predicate: "lives_in", Object: "杭州"}}, "在苏州。", fact.Chinese, "杭州"},
 	} {
