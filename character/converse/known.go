@@ -289,6 +289,7 @@ var (
 	haveEN  = regexp.MustCompile(`(?i)\b(?:do i|have i got|i) (?:still )?(?:have )?(?:an?|any) ([a-z]+(?: [a-z]+)?)[? ]*$`)
 	haveZH  = regexp.MustCompile(`^我(?:家)?(?:还)?(?:养(?:了|着)?|有(?:没有)?)(?:一)?(?:个|只|条|位)?(.{1,6}?)(?:吗|么)?[？?。]*$`)
 	hateEN  = regexp.MustCompile(`(?i)\b(?:hate|dislike|can't stand|don't like)\b`)
+	still   = regexp.MustCompile(`(?i)\bstill\b|\bany ?more\b|还`)
 	hateZH  = regexp.MustCompile(`讨厌|不喜欢|受不了`)
 )
 
@@ -332,7 +333,7 @@ func (c *Conversation) yesOrNo(q question, w wish) string {
 	}
 	if len(read.Facts) == 0 && len(read.Asked) == 0 {
 		for _, who := range subjects {
-			if other := all.of(who).instead(q); len(other) > 0 && who != fact.User {
+			if other := all.of(who).instead(q); len(other) > 0 && (who != fact.User || still.MatchString(q.text)) {
 				return companion.No(q.l) + joined(q.l, other.say(q.l, 1))
 			}
 		}
@@ -401,7 +402,7 @@ func (p people) instead(q question) (out people) {
 			continue
 		}
 		for word := range strings.FieldsSeq(row.Words[q.l]) {
-			if memory.Mentions(q.text, word) {
+			if len(word) > 2 && word != "for" && memory.Mentions(q.text, word) { // "do for a living"
 				return people{f}
 			}
 		}
