@@ -1,5 +1,3 @@
-// LEAD: this file overwrote yours at 18:36, see nn/LEAD_NOTE.txt; put yours back.
-
 package grad
 
 import (

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,9 @@ uses it.`,
 		Example: "  kuai train reader --text dialogues.txt.gz --text sentences.txt.gz",
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Turns < 1 || o.Lines < 0 || o.Steps < 1 {
+				return usage(fmt.Errorf("--turns %d --lines %d --steps %d, want at least 1, 0 and 1", o.Turns, o.Lines, o.Steps))
+			}
 			if to == "" {
 				to = filepath.Join(t.dir, "model")
 			}

@@ -88,7 +88,7 @@ func TestFits(t *testing.T) {
 		{"wakes_at", "6:40"}: true, {"wakes_at", "six"}: true, {"sleeps_at", "midnight"}: true, {"sleeps_at", "a friend's"}: false,
 		{"room", "0412"}: true, {"room", "kitchen"}: false, {"age", "twenty-six"}: true, {"age", "四十二"}: true, {"floor", "third"}: true, {"floor", "顶"}: true, {"floor", "shop"}: false,
 		{"birthday", "March 3"}: true, {"birthday", "五月二号"}: true, {"birthday", "lovely"}: false,
-		{"cooked", "a"}: false, {"cooked", "gazpacho"}: true, {"likes", "it"}: false, {"likes", "It"}: false, {"likes", "我"}: false, {"name", "It-chan"}: true, {"likes", " "}: false,
+		{"cooked", "a"}: false, {"cooked", "gazpacho"}: true, {"likes", "it"}: false, {"likes", "It"}: false, {"likes", "我"}: false, {"name", "It-chan"}: true, {"likes", " "}: false, {"pet_name", "<"}: false, {"likes", "C#"}: true,
 	} {
 		if got := Fits(in[0], in[1]); got != want {
 			t.Errorf("%s %q: %v", in[0], in[1], got)

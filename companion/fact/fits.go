@@ -17,7 +17,8 @@ var (
 	aDay     = regexp.MustCompile(`(?i)mon|tue|wed|thu|fri|sat|sun|week|day|周|星期|礼拜|天|日`)
 	aSeason  = regexp.MustCompile(`(?i)spring|summer|autumn|fall|winter|season|monsoon|[春夏秋冬雨旱季]`)
 	aDate    = regexp.MustCompile(`(?i)\d|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|day|eve|` + numbersZH + `|[初月日节]`)
-	noObject = regexp.MustCompile(`(?i)^(?:an?|the|it|its|this|that|these|those|they|them|there|here|some|any|so|too|also|not|no|of|to|too|is|are|am|was|my|your|i|you|me|we|us|of it|in it|[的了它他她这那是我你])$`)
+	aWord    = regexp.MustCompile(`[\pL\pN]`)
+	noObject = regexp.MustCompile(`(?i)^(?:an?|the|it|its|this|that|these|those|they|them|there|here|some|any|so|too|also|not|no|of|to|is|are|am|was|my|your|i|you|me|we|us|of it|in it|[的了它他她这那是我你])$`)
 )
 
 // forms are what the values of some predicates must look like.
@@ -31,7 +32,7 @@ var forms = map[string]*regexp.Regexp{
 // nothing by itself.
 func Fits(predicate, object string) bool {
 	object = strings.TrimSpace(object)
-	if object == "" || noObject.MatchString(object) {
+	if !aWord.MatchString(object) || noObject.MatchString(object) {
 		return false
 	}
 	form := forms[predicate]
