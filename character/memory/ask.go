@@ -26,6 +26,10 @@ func askKey(subject, predicate string) string { return strings.ToLower(subject) 
 
 func isName(predicate string) bool { return predicate == "name" || predicate == "pet_name" }
 
+// together says whether two facts of a subject are names told at once, of which
+// neither ends the other: two cats, Milo and Luna.
+func together(f, g *fact.Fact) bool { return isName(f.Predicate) && f.Turn == g.Turn && f.Turn != 0 }
+
 // add enters a fact.
 func (t *table) add(f *Fact) {
 	k := askKey(f.Subject, f.Predicate)

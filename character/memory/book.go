@@ -249,8 +249,8 @@ func (t *Thread) factsLocked(history bool) []Fact {
 		}
 		key := f.Subject + "\x00" + f.Predicate
 		if i, ok := newest[key]; ok { // a new value ends the one before
-			if out[i].Edited && !f.Edited && f.Learned.Before(out[i].Learned) || isName(f.Predicate) && f.Turn != 0 && f.Turn == out[i].Turn {
-				continue // two cats, Milo and Luna
+			if out[i].Edited && !f.Edited && f.Learned.Before(out[i].Learned) || together(&f.Fact, &out[i].Fact) {
+				continue
 			}
 			out[i].To = f.From
 		}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"kuai/character/memory/term"
 	"kuai/character/memory/when"
 	"kuai/companion"
 	"kuai/companion/fact"
@@ -73,11 +72,6 @@ func (t *Thread) look(query string, now time.Time) (found []Found) {
 	return found
 }
 
-var (
-	requestEN = regexp.MustCompile(`(?i)\b(?:tell me|remind me|give me|name|list|look up|recall|remember|do you know|please|who|whom|whose|what|where|when|which|how|whether)\b`)
-	requestZH = regexp.MustCompile(`告诉|提醒|说说|记得|忘了|什么|啥|哪|几|多少|谁`)
-)
-
 // What somebody is to be given, shown or spared follows from more than one kind
 // of fact: where nothing is known of the one that a reader thinks of, a wish is
 // answered by those near it.
@@ -88,14 +82,6 @@ var (
 		"dislikes": {"allergic_to", "afraid_of"}, "afraid_of": {"dislikes", "allergic_to"}, "allergic_to": {"dislikes"},
 	}
 )
-
-// wants says whether a text asks for something, with a mark or without.
-func wants(text string) bool {
-	if term.Chinese(text) {
-		return isQuestion(text) || requestZH.MatchString(text)
-	}
-	return isQuestion(text) || requestEN.MatchString(text)
-}
 
 // longestName is how many words somebody is called by.
 const longestName = 4
@@ -267,8 +253,8 @@ func (p *pool) match(q fact.Query) []fact.Fact {
 	})
 	if q.On.IsZero() && len(out) > 0 && row.Kind != fact.Multi {
 		from := len(out) - 1
-		for isName(q.Predicate) && from > 0 && out[from-1].Turn == out[from].Turn && out[from].Turn != 0 {
-			from-- // two cats, Milo and Luna
+		for from > 0 && together(&out[from-1], &out[from]) {
+			from--
 		}
 		out = out[from:]
 	}

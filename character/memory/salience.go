@@ -83,12 +83,3 @@ func salienceEnglish(text string) int {
 	}
 	return 2*min(self, 4) + 3*min(life, 4) + 2*min(names, 3) + min(content, 12)/2
 }
-
-// isQuestion says whether a text asks and tells nothing besides.
-func isQuestion(text string) bool {
-	text = strings.TrimSpace(text)
-	if !strings.HasSuffix(text, "?") && !strings.HasSuffix(text, "？") {
-		return false
-	}
-	return len(text) < 80 || strings.Count(text, ".") == 0
-}

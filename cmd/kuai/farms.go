@@ -18,9 +18,6 @@ import (
 // comfyKey names the environment variable with the key of ComfyUI's servers.
 const comfyKey = "KUAI_COMFY_KEY"
 
-// maxWorkflow bounds a workflow's file.
-const maxWorkflow = 1 << 20
-
 // errComfy says what --comfy takes.
 var errComfy = errors.New("want the addresses of ComfyUI servers, a model's name and the file of its workflow, such as http://gpu1:8188,http://gpu2:8188#wan=wan.json")
 
@@ -62,7 +59,7 @@ func openComfy(spec string) (c *provider.Comfy, servers int, err error) {
 		return nil, 0, err
 	}
 	defer file.Close() //nolint:errcheck // was only read
-	workflow, err := io.ReadAll(io.LimitReader(file, maxWorkflow+1))
+	workflow, err := io.ReadAll(io.LimitReader(file, provider.MaxWorkflow+1))
 	if err != nil {
 		return nil, 0, err
 	}

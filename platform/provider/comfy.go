@@ -26,7 +26,8 @@ import (
 )
 
 const (
-	maxWorkflow  = 1 << 20
+	// MaxWorkflow is the bytes of a workflow at most.
+	MaxWorkflow  = 1 << 20
 	maxComfyJSON = 8 << 20
 	maxComfyFile = 512 << 20
 	maxFiles     = 16
@@ -52,8 +53,8 @@ type Comfy struct {
 
 // NewComfy returns the provider of a model, for the servers of some addresses.
 func NewComfy(name string, addresses []string, workflow []byte, key string) (*Comfy, error) {
-	if len(workflow) > maxWorkflow {
-		return nil, fmt.Errorf("provider: a workflow has at most %d bytes", maxWorkflow)
+	if len(workflow) > MaxWorkflow {
+		return nil, fmt.Errorf("provider: a workflow has at most %d bytes", MaxWorkflow)
 	}
 	d := json.NewDecoder(bytes.NewReader(workflow))
 	d.UseNumber() // seeds are whole numbers of 64 bits

@@ -186,7 +186,7 @@ func TestNewComfy(t *testing.T) {
 	const form = `"kuai":{"width":8,"height":8,"fps":8,"frames":8}`
 	for name, bad := range map[string]string{
 		"empty": "", "cut": "[", "a list": "[]", "nothing": "{}", "no nodes": "{" + form + "}", "the page's format": "{" + form + `,"nodes":[],"links":[]}`,
-		"no form": `{"3":{"class_type":"x"}}`, "no sides": `{"kuai":{"fps":8,"frames":8},"3":{}}`, "too long": strings.Repeat(" ", maxWorkflow+1),
+		"no form": `{"3":{"class_type":"x"}}`, "no sides": `{"kuai":{"fps":8,"frames":8},"3":{}}`, "too long": strings.Repeat(" ", MaxWorkflow+1),
 	} {
 		if _, err := NewComfy("wan", []string{"http://x"}, []byte(bad), ""); err == nil {
 			t.Errorf("%s was taken", name)
