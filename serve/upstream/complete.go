@@ -167,7 +167,7 @@ func (s *Stream) read() (Delta, error) {
 			}
 		}
 		d, err := decode(data)
-		s.finished = s.finished || d.Finish != ""
+		s.finished = s.finished || s.whole || d.Finish != ""
 		return d, err
 	}
 	err := s.lines.Err()

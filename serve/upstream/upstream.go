@@ -23,6 +23,7 @@ import (
 const (
 	maxReply   = 1 << 20 // bytes of text
 	maxStream  = 16 << 20
+	maxLine    = 1 << 20 // of an event
 	maxError   = 64 << 10
 	maxMessage = 300 // bytes of its words in an error
 
@@ -98,34 +99,41 @@ func Pooled(model string, servers http.RoundTripper) *Client {
 	}}
 }
 
-// body is a request on the wire.
-type body struct {
-	Model       string    `json:"model"`
-	Messages    []Message `json:"messages"`
-	MaxTokens   int       `json:"max_tokens,omitempty"`
-	Temperature float64   `json:"temperature"`
-	TopP        float64   `json:"top_p,omitempty"`
-	Stop        []string  `json:"stop,omitempty"`
-	Stream      bool      `json:"stream"`
-}
-
 // Chat asks and returns the whole answer; show, which may be nil, sees it as it
 // comes. It wraps a *StatusError where the server refuses.
 func (c *Client) Chat(ctx context.Context, r Request, show func(piece string)) (string, error) {
-	data, err := json.Marshal(body{c.Model, r.Messages, r.MaxTokens, r.Temperature, r.TopP, r.Stop, true})
-	if err != nil {
-		return "", fmt.Errorf("upstream: %w", err)
+	body := map[string]any{"messages": r.Messages, "temperature": r.Temperature}
+	if r.MaxTokens > 0 {
+		body["max_tokens"] = r.MaxTokens
 	}
-	res, err := c.post(ctx, data)
+	if r.TopP > 0 {
+		body["top_p"] = r.TopP
+	}
+	if len(r.Stop) > 0 {
+		body["stop"] = r.Stop
+	}
+	a, err := c.Open(ctx, body)
 	if err != nil {
 		return "", err
 	}
-	defer res.Body.Close() //nolint:errcheck // was only read
-	text, err := read(io.LimitReader(res.Body, maxStream), res.Header.Get("Content-Type"), show)
-	if err != nil {
-		return "", fmt.Errorf("upstream: %w", cause(ctx, err))
+	defer a.Close()
+	var b strings.Builder
+	for {
+		d, err := a.Next()
+		if errors.Is(err, io.EOF) {
+			return b.String(), nil
+		}
+		if err != nil {
+			return "", err
+		}
+		if b.Len()+len(d.Content) > maxReply {
+			return "", fmt.Errorf("upstream: an answer of more than %d bytes", maxReply)
+		}
+		b.WriteString(d.Content)
+		if show != nil && d.Content != "" {
+			show(d.Content)
+		}
 	}
-	return text, nil
 }
 
 // post sends a request for a chat; the answer's status is 200, its body still to be

@@ -42,7 +42,12 @@ func TestChat(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := server(t, func(w http.ResponseWriter, r *http.Request) {
-				var b body
+				var b struct {
+					Model     string
+					Stream    bool
+					Messages  []Message
+					MaxTokens int `json:"max_tokens"`
+				}
 				if err := json.NewDecoder(r.Body).Decode(&b); err != nil || b.Model != "some-model" || !b.Stream || len(b.Messages) != 1 || b.MaxTokens != 7 {
 					t.Errorf("asked %+v: %v", b, err)
 				}
@@ -126,12 +131,21 @@ func TestNew(t *testing.T) {
 	}
 }
 
+// answers is a transport that always has an answer.
+type answers func() *http.Response
+
+func (a answers) RoundTrip(*http.Request) (*http.Response, error) { return a(), nil }
+
+// FuzzRead checks that what is shown of any answer is the answer.
 func FuzzRead(f *testing.F) {
 	f.Add("data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\ndata: [DONE]\n", "text/event-stream")
 	f.Add(`{"choices":[{"message":{"content":"x"}}]}`, "application/json")
 	f.Fuzz(func(t *testing.T, s, contentType string) {
 		shown := ""
-		text, err := read(strings.NewReader(s), contentType, func(p string) { shown += p })
+		c := Pooled("some-model", answers(func() *http.Response {
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {contentType}}, Body: io.NopCloser(strings.NewReader(s))}
+		}))
+		text, err := c.Chat(t.Context(), Request{}, func(p string) { shown += p })
 		if err == nil && text != shown {
 			t.Errorf("read %q, shown %q", text, shown)
 		}
