@@ -141,7 +141,12 @@ func (b *browser) run(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 func (b *browser) arm(t *testing.T) {
 	t.Helper()
 	b.js(t, `window.confirm = () => true; window.alert = () => { window.pwned = 1; }; addEventListener("error", e => { window.thrown = String(e.message); });
-		window.shift = 0; new PerformanceObserver(l => l.getEntries().forEach(e => { if (!e.hadRecentInput) window.shift += e.value; })).observe({type: "layout-shift", buffered: true})`)
+		window.shift = 0; window.moved = []; new PerformanceObserver(l => l.getEntries().forEach(e => {
+			if (e.hadRecentInput) return;
+			window.shift += e.value;
+			const box = r => [r.x, r.y, r.width, r.height].map(Math.round).join(" ");
+			e.sources.forEach(s => moved.push(e.value.toFixed(3) + " " + (s.node?.outerHTML ?? s.node?.data ?? "what is gone").slice(0, 80) + ": " + box(s.previousRect) + " -> " + box(s.currentRect)));
+		})).observe({type: "layout-shift", buffered: true})`)
 }
 
 func (b *browser) reload(t *testing.T) {

@@ -7,7 +7,7 @@ import { number, t } from "../say";
 import type { Word } from "../say";
 import { Choice, Field, Loading, Note, Save } from "../ui";
 import { Bars } from "./chart";
-import { money, orgs, useAct, useRead } from "./state";
+import { money, orgs, useAct, useRead, waits } from "./state";
 import { Rows } from "./table";
 import { units } from "./prices";
 
@@ -59,9 +59,9 @@ export function Analytics() {
   const daily = useRead<Answer<Day>>(`/api/v1/analytics/daily?${query}`);
   const cohorts = useRead<Answer<Cohort>>(`/api/v1/analytics/cohorts?${query}`);
   const users = useRead<Answer<User>>(`/api/v1/analytics/users?${query}`);
-  const costs = useRead<{ data: Cost[] }>(`/api/v1/analytics/costs?currency=${currency.value}`);
   const days = daily.value?.data ?? [];
-  const cash = (v: number) => money(String(v), currency.value);
+  if (waits(daily, cohorts, users)) return <Loading />;
+  const cash = (v: number) => money(String(v), daily.value?.currency ?? currency.value);
   const show = shown.value === "users" ? (v: number) => number(v, 0) : shown.value === "session_seconds" ? minutes : cash;
   const sum = (f: (d: Day) => number) => days.reduce((n, d) => n + f(d), 0);
   const came = sum((d) => d.users), sessions = sum((d) => d.sessions);
@@ -74,7 +74,7 @@ export function Analytics() {
         {(daily.value?.currencies.length ?? 0) > 1 && <Choice label={t("currency")} all={daily.value?.currencies ?? []} now={currency.value} set={(v) => (currency.value = v)} />}
         <span class="grow" />{csv("daily")}
       </div>
-      {!daily.value && (daily.error ? <Note text={daily.error} again={daily.again} /> : daily.missing ? <p class="soft">{t("noEndpoint")}</p> : <Loading />)}
+      {!daily.value && (daily.error ? <Note text={daily.error} again={daily.again} /> : <p class="soft">{t("noEndpoint")}</p>)}
       {daily.value && (
         <Fragment>
           <dl class="cards">
@@ -96,9 +96,9 @@ export function Analytics() {
       )} />
       <div class="row bar"><h2>{t("byUser")}</h2><span class="grow" />{csv("users")}</div>
       <Rows of={users} all={users.value?.data} none={t("noUsage")} heads={[t("who"), t("daysActive"), t("requests"), t("revenue"), t("cost")]} row={(u: User) => (
-        <tr key={u.who}><td><code>{u.who}</code></td><td>{u.days}</td><td>{u.requests.toLocaleString()}</td><td>{money(u.revenue, currency.value)}</td><td>{money(u.cost, currency.value)}</td></tr>
+        <tr key={u.who}><td><code>{u.who}</code></td><td>{u.days}</td><td>{u.requests.toLocaleString()}</td><td>{money(u.revenue, users.value?.currency ?? "")}</td><td>{money(u.cost, users.value?.currency ?? "")}</td></tr>
       )} />
-      {costs.value && <Costs key={currency.value} now={costs.value.data} currency={currency.value} done={async () => { await Promise.all([costs.again(), daily.again(), users.again()]); }} />}
+      <Costs key={currency.value} currency={currency.value} done={async () => { await Promise.all([daily.again(), users.again()]); }} />
     </Fragment>
   );
 }
@@ -116,18 +116,20 @@ interface Cost {
 }
 
 // Costs is what work costs the owner, of which the figures above are computed.
-function Costs({ now, currency, done }: { now: Cost[]; currency: string; done: () => Promise<void> }) {
-  const values = useSignal<Record<string, string>>(Object.fromEntries(now.map((c) => [c.dimension, c.cost])));
+function Costs({ currency, done }: { currency: string; done: () => Promise<void> }) {
+  const kept = useRead<{ data: Cost[] }>(`/api/v1/analytics/costs?currency=${currency}`);
+  const changed = useSignal<Record<string, string>>({});
+  const now: Record<string, string> = { ...Object.fromEntries(kept.value?.data.map((c) => [c.dimension, c.cost]) ?? []), ...changed.value };
   const told = useSignal("");
   const { error, act } = useAct();
   const save = (e: Event) => {
     e.preventDefault();
     told.value = "";
     void act(async () => {
-      const costs = Object.entries(values.value).filter(([, v]) => v.trim()).map(([dimension, cost]) => ({ dimension, cost: cost.trim(), per: units[dimension][1] }));
+      const costs = Object.entries(now).filter(([, v]) => v.trim()).map(([dimension, cost]) => ({ dimension, cost: cost.trim(), per: units[dimension][1] }));
       await send("PUT", "/api/v1/analytics/costs", { currency, costs });
       told.value = t("saved");
-      await done();
+      await Promise.all([kept.again(), done()]);
     });
   };
   return (
@@ -136,7 +138,7 @@ function Costs({ now, currency, done }: { now: Cost[]; currency: string; done: (
       <p class="soft">{t("ownCostsWhy")}</p>
       <form class="row inline prices" onSubmit={save}>
         {Object.entries(units).map(([d, [word, per]]) => (
-          <Field key={d} label={t(word as Word)} hint={`/ ${number(per, 0)}`} value={values.value[d] ?? ""} set={(v) => (values.value = { ...values.value, [d]: v })} inputMode="decimal" maxLength={24} placeholder="0" />
+          <Field key={d} label={t(word as Word)} hint={`/ ${number(per, 0)}`} value={now[d] ?? ""} set={(v) => (changed.value = { ...changed.value, [d]: v })} inputMode="decimal" maxLength={24} placeholder="0" />
         ))}
         <button class="primary">{t("save")}</button>{told.value && <span role="status">{told}</span>}
       </form>

@@ -44,17 +44,18 @@ export function Console({ view }: { view: string }) {
   useEffect(() => void enter(), [key.value]);
   useEffect(() => document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [view, me.value]);
   const [word, View] = views[view] ?? [];
+  const known = me.value !== null || error.value !== ""; // before that nobody knows which views there are
   return (
     <div class="screen console">
       <nav class="side" aria-label={t("console")}>
-        {orgs.value.length > 1 && (
+        {known && orgs.value.length > 1 && (
           <label class="pick"><span class="sr">{t("organisation")}</span>
             <select value={org.value} onChange={(e) => { org.value = e.currentTarget.value; void readProjects(); }}>
               {orgs.value.map((o) => <option key={o.id} value={o.id}>{o.name}</option>)}
             </select>
           </label>
         )}
-        {Object.entries(views).filter(([, [, , who]]) => !who || me.value?.operator).map(([v, [word]]) => <a key={v} href={link("console", v)} aria-current={v === view ? "page" : undefined}>{t(word)}</a>)}
+        {known && Object.entries(views).filter(([, [, , who]]) => !who || me.value?.operator).map(([v, [word]]) => <a key={v} href={link("console", v)} aria-current={v === view ? "page" : undefined}>{t(word)}</a>)}
       </nav>
       <section class="panel" aria-label={word && t(word)}>
         <h1>{word ? t(word) : t("nothingThere")}</h1>

@@ -3,8 +3,8 @@ import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
 import { send } from "../net";
 import { t } from "../say";
-import { Field, Note } from "../ui";
-import { inOrg, org, orgs, projects, useRead } from "./state";
+import { Field, Loading, Note } from "../ui";
+import { inOrg, org, orgs, projects, useRead, waits } from "./state";
 import type { Page } from "./state";
 import { Rows } from "./table";
 
@@ -40,6 +40,7 @@ export function Limits() {
     const [level, subject] = whose.value.split("/");
     void act(() => send("PUT", inOrg("limits"), { level, subject, kind: kind.value, amount: Number(amount.value) }));
   };
+  if (waits(list, keys)) return <Loading />;
   return (
     <Fragment>
       <Rows of={list} all={list.value?.data} none={t("noLimits")} heads={[t("whose"), t("kindOf"), t("amount"), t("actions")]} row={(r: Rule) => (

@@ -6,8 +6,8 @@ import { useEffect } from "preact/hooks";
 import { send } from "../net";
 import { bytes, number, t } from "../say";
 import type { Word } from "../say";
-import { Field, Note } from "../ui";
-import { useAct, useRead } from "./state";
+import { Field, Loading, Note } from "../ui";
+import { useAct, useRead, waits } from "./state";
 import { Rows } from "./table";
 
 interface Model {
@@ -50,6 +50,7 @@ export function Models() {
     e.preventDefault();
     void change("pull", name.value.trim());
   };
+  if (waits(list)) return <Loading />;
   return (
     <Fragment>
       <Rows of={list} all={list.value?.data} none={t("noneHere")} heads={[t("name"), t("state"), t("size"), t("stateSize"), t("rate"), t("actions")]} row={(m: Model) => (

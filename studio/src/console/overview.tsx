@@ -3,7 +3,7 @@ import { h } from "preact";
 import { link } from "../route";
 import { t } from "../say";
 import { Loading } from "../ui";
-import { inOrg, me, money, org, orgs, projects, useRead } from "./state";
+import { inOrg, me, money, org, orgs, projects, useRead, waits } from "./state";
 import type { Page } from "./state";
 
 export function Overview() {
@@ -12,12 +12,12 @@ export function Overview() {
   const balance = useRead<{ available: string; currency: string; spent?: { day: string; month: string } }>("/api/v1/balance");
   const own = keys.value?.data?.filter((k) => !k.operator && !k.revoked_at).length ?? 0;
   const who = me.value?.name || me.value?.email || (me.value?.operator ? t("owner") : me.value?.user) || "";
+  if (waits(models, balance) || (org.value && waits(keys))) return <Loading />;
   return (
     <div>
       {keys.value && own === 0 && (
         <div class="hint"><p>{t("firstRun")}</p><a class="button primary" href={link("console", "keys")}>{t("firstStep")}</a></div>
       )}
-      {!keys.value && !keys.error && !keys.missing && <Loading />}
       <dl class="cards">
         <div><dt>{t("who")}</dt><dd>{who}</dd></div>
         <div><dt>{t("organisation")}</dt><dd>{orgs.value.find((o) => o.id === org.value)?.name ?? "–"}</dd></div>

@@ -3,8 +3,8 @@ import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
 import { send } from "../net";
 import { day, t } from "../say";
-import { Copy, Field, Note } from "../ui";
-import { enter, inOrg, me, once, orgs, projects, readProjects, useAct, useRead } from "./state";
+import { Copy, Field, Loading, Note } from "../ui";
+import { enter, inOrg, me, once, orgs, projects, readProjects, useAct, useRead, waits } from "./state";
 import type { Named, Page } from "./state";
 import { Rows } from "./table";
 
@@ -34,6 +34,7 @@ export function People() {
     await Promise.all([list.again(), invited.again()]);
   });
   const open = invited.value?.data?.filter((i) => !i.accepted_at && !i.revoked_at) ?? [];
+  if (waits(list, invited)) return <Loading />;
   return (
     <Fragment>
       <Rows of={list} all={list.value?.data} none={t("noPeople")} heads={[t("name"), t("email"), t("role"), t("actions")]} row={(m: Member) => (

@@ -5,8 +5,8 @@ import { useSignal } from "@preact/signals";
 import { ask } from "../net";
 import { day, number, t } from "../say";
 import type { Word } from "../say";
-import { Choice, Field, Note } from "../ui";
-import { me, useRead } from "./state";
+import { Choice, Field, Loading, Note } from "../ui";
+import { me, useRead, waits } from "./state";
 import { Rows } from "./table";
 
 interface Price {
@@ -45,6 +45,7 @@ export function Prices() {
   const counts = new Map<string, string>();
   for (const p of shown) if (when(p) === "current" && !counts.has(`${p.model}/${p.dimension}`)) counts.set(`${p.model}/${p.dimension}`, p.id);
   const state = (p: Price): Word => (when(p) === "current" && counts.get(`${p.model}/${p.dimension}`) !== p.id ? "replaced" : when(p));
+  if (waits(list)) return <Loading />;
   return (
     <Fragment>
       <div class="row bar">

@@ -1,7 +1,7 @@
 // What the console knows: who asks, in which organisation, and small helpers to
 // read lists. A list that the server does not offer is null.
-import { signal, useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { batch, signal, useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { Failed, get, key, whenBack } from "../net";
 import { language } from "../say";
 
@@ -39,17 +39,22 @@ export const inOrg = (rest: string) => `/api/v1/organisations/${encodeURICompone
 export async function enter() {
   try {
     error.value = "";
-    me.value = await get<Me>("/api/v1/me");
-    orgs.value = (await get<Page<Named>>("/api/v1/organisations")).data ?? [];
-    if (!orgs.value.some((o) => o.id === org.value)) org.value = me.value.organisation || orgs.value[0]?.id || "";
-    await readProjects();
+    const [own, all] = await Promise.all([get<Me>("/api/v1/me"), get<Page<Named>>("/api/v1/organisations")]);
+    const known = all.data ?? [];
+    const here = known.some((o) => o.id === org.value) ? org.value : own.organisation || known[0]?.id || "";
+    const inside = await projectsOf(here);
+    batch(() => { // at once, so that nothing on the screen comes after the rest
+      [me.value, orgs.value, org.value, projects.value] = [own, known, here, inside];
+    });
   } catch (e) {
     error.value = (e as Error).message;
   }
 }
 
+const projectsOf = async (org: string) => (org ? ((await get<Page<Named>>(`/api/v1/organisations/${encodeURIComponent(org)}/projects`)).data ?? []) : []);
+
 export async function readProjects() {
-  projects.value = org.value ? ((await get<Page<Named>>(inOrg("projects"))).data ?? []) : [];
+  projects.value = await projectsOf(org.value);
 }
 
 whenBack(() => {
@@ -60,29 +65,42 @@ export interface Read<T> {
   value: T | null; // null: not yet, or not offered
   missing: boolean; // the server does not offer it
   error: string;
+  came: boolean; // there was an answer, if only that there is none
   again: () => Promise<void>;
 }
 
-// useRead reads an address, and again whenever it changes.
+// useRead reads an address, and again whenever it changes; until the new answer
+// is there the old one stands.
 export function useRead<T>(path: string): Read<T> {
-  const value = useSignal<T | null>(null), missing = useSignal(false), failed = useSignal("");
+  const value = useSignal<T | null>(null), missing = useSignal(false), failed = useSignal(""), came = useSignal(false);
+  const asked = useRef(0);
   const again = async () => {
     if (!path) return;
+    const mine = ++asked.current;
+    let got: T | null = null, gone = false, why = "";
     try {
-      failed.value = "";
-      value.value = await get<T>(path);
-      missing.value = false;
+      got = await get<T>(path);
     } catch (e) {
-      if (e instanceof Failed && (e.status === 404 || e.status === 405)) missing.value = true;
-      else failed.value = (e as Error).message;
+      if (e instanceof Failed && (e.status === 404 || e.status === 405)) gone = true;
+      else why = (e as Error).message;
     }
+    if (mine !== asked.current) return; // something else is asked by now
+    batch(() => {
+      if (got !== null) value.value = got;
+      [missing.value, failed.value, came.value] = [gone, why, true];
+    });
   };
   useEffect(() => {
-    value.value = null;
-    void again();
-  }, [path, key.value]);
-  return { value: value.value, missing: missing.value, error: failed.value, again };
+    value.value = null; // another visitor sees something else
+    came.value = false;
+  }, [key.value]);
+  useEffect(() => void again(), [path, key.value]);
+  return { value: value.value, missing: missing.value, error: failed.value, came: came.value, again };
 }
+
+// waits says that a screen has not got all it needs: what it shows comes at
+// once, so that nothing is moved by what comes later.
+export const waits = (...reads: Read<unknown>[]) => reads.some((r) => !r.came);
 
 // useAct runs changes and keeps what went wrong.
 export function useAct() {

@@ -9,7 +9,7 @@ import type { Read } from "./state";
 export function Rows<T>({ of, all, heads, none, row }: { of: Read<unknown>; all: T[] | null | undefined; heads: string[]; none: string; row: (v: T) => ComponentChildren }) {
   if (of.missing) return <p class="soft">{t("noEndpoint")}</p>;
   if (of.error) return <Note text={of.error} again={of.again} />;
-  if (!of.value) return <Loading />;
+  if (!of.came) return <Loading />;
   if (!all?.length) return <p class="soft">{none}</p>;
   return (
     <div class="scroll" tabIndex={0} role="group" aria-label={heads[0]}>

@@ -5,7 +5,7 @@ import { send } from "../net";
 import { language, t } from "../say";
 import { Choice, Field, Loading, Note, Save } from "../ui";
 import { Bars } from "./chart";
-import { money, useRead } from "./state";
+import { money, useRead, waits } from "./state";
 import { Rows } from "./table";
 
 interface Used {
@@ -34,6 +34,7 @@ export function Usage() {
   const daily = useRead<{ data: Used[] | null }>(`/api/v1/usage?group=day&from=${from}`);
   const models = useRead<{ data: Used[] | null }>(`/api/v1/usage?group=model&from=${from}`);
   const keys = useRead<{ data: Used[] | null }>(`/api/v1/usage?group=key&from=${from}`);
+  if (waits(balance, daily, models, keys)) return <Loading />;
   if (balance.missing) return <p class="soft">{t("noEndpoint")}</p>;
   const b = balance.value;
   return (
@@ -44,12 +45,12 @@ export function Usage() {
           <div><dt>{t("held")}</dt><dd id="held">{money(b.held, b.currency)}</dd></div>
           {b.spent && <div><dt>{t("spent")}</dt><dd>{money(b.spent.month, b.currency)}</dd></div>}
         </dl>
-      ) : balance.error ? <Note text={balance.error} again={balance.again} /> : <Loading />}
+      ) : <Note text={balance.error} again={balance.again} />}
       <Redeem done={balance.again} />
       <div class="row bar"><h2>{t("perDay")}</h2><span class="grow" /><Choice label={t("perDay")} all={spans} now={span.value} set={(v) => (span.value = v)} show={(n) => t("days", { n })} />
         <Save url={`/api/v1/usage/export?format=csv&from=${from}`} name={`usage-${from}.csv`}>{t("export")}</Save></div>
       {daily.value && (daily.value.data?.length ? <PerDay from={from} days={span.value} all={daily.value.data} /> : <p class="soft">{t("noUsage")}</p>)}
-      {!daily.value && (daily.error ? <Note text={daily.error} again={daily.again} /> : <Loading />)}
+      <Note text={daily.error} again={daily.again} />
       {[["byModel", models, "model"], ["byKey", keys, "key"]].map(([word, of, field]) => {
         const read = of as typeof models;
         return (

@@ -5,8 +5,8 @@ import { useEffect } from "preact/hooks";
 import { send } from "../net";
 import { ago, day, t } from "../say";
 import type { Word } from "../say";
-import { Copy, Field } from "../ui";
-import { useAct, useRead } from "./state";
+import { Copy, Field, Loading } from "../ui";
+import { useAct, useRead, waits } from "./state";
 import { Rows } from "./table";
 
 interface Worker {
@@ -56,6 +56,7 @@ export function Workers() {
     await tokens.again();
   });
   const command = `KUAI_WORKER_TOKEN=${secret.value || "kuai-worker-…"} kuai worker --join ${location.origin}`;
+  if (waits(list, tokens)) return <Loading />;
   return (
     <Fragment>
       <Rows of={list} all={list.value?.data} none={t("noWorkersYet")} heads={[t("name"), t("state"), t("lastSign"), t("worksOn"), t("actions")]} row={(w: Worker) => (

@@ -110,11 +110,11 @@ function Suggestions() {
 }
 
 function Known() {
-  if (!options.value?.words.length) return null;
+  if (options.value?.words.length === 0) return null;
   return (
     <details class="more known">
       <summary>{t("wordsKnown")}</summary>
-      {options.value.words.map((slot) => (
+      {options.value?.words.map((slot) => (
         <div class="chips small" role="group" aria-label={slot.kind} key={slot.kind}>
           {(language.value === "zh" ? slot.zh : slot.en).map((w) => <button type="button" key={w} onClick={() => add(w)}>{w}</button>)}
         </div>

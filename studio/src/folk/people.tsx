@@ -10,7 +10,7 @@ import { Loading, Note, Picture } from "../ui";
 import { Editor } from "./editor";
 import { NewGroup, Seats } from "./group";
 import { Be, Personas } from "./personas";
-import { dismiss, error, folk, groups, isGroup, keep, list, mark, meet, portraitOf } from "./state";
+import { dismiss, error, folk, groups, isGroup, keep, list, mark, meet, met, portraitOf } from "./state";
 import type { Character } from "./state";
 import { Memory, Recalls, Talk } from "./talk";
 import { Tree } from "./tree";
@@ -46,6 +46,8 @@ export function Characters({ id, view }: { id: string; view: string }) {
   };
   const c = folk.value?.find((c) => c.id === id);
   const g = isGroup(id) ? groups.value?.find((g) => mark + g.id === id) : undefined;
+  const known = folk.value !== null || error.value !== "";
+  const ready = met.value === id; // its conversation is here: all that shows it comes at once
   const title = c?.name ?? g?.name ?? "";
   const views = g ? ([["", "talk"], ["branches", "branches"], ["seats", "membersOf"]] as const) : ([["", "talk"], ["branches", "branches"], ["card", "cardEditor"]] as const);
   return (
@@ -53,7 +55,7 @@ export function Characters({ id, view }: { id: string; view: string }) {
       onDragOver={(e) => { e.preventDefault(); over.value = true; }} onDragLeave={(e) => { if (e.target === e.currentTarget) over.value = false; }}
       onDrop={(e) => { e.preventDefault(); over.value = false; void bring(e.dataTransfer?.files[0]); }}>
       <nav aria-label={t("characters")} class={id ? "people chosen" : "people"}>
-        {folk.value === null && !error.value && <Loading />}
+        {!known && <Loading />}
         {folk.value?.map((c) => (
           <a key={c.id} href={link("characters", c.id)} aria-current={c.id === id ? "page" : undefined}>
             <Face c={c} />
@@ -71,16 +73,16 @@ export function Characters({ id, view }: { id: string; view: string }) {
             ))}
           </Fragment>
         )}
-        <div class="bring">
+        {known && <div class="bring">
           <label class="button">{t("importCard")}<input class="sr" id="import" type="file" accept=".png,.json,.charx,image/png,application/json" onChange={(e) => { void bring(e.currentTarget.files?.[0]); e.currentTarget.value = ""; }} /></label>
           <a class="button" href={link("characters", "new")}>{t("newCharacter")}</a>
           {groups.value !== null && <a class="button" href={link("characters", newGroupAt)}>{t("newGroup")}</a>}
           {groups.value !== null && <a class="button" href={link("characters", personasAt)} aria-current={id === personasAt ? "page" : undefined}>{t("personas")}</a>}
           <p class="soft small">{t("dropCard")}</p>
-        </div>
+        </div>}
       </nav>
       <div class="middle">
-        {(c || g) && (
+        {(c || g) && (ready || view !== "") && (
           <div class="row head">
             {c && <Face c={c} />}<h1>{title}</h1><span class="grow" />
             {view === "" && <Be />}
@@ -94,12 +96,12 @@ export function Characters({ id, view }: { id: string; view: string }) {
         {told.value && <p class="told" role="status">{told}</p>}
         {error.value && <Note text={error.value} onClose={() => { error.value = ""; twice.value = null; }} />}
         {twice.value && <p class="row"><span>{t("exists")}</span><button onClick={() => void bring(twice.value, true)}>{t("replace")}</button></p>}
-        {id === newGroupAt ? <NewGroup /> : id === personasAt ? <Personas /> : g && view === "seats" ? <Seats key={g.id} g={g} /> : id === "new" || view === "card"
+        {!known ? null : id === newGroupAt ? <NewGroup /> : id === personasAt ? <Personas /> : g && view === "seats" ? <Seats key={g.id} g={g} /> : id === "new" || view === "card"
           ? <Editor key={id} id={id === "new" ? "" : id} builtIn={!!c?.built_in} />
-          : view === "branches" ? <Tree /> : c || g ? <Talk key={id} name={title} group={g} /> : folk.value && <p class="soft pick">{id ? t("nothingThere") : t("choose")}</p>}
+          : (c || g) && !ready ? <Loading /> : view === "branches" ? <Tree /> : c || g ? <Talk key={id} name={title} group={g} /> : <p class="soft pick">{id ? t("nothingThere") : t("choose")}</p>}
       </div>
-      {g && view !== "seats" && <Recalls />}
-      {c && view !== "card" && (
+      {g && ready && view !== "seats" && <Recalls />}
+      {c && ready && view !== "card" && (
         <Fragment>
           <Memory />
           {!c.built_in && view === "" && (

@@ -1,6 +1,6 @@
 // What the page knows of the characters. The server has the truth: what was
 // said on which branch, and what is remembered of it.
-import { computed, effect, signal } from "@preact/signals";
+import { batch, computed, effect, signal } from "@preact/signals";
 import { ask, events, get, key, send, whenBack } from "../net";
 import { language, t } from "../say";
 
@@ -72,6 +72,7 @@ export const folk = signal<Character[] | null>(null);
 export const groups = signal<Group[] | null>(null); // null: not read yet, or none are kept here
 export const personas = signal<Persona[]>([]);
 export const persona = signal(""); // whom the user says to be, here
+export const met = signal(""); // whose conversation was read, or could not be
 export const who = signal(""); // id of the one who is spoken to; a group's has a mark before it
 export const greetings = signal<{ who: string; text: string }[]>([]);
 export const said = signal<Message[]>([]);
@@ -104,9 +105,16 @@ export async function attempt(f: () => Promise<void>) {
 
 export const list = () =>
   attempt(async () => {
-    folk.value = (await get<{ characters: Character[] }>(`/api/v1/characters?language=${language.value}`)).characters;
-    groups.value = (await get<{ groups: Group[] }>(`/api/v1/groups?${mine()}`).catch(() => null))?.groups ?? null;
-    personas.value = (await get<{ personas: Persona[] }>(`/api/v1/personas?${mine()}`).catch(() => null))?.personas ?? [];
+    const [all, together, own] = await Promise.all([
+      get<{ characters: Character[] }>(`/api/v1/characters?language=${language.value}`),
+      get<{ groups: Group[] }>(`/api/v1/groups?${mine()}`).catch(() => null),
+      get<{ personas: Persona[] }>(`/api/v1/personas?${mine()}`).catch(() => null),
+    ]);
+    batch(() => { // at once, so that nothing on the screen is moved by what comes later
+      folk.value = all.characters;
+      groups.value = together?.groups ?? null;
+      personas.value = own?.personas ?? [];
+    });
   });
 
 export const meet = (id: string) =>
@@ -120,7 +128,11 @@ export const meet = (id: string) =>
       persona.value = "";
     }
     who.value = id;
-    if (id) await look();
+    try {
+      if (id) await look();
+    } finally {
+      if (who.value === id) met.value = id;
+    }
   });
 
 // look reads what was said, on which branches, and what is known.
@@ -132,11 +144,14 @@ async function look() {
     readTree(),
   ]);
   if (id !== who.value) return; // somebody else by now
-  greetings.value = messages.greetings ?? (messages.greeting ? [{ who: "", text: messages.greeting }] : []);
-  persona.value = messages.persona ?? "";
-  said.value = messages.messages;
-  facts.value = memory.facts;
-  tree.value = turns;
+  batch(() => {
+    greetings.value = messages.greetings ?? (messages.greeting ? [{ who: "", text: messages.greeting }] : []);
+    persona.value = messages.persona ?? "";
+    said.value = messages.messages;
+    facts.value = memory.facts;
+    tree.value = turns;
+    met.value = id;
+  });
 }
 
 const pages = 5; // of a tree, each of a thousand turns
