@@ -70,13 +70,12 @@ func clipsOf(t *testing.T, gen painter, far ...*provider.Comfy) *clip.Jobs {
 	b := bus.Memory()
 	files := file.New(file.Options{DB: d, Blobs: blobs})
 	q := job.New(job.Options{DB: d, Bus: b, Keep: files})
-	o := clip.JobsOptions{Queue: q, Files: files, Bus: b, Shape: gen, Check: gen.Check}
+	o := clip.JobsOptions{Queue: q, Files: files, Shape: gen, Check: gen.Check}
 	runs := clip.Runs(gen)
 	for _, c := range far {
 		o.Forms, runs[c.Form().Kind()] = append(o.Forms, c.Form()), c.Run
 	}
-	clips, err := clip.NewJobs(t.Context(), o)
-	ok(t, err)
+	clips := clip.NewJobs(t.Context(), o)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var work sync.WaitGroup
 	work.Go(func() {

@@ -115,8 +115,7 @@ func openTown(tb testing.TB, log *slog.Logger) *town {
 	g.Add("tiny", l)
 	w.made, err = p.OpenJobs(ctx, platform.JobsOptions{Dir: filepath.Join(dir, "jobs"), Name: "test", Runs: clip.Runs(grey{}), Fetch: fetch.Options{}})
 	ok(tb, err)
-	clips, err := clip.NewJobs(ctx, clip.JobsOptions{Queue: w.made.Queue, Files: w.made.Files, Bus: w.made.Bus, Shape: grey{}, Check: grey{}.Check})
-	ok(tb, err)
+	clips := clip.NewJobs(ctx, clip.JobsOptions{Queue: w.made.Queue, Files: w.made.Files, Shape: grey{}, Check: grey{}.Check})
 	h := &converse.House{Dir: filepath.Join(dir, "threads"), People: persona.Store{Dir: filepath.Join(dir, "people")}, Speaker: w.parrot}
 	meter := metric.New()
 	home := &admit.Gate{Rooms: p, Used: meter.Used, Patience: time.Hour} // balances are looked at once an answer has come

@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"iter"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -75,8 +76,10 @@ type Videos interface {
 	// for what was made, released if nothing was. If it fails, the ticket is the
 	// caller's.
 	Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, error)
-	// Get returns a job, and a channel that is closed when it has changed.
-	Get(ctx context.Context, owner, id string) (serve.Job, <-chan struct{}, error)
+	Get(ctx context.Context, owner, id string) (serve.Job, error)
+	// Follow tells how a job is, at once and whenever that has changed, until it
+	// has ended. The error, if any, comes last.
+	Follow(ctx context.Context, owner, id string) iter.Seq2[Seen, error]
 	List(ctx context.Context, owner string) ([]serve.Job, error) // the newest first, without stills
 	Cancel(ctx context.Context, owner, id string) (serve.Job, error)
 	Delete(ctx context.Context, owner, id string) error
@@ -87,6 +90,12 @@ type Videos interface {
 	// Preview shows what a job is going to be while it is made; false where there
 	// is nothing to show at the moment.
 	Preview(ctx context.Context, owner, id string) (job.Preview, bool, error)
+}
+
+// Seen is a job as one who follows it sees it.
+type Seen struct {
+	serve.Job
+	Preview *job.Preview // what it is going to be; nil: as before
 }
 
 // Remixed returns the clip that a job is a remix of; "" is none.

@@ -47,7 +47,7 @@ func ParseRendition(r *http.Request) (Rendition, error) {
 
 // Serve sends a finished clip of an owner, or a range of it.
 func (rm *Room) Serve(w http.ResponseWriter, r *http.Request, owner, id string, want Rendition) error {
-	j, _, err := rm.Videos.Get(r.Context(), owner, id)
+	j, err := rm.Videos.Get(r.Context(), owner, id)
 	if err != nil {
 		return Translate(err)
 	}

@@ -6,10 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
-	"strings"
 	"sync"
-	"time"
 
 	"go.opentelemetry.io/otel/propagation"
 
@@ -33,8 +32,6 @@ const (
 	tagCallback = "callback_url"
 	// KindStill is the kind of jobs that make stills; clips have render.Kind.
 	KindStill = "image"
-	// lookEvery is how long a lost message delays those who wait for a job.
-	lookEvery = 2 * time.Second
 	maxListed = 1000 // clips
 	listPage  = 100
 )
@@ -55,7 +52,6 @@ type Detacher interface {
 type JobsOptions struct {
 	Queue *job.Queue
 	Files *file.Store
-	Bus   event.Bus
 	Shape serve.Shaped              // nil: nobody knows
 	Check func(video.Request) error // what is wrong with a request
 	Forms []render.Form             // of the models of other servers
@@ -64,63 +60,24 @@ type JobsOptions struct {
 // Jobs is Videos over durable jobs: any node answers for any of them.
 type Jobs struct {
 	o     JobsOptions
-	stop  func()
 	life  context.Context //nolint:containedctx // of what runs in the background
 	quit  context.CancelFunc
 	tasks sync.WaitGroup
 
 	settled sync.Map // id -> chan struct{}, closed when the job's ticket has ended
-
-	mu      sync.Mutex
-	waiting map[string]chan struct{} // by job: closed at its next change
 }
 
 // NewJobs returns one, that works until Close.
-func NewJobs(ctx context.Context, o JobsOptions) (*Jobs, error) {
-	v := &Jobs{o: o, waiting: map[string]chan struct{}{}}
-	stop, err := o.Bus.Subscribe("job.*.*", func(m event.Message) {
-		if words := strings.Split(m.Subject, "."); len(words) == 3 {
-			v.wake(words[1])
-		}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("clip: %w", err)
-	}
-	v.stop = stop
+func NewJobs(ctx context.Context, o JobsOptions) *Jobs {
+	v := &Jobs{o: o}
 	v.life, v.quit = context.WithCancel(ctx)
-	v.tasks.Go(func() {
-		t := time.NewTicker(lookEvery)
-		defer t.Stop()
-		for {
-			select {
-			case <-v.life.Done():
-				v.wake("")
-				return
-			case <-t.C:
-				v.wake("")
-			}
-		}
-	})
-	return v, nil
+	return v
 }
 
 // Close ends what runs in the background.
 func (v *Jobs) Close() {
-	v.stop()
 	v.quit()
 	v.tasks.Wait()
-}
-
-// wake tells those who wait for a job; "" is all.
-func (v *Jobs) wake(id string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for k, c := range v.waiting {
-		if id == "" || k == id {
-			close(c)
-			delete(v.waiting, k)
-		}
-	}
 }
 
 // Shape says which clips are made.
@@ -277,29 +234,48 @@ func (v *Jobs) owned(ctx context.Context, owner, id string) (job.Job, error) {
 	return j, err
 }
 
-// Get returns a job of the owner, and what tells its next change.
-func (v *Jobs) Get(ctx context.Context, owner, id string) (serve.Job, <-chan struct{}, error) {
-	if _, err := v.owned(ctx, owner, id); err != nil {
-		return serve.Job{}, nil, err
-	}
-	v.mu.Lock()
-	c, ok := v.waiting[id]
-	if !ok {
-		c = make(chan struct{})
-		v.waiting[id] = c
-	}
-	v.mu.Unlock()
-	j, err := v.owned(ctx, owner, id) // again: it may have changed before there was a channel
+// Get returns a job of the owner.
+func (v *Jobs) Get(ctx context.Context, owner, id string) (serve.Job, error) {
+	j, err := v.owned(ctx, owner, id)
 	if err != nil {
-		return serve.Job{}, nil, err
+		return serve.Job{}, err
 	}
+	e, err := v.o.Queue.Estimate(ctx, j)
+	if err != nil {
+		return serve.Job{}, err
+	}
+	return estimated(j, e)
+}
+
+// estimated is a job with its place in the queue and the time until its end.
+func estimated(j job.Job, e job.Estimate) (serve.Job, error) {
 	out, err := jobOf(j)
-	if err == nil {
-		var e job.Estimate
-		e, err = v.o.Queue.Estimate(ctx, j)
-		out.Position, out.Left = e.Position, e.Left
+	out.Position, out.Left = e.Position, e.Left
+	return out, err
+}
+
+// Follow tells how a job of the owner is, until it has ended.
+func (v *Jobs) Follow(ctx context.Context, owner, id string) iter.Seq2[Seen, error] {
+	return func(yield func(Seen, error) bool) {
+		first, ok, err := v.Preview(ctx, owner, id)
+		if err != nil {
+			yield(Seen{}, err)
+			return
+		}
+		for now, err := range v.o.Queue.Follow(ctx, id) {
+			var s Seen
+			if err == nil {
+				s.Job, err = estimated(now.Job, now.Estimate)
+			}
+			if s.Preview = now.Preview; ok && s.Preview == nil {
+				s.Preview = &first
+			}
+			ok = false
+			if !yield(s, err) || err != nil {
+				return
+			}
+		}
 	}
-	return out, c, err
 }
 
 // Preview returns the latest picture of what a job is going to be; false where

@@ -84,10 +84,7 @@ func TestJobs(t *testing.T) {
 	bus := event.Memory()
 	files := file.New(file.Options{DB: d, Blobs: blobs})
 	q := job.New(job.Options{DB: d, Bus: bus, Keep: files})
-	v, err := clip.NewJobs(t.Context(), clip.JobsOptions{Queue: q, Files: files, Bus: bus, Check: painter{}.Check})
-	if err != nil {
-		t.Fatal(err)
-	}
+	v := clip.NewJobs(t.Context(), clip.JobsOptions{Queue: q, Files: files, Check: painter{}.Check})
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -98,17 +95,17 @@ func TestJobs(t *testing.T) {
 	})
 	t.Cleanup(func() { v.Close(); cancel(); wg.Wait(); _ = bus.Close() })
 
-	end := func(id string) serve.Job {
-		for {
-			j, changed, err := v.Get(t.Context(), "p", id)
+	end := func(id string) (j serve.Job) {
+		for s, err := range v.Follow(t.Context(), "p", id) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if j.Status.Final() {
-				return j
-			}
-			<-changed
+			j = s.Job
 		}
+		if !j.Status.Final() {
+			t.Errorf("%s is %s at its end", id, j.Status)
+		}
+		return j
 	}
 	order := clip.Order{Request: video.Request{Prompt: "a fox", Seed: 7, Frames: 24}, Remix: "job_0", Callback: "https://example.com/"}
 	paid := &ticket{}
@@ -161,22 +158,32 @@ func TestJobs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
-		_, changed, err := v.Get(t.Context(), "p", slow.ID)
+	for s, err := range v.Follow(t.Context(), "p", slow.ID) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p, ok, err := v.Preview(t.Context(), "p", slow.ID); err != nil || ok && p.Type != "image/png" {
-			t.Fatalf("preview %+v, %v", p, err)
-		} else if ok {
+		if s.Preview != nil {
 			break
 		}
-		<-changed
+	}
+	if p, ok, err := v.Preview(t.Context(), "p", slow.ID); err != nil || !ok || p.Type != "image/png" {
+		t.Fatalf("preview %+v, %v", p, err)
+	}
+	for s, err := range v.Follow(t.Context(), "p", slow.ID) { // who comes later is shown the last one
+		if err != nil || s.Preview == nil || s.Preview.Type != "image/png" {
+			t.Errorf("at once: %+v, %v", s, err)
+		}
+		break
+	}
+	for _, err := range v.Follow(t.Context(), "other", slow.ID) {
+		if !errors.Is(err, serve.ErrNotFound) {
+			t.Errorf("another owner follows: %v", err)
+		}
 	}
 	if _, _, err := v.Preview(t.Context(), "other", slow.ID); !errors.Is(err, serve.ErrNotFound) {
 		t.Errorf("another owner's preview: %v", err)
 	}
-	if s, _, err := v.Get(t.Context(), "p", next.ID); err != nil || s.Position != 1 || s.Left <= 0 {
+	if s, err := v.Get(t.Context(), "p", next.ID); err != nil || s.Position != 1 || s.Left <= 0 {
 		t.Errorf("one that waits: position %d, left %v, %v", s.Position, s.Left, err)
 	}
 	if got, err := v.Cancel(t.Context(), "p", slow.ID); err != nil || got.Status != serve.Cancelled {

@@ -60,8 +60,7 @@ func (rm *Room) still(r *http.Request, h http.Header, w gate.Work, o Order, scal
 	defer func() { // a still is the answer's alone
 		_ = rm.Videos.Delete(context.WithoutCancel(r.Context()), owner, j.ID)
 	}()
-	for {
-		now, changed, err := rm.Videos.Get(r.Context(), owner, j.ID)
+	for now, err := range rm.Videos.Follow(r.Context(), owner, j.ID) {
 		if err != nil {
 			return Still{}, Translate(err)
 		}
@@ -81,12 +80,8 @@ func (rm *Room) still(r *http.Request, h http.Header, w gate.Work, o Order, scal
 		case serve.Cancelled:
 			return Still{}, fault.New(fault.Cancelled, "the picture was cancelled")
 		}
-		select {
-		case <-changed:
-		case <-r.Context().Done():
-			return Still{}, context.Cause(r.Context())
-		}
 	}
+	return Still{}, errors.New("clip: a picture without an end")
 }
 
 // SquareSide reads a size such as 256x256; "" and auto are 0, the usual one.

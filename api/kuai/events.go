@@ -3,7 +3,6 @@
 package kuai
 
 import (
-	"bytes"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -13,7 +12,6 @@ import (
 	"kuai/api/openai"
 	"kuai/api/wire"
 	"kuai/fault"
-	"kuai/platform/job"
 )
 
 // maxBody bounds the body of a request, in bytes.
@@ -49,38 +47,20 @@ func (v videos) events(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	j, changed, err := v.room.Videos.Get(r.Context(), owner, id)
-	if err != nil {
+	if _, err := v.room.Videos.Get(r.Context(), owner, id); err != nil {
 		openai.Failed(w, r, clip.Translate(err))
 		return
 	}
 	s := wire.Events(w)
 	defer s.Close()
-	var shown []byte
-	for {
-		if s.Send("", openai.FromJob(j)) != nil || j.Status.Final() {
+	for now, err := range v.room.Videos.Follow(r.Context(), owner, id) {
+		if err != nil || s.Send("", openai.FromJob(now.Job)) != nil {
+			return // deleted, or the client has gone
+		}
+		if now.Preview != nil && s.Send("preview", now.Preview) != nil {
 			return
-		}
-		if p, ok, err := v.picture(r, owner, id); err == nil && ok && !bytes.Equal(p.Data, shown) {
-			shown = p.Data
-			if s.Send("preview", p) != nil {
-				return
-			}
-		}
-		select {
-		case <-r.Context().Done():
-			return
-		case <-changed:
-		}
-		if j, changed, err = v.room.Videos.Get(r.Context(), owner, id); err != nil {
-			return // deleted
 		}
 	}
-}
-
-// picture is the latest preview of a job.
-func (v videos) picture(r *http.Request, owner, id string) (job.Preview, bool, error) {
-	return v.room.Videos.Preview(r.Context(), owner, id)
 }
 
 // preview sends the latest picture of what a clip is going to be.
@@ -89,7 +69,7 @@ func (v videos) preview(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	p, ok, err := v.picture(r, owner, id)
+	p, ok, err := v.room.Videos.Preview(r.Context(), owner, id)
 	if err == nil && !ok {
 		err = fault.New(fault.NotFound, "this video has no preview now")
 	}

@@ -174,19 +174,18 @@ func (h platform) get(w http.ResponseWriter, r *http.Request, p gate.Principal) 
 	if err != nil {
 		return err
 	}
-	v, err := h.estimated(r, j)
+	e, err := h.Jobs.Estimate(r.Context(), j)
 	if err == nil {
-		wire.JSON(w, http.StatusOK, v)
+		wire.JSON(w, http.StatusOK, estimated(j, e))
 	}
 	return err
 }
 
 // estimated is a job with its place in the queue and the time until its end.
-func (h platform) estimated(r *http.Request, j job.Job) (jobView, error) {
-	e, err := h.Jobs.Estimate(r.Context(), j)
+func estimated(j job.Job, e job.Estimate) jobView {
 	v := viewOf(j)
 	v.Position, v.Left = e.Position, e.Left.Seconds()
-	return v, err
+	return v
 }
 
 func (h platform) remove(w http.ResponseWriter, r *http.Request, p gate.Principal) error {
@@ -224,7 +223,7 @@ func (h platform) events(w http.ResponseWriter, r *http.Request, p gate.Principa
 		case u.Progress != nil:
 			err = s.Send("progress", u.Progress)
 		default:
-			err = h.state(r, s, j.ID, u)
+			err = state(r, s, u)
 		}
 		if err != nil {
 			return nil // the client has gone
@@ -234,14 +233,13 @@ func (h platform) events(w http.ResponseWriter, r *http.Request, p gate.Principa
 }
 
 // state sends a change of state. The last one has all of the job.
-func (h platform) state(r *http.Request, s *wire.Stream, id string, u job.Update) error {
-	v := jobView{ID: id, Object: "job", State: u.State, Attempt: u.Attempt}
-	if j, err := h.Jobs.Get(r.Context(), "", id); err == nil {
-		if v, err = h.estimated(r, j); err != nil {
-			return err
-		}
-		v.State, v.Attempt = u.State, u.Attempt
+func state(r *http.Request, s *wire.Stream, u job.Update) error {
+	e, err := u.Sight.Estimate(r.Context())
+	if err != nil {
+		return err
 	}
+	v := estimated(u.Sight.Job, e)
+	v.State, v.Attempt = u.State, u.Attempt
 	return s.SendID(strconv.FormatInt(u.ID, 10), "job", v)
 }
 

@@ -76,11 +76,12 @@ func beWorker(url string) error {
 // house is a platform behind TLS.
 type house struct {
 	*httptest.Server
-	jobs  *job.Queue
-	files *file.Store
-	token string
-	mu    sync.Mutex
-	money map[string]int
+	routes chi.Router
+	jobs   *job.Queue
+	files  *file.Store
+	token  string
+	mu     sync.Mutex
+	money  map[string]int
 }
 
 // newHouse opens one; a lease is long unless a test waits for its end, so that a
@@ -102,6 +103,7 @@ func newHouse(t *testing.T, d *db.DB, lease time.Duration) *house {
 		return nil
 	}}})
 	m := chi.NewRouter()
+	h.routes = m
 	kuai.RegisterPlatform(m, kuai.Platform{Jobs: h.jobs, Files: h.files, Gate: gate.Open{}, Hooks: webhook.New(webhook.Options{DB: d, Client: fetch.New(fetch.Options{})})})
 	h.Server = httptest.NewTLSServer(gate.WithKey(m))
 	h.token, err = h.jobs.NewToken(t.Context(), "test")

@@ -69,7 +69,7 @@ func (h shares) share(w http.ResponseWriter, r *http.Request, p gate.Principal) 
 			return fault.Param("days", "days is %.20q, want 1 to %d", s, mostShare)
 		}
 	}
-	j, _, err := h.room.Videos.Get(r.Context(), p.Owner(), chi.URLParam(r, "id"))
+	j, err := h.room.Videos.Get(r.Context(), p.Owner(), chi.URLParam(r, "id"))
 	if err == nil && j.Status != serve.Completed {
 		err = serve.ErrNotReady
 	}
@@ -101,7 +101,7 @@ func (h shares) list(w http.ResponseWriter, r *http.Request, p gate.Principal) e
 	}
 	out := []shareView{}
 	for _, s := range all {
-		if j, _, err := h.room.Videos.Get(r.Context(), p.Owner(), s.Thing); err == nil { // else the clip was deleted
+		if j, err := h.room.Videos.Get(r.Context(), p.Owner(), s.Thing); err == nil { // else the clip was deleted
 			out = append(out, h.view(r, s, j.Request.Prompt))
 		}
 	}

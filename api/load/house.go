@@ -69,10 +69,7 @@ func open(ctx context.Context, dir string) (h *house, err error) {
 		return h, err
 	}
 	h.closers = append(h.closers, made.Close)
-	clips, err := clip.NewJobs(ctx, clip.JobsOptions{Queue: made.Queue, Files: made.Files, Bus: made.Bus, Shape: h.paint, Check: h.paint.Check})
-	if err != nil {
-		return h, err
-	}
+	clips := clip.NewJobs(ctx, clip.JobsOptions{Queue: made.Queue, Files: made.Files, Shape: h.paint, Check: h.paint.Check})
 	h.closers = append(h.closers, func() error { clips.Close(); return nil })
 	rooms := api.Rooms{Gate: &admit.Gate{Rooms: h.town}, Videos: clips, Platform: h.town, Jobs: made}
 	rooms.Files, rooms.Links = file.Platform{Files: made.Files, Org: h.town.OrgOf}, file.NewLinks()

@@ -53,7 +53,7 @@ func New() *Meter {
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	f := promauto.With(r)
 	seconds := []float64{.001, .005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300} // an id looked up .. a long answer streamed
-	return &Meter{
+	m := &Meter{
 		registry:     r,
 		requests:     f.NewCounterVec(prometheus.CounterOpts{Name: "kuai_requests_total", Help: "Requests that were answered."}, []string{"dialect", "route", "status"}),
 		latency:      f.NewHistogramVec(prometheus.HistogramOpts{Name: "kuai_request_seconds", Help: "Time to the end of an answer.", Buckets: seconds}, []string{"dialect", "route"}),
@@ -63,6 +63,13 @@ func New() *Meter {
 		jobSeconds:   f.NewHistogramVec(prometheus.HistogramOpts{Name: "kuai_job_seconds", Help: "Time from a job's submission to its end.", Buckets: prometheus.ExponentialBuckets(.5, 2, 16)}, []string{"kind", "state"}),
 		reservations: f.NewGauge(prometheus.GaugeOpts{Name: "kuai_reservations_open", Help: "Reservations of money that have not ended."}),
 	}
+	f.NewCounterFunc(prometheus.CounterOpts{Name: "kuai_database_statements_total", Help: "Statements that this server has sent to its database."}, func() float64 {
+		if m.Database == nil {
+			return 0
+		}
+		return float64(m.Database.Statements())
+	})
+	return m
 }
 
 // Register adds GET /metrics.

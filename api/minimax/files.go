@@ -92,7 +92,7 @@ func (h *handler) retrieve(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) retrieveVideo(w http.ResponseWriter, r *http.Request, owner, id string) {
-	j, _, err := h.Clips.Videos.Get(r.Context(), owner, id)
+	j, err := h.Clips.Videos.Get(r.Context(), owner, id)
 	if err == nil && j.Status != serve.Completed {
 		err = serve.ErrNotReady
 	}

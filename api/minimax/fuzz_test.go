@@ -3,6 +3,7 @@ package minimax
 import (
 	"context"
 	"errors"
+	"iter"
 	"testing"
 
 	"kuai/api/clip"
@@ -27,8 +28,12 @@ func (square) Submit(context.Context, gate.Ticket, clip.Order) (serve.Job, error
 	return serve.Job{}, serve.ErrNotReady
 }
 
-func (square) Get(context.Context, string, string) (serve.Job, <-chan struct{}, error) {
-	return serve.Job{}, nil, serve.ErrNotFound
+func (square) Get(context.Context, string, string) (serve.Job, error) {
+	return serve.Job{}, serve.ErrNotFound
+}
+
+func (square) Follow(context.Context, string, string) iter.Seq2[clip.Seen, error] {
+	return func(yield func(clip.Seen, error) bool) { yield(clip.Seen{}, serve.ErrNotFound) }
 }
 func (square) List(context.Context, string) ([]serve.Job, error) { return nil, nil }
 func (square) Cancel(context.Context, string, string) (serve.Job, error) {

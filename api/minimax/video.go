@@ -137,7 +137,7 @@ func (h *handler) queryVideo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := r.URL.Query().Get("task_id")
-	j, _, err := h.Clips.Videos.Get(r.Context(), owner, id)
+	j, err := h.Clips.Videos.Get(r.Context(), owner, id)
 	if err != nil {
 		f := fault.From(clip.Translate(err))
 		if f.Code == fault.NotFound {

@@ -160,7 +160,7 @@ func (h *handler) queryVideo2(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	j, _, err := h.Clips.Videos.Get(r.Context(), owner, chi.URLParam(r, "id"))
+	j, err := h.Clips.Videos.Get(r.Context(), owner, chi.URLParam(r, "id"))
 	if err != nil {
 		failed2(w, r, clip.Translate(err))
 		return

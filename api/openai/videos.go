@@ -190,7 +190,7 @@ func (h *handler) remix(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	j, _, err := h.Clips.Videos.Get(r.Context(), owner, chi.URLParam(r, "id"))
+	j, err := h.Clips.Videos.Get(r.Context(), owner, chi.URLParam(r, "id"))
 	if err == nil && j.Status != serve.Completed {
 		err = serve.ErrNotReady
 	}
@@ -230,7 +230,7 @@ func (h *handler) getVideo(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	j, _, err := h.Clips.Videos.Get(r.Context(), owner, chi.URLParam(r, "id"))
+	j, err := h.Clips.Videos.Get(r.Context(), owner, chi.URLParam(r, "id"))
 	if err != nil {
 		Failed(w, r, clip.Translate(err))
 		return

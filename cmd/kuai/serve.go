@@ -158,10 +158,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	defer func() { _ = made.Close() }()
-	clips, err := clip.NewJobs(ctx, clip.JobsOptions{Queue: made.Queue, Files: made.Files, Bus: made.Bus, Shape: m, Check: m.Check, Forms: far.forms})
-	if err != nil {
-		return err
-	}
+	clips := clip.NewJobs(ctx, clip.JobsOptions{Queue: made.Queue, Files: made.Files, Shape: m, Check: m.Check, Forms: far.forms})
 	defer clips.Close()
 	files, links, err := a.openFiles(ctx, town, made)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,6 +42,7 @@ type DB struct {
 	write, read *sql.DB // the same pool on PostgreSQL
 	dialect     Dialect
 	prepared    *prepared // of SQLite's writer; nil: none
+	statements  atomic.Int64
 }
 
 // Open opens a database, makes a SQLite file that is not there, and brings the
@@ -79,6 +81,9 @@ func (d *DB) Ping(ctx context.Context) error {
 
 // Dialect is the language that the database speaks.
 func (d *DB) Dialect() Dialect { return d.dialect }
+
+// Statements counts those that transactions have run.
+func (d *DB) Statements() int64 { return d.statements.Load() }
 
 // Tx runs f in one serializable write transaction: SQLite takes the write lock
 // at once, PostgreSQL finds conflicts at the end. When the database says that
@@ -168,7 +173,7 @@ func (d *DB) once(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func
 		return &brokenError{fmt.Errorf("db: begin: %w", err)}
 	}
 	defer end()
-	tx := &Tx{tx: inner, dialect: d.dialect}
+	tx := &Tx{tx: inner, dialect: d.dialect, count: &d.statements}
 	if pool == d.write {
 		tx.prepared = d.prepared
 	}
@@ -206,6 +211,7 @@ type Tx struct {
 	dialect  Dialect
 	after    []func()
 	prepared *prepared
+	count    *atomic.Int64
 }
 
 // Dialect is the language that the database speaks.
@@ -217,6 +223,7 @@ func (t *Tx) OnCommit(f func()) { t.after = append(t.after, f) }
 
 // ExecContext runs a statement.
 func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	t.count.Add(1)
 	if s := t.statement(ctx, query); s != nil { //nolint:sqlclosecheck // the transaction closes it
 		return s.ExecContext(ctx, args...)
 	}
@@ -226,6 +233,7 @@ func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Re
 // QueryContext runs a query. On SQLite and PostgreSQL alike its rows must be
 // closed before the next statement.
 func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	t.count.Add(1)
 	if s := t.statement(ctx, query); s != nil { //nolint:sqlclosecheck // the transaction closes it
 		return s.QueryContext(ctx, args...)
 	}
@@ -234,6 +242,7 @@ func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.
 
 // QueryRowContext runs a query for one row.
 func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	t.count.Add(1)
 	if s := t.statement(ctx, query); s != nil { //nolint:sqlclosecheck // the transaction closes it
 		return s.QueryRowContext(ctx, args...)
 	}

@@ -45,39 +45,127 @@ func ahead(share string, last int64, mine int, others []turn) int {
 
 // Estimate says how many jobs go before one that waits and how long it will
 // take, by what jobs of its model took and how many workers there are.
-func (q *Queue) Estimate(ctx context.Context, j Job) (e Estimate, err error) {
+func (q *Queue) Estimate(ctx context.Context, j Job) (Estimate, error) {
+	o, err := q.outlook(ctx, j)
+	return o.estimate(j, q.now()), err
+}
+
+// outlook is what an estimate is made of.
+type outlook struct {
+	position int           // of one that waits
+	each     time.Duration // that jobs of its model take; 0: nobody knows
+	slots    int64         // where they are made
+}
+
+// estimate is what follows for a job, as far as it is.
+func (o outlook) estimate(j Job, now time.Time) (e Estimate) {
+	if j.State == Queued {
+		e.Position = o.position
+	}
+	switch f := j.Progress.Fraction; {
+	case o.each == 0 || j.State.Final():
+	case j.State == Queued:
+		workers := time.Duration(max(1, o.slots))
+		e.Left = o.each + o.each*time.Duration(e.Position)/workers - o.each/(2*workers)
+	case f > 0.05: // its own pace is the better guide
+		e.Left = time.Duration(float64(now.Sub(j.Started)) * (1 - f) / f)
+	default:
+		e.Left = max(0, o.each-now.Sub(j.Started))
+	}
+	return e
+}
+
+// outlook asks for that of one job.
+func (q *Queue) outlook(ctx context.Context, j Job) (o outlook, err error) {
 	if j.State.Final() {
-		return e, nil
+		return o, nil
 	}
 	var mean int64
-	var slots sql.NullInt64
 	err = q.db.Read(ctx, func(tx *db.Tx) error {
 		if _, err := row(ctx, tx, &mean, "SELECT mean FROM job_pace WHERE model = ?", j.Model); err != nil {
 			return err
 		}
-		if _, err := row(ctx, tx, &slots, "SELECT SUM(slots) FROM job_workers WHERE seen > ?", db.Micros(q.now().Add(-4*q.lease))); err != nil {
+		if o.slots, err = q.slots(ctx, tx); err != nil || j.State != Queued {
 			return err
 		}
-		if j.State != Queued {
-			return nil
-		}
-		e.Position, err = position(ctx, tx, j)
+		o.position, err = position(ctx, tx, j)
 		return err
 	})
-	if err != nil || mean == 0 {
-		return e, err
+	o.each = time.Duration(mean) * time.Microsecond
+	return o, err
+}
+
+// slots counts the jobs that all workers can make at once.
+func (q *Queue) slots(ctx context.Context, tx *db.Tx) (int64, error) {
+	var n sql.NullInt64
+	_, err := row(ctx, tx, &n, "SELECT SUM(slots) FROM job_workers WHERE seen > ?", db.Micros(q.now().Add(-4*q.lease)))
+	return n.Int64, err
+}
+
+// maxPlaced bounds the front of the queue whose jobs outlooks tells of.
+const maxPlaced = 10_000
+
+// outlooks asks for those of all jobs that wait, at once.
+func (q *Queue) outlooks(ctx context.Context, tx *db.Tx) (map[string]outlook, error) {
+	type place struct {
+		id, model, share string
+		priority         int
 	}
-	each := time.Duration(mean) * time.Microsecond
-	if j.State == Queued {
-		workers := time.Duration(max(1, slots.Int64))
-		e.Left = each + each*time.Duration(e.Position)/workers - each/(2*workers)
-		return e, nil
+	var line []place
+	err := each(ctx, tx, func(r db.Scanner) error {
+		var p place
+		err := r.Scan(&p.id, &p.model, &p.share, &p.priority)
+		line = append(line, p)
+		return wrap(err)
+	}, "SELECT id, model, share, priority FROM jobs WHERE state = ? ORDER BY priority DESC, share, id LIMIT ?", []any{string(Queued), maxPlaced})
+	if err != nil || len(line) == 0 {
+		return nil, err
 	}
-	e.Left = max(0, each-q.now().Sub(j.Started))
-	if f := j.Progress.Fraction; f > 0.05 { // its own pace is the better guide
-		e.Left = time.Duration(float64(q.now().Sub(j.Started)) * (1 - f) / f)
+	last, err := numbers(ctx, tx, "SELECT share, turn FROM job_shares WHERE share IN (SELECT share FROM jobs WHERE state = ?)", string(Queued))
+	if err != nil {
+		return nil, err
 	}
-	return e, nil
+	means, err := numbers(ctx, tx, "SELECT model, mean FROM job_pace")
+	if err != nil {
+		return nil, err
+	}
+	slots, err := q.slots(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]outlook, len(line))
+	for begin, end := 0, 0; begin < len(line); begin = end { // those of one priority
+		var waiting []turn
+		for end = begin; end < len(line) && line[end].priority == line[begin].priority; end++ {
+			if share := line[end].share; end == begin || share != line[end-1].share {
+				waiting = append(waiting, turn{share: share, last: last[share]})
+			}
+			waiting[len(waiting)-1].waiting++
+		}
+		mine := 0
+		for i := begin; i < end; i++ {
+			p := line[i]
+			if mine++; i == begin || p.share != line[i-1].share {
+				mine = 0
+			}
+			out[p.id] = outlook{
+				position: 1 + begin + ahead(p.share, last[p.share], mine, waiting), slots: slots, each: time.Duration(means[p.model]) * time.Microsecond,
+			}
+		}
+	}
+	return out, nil
+}
+
+// numbers reads a table of names and numbers.
+func numbers(ctx context.Context, tx *db.Tx, query string, args ...any) (map[string]int64, error) {
+	out := map[string]int64{}
+	return out, each(ctx, tx, func(r db.Scanner) error {
+		var name string
+		var n int64
+		err := r.Scan(&name, &n)
+		out[name] = n
+		return wrap(err)
+	}, query, args)
 }
 
 // position is the place of a job in the queue; the next one has 1.

@@ -54,6 +54,7 @@ type Queue struct {
 	point  func(string)
 
 	claiming sync.Mutex // claims of one process take turns, rather than collide in the database
+	hub      hub        // who watches
 }
 
 // New returns the queue in a database.
@@ -71,6 +72,7 @@ func New(o Options) *Queue {
 	if q.point == nil {
 		q.point = func(string) {}
 	}
+	q.hub = hub{q: q, every: lookEvery, topics: map[string]*topic{}}
 	return q
 }
 

@@ -1,20 +1,13 @@
 package job
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"iter"
-	"strings"
+	"slices"
+	"sync"
 	"time"
-
-	"kuai/platform/db"
-	"kuai/platform/event"
 )
-
-// watchEvery is how long a lost message delays a watcher; a thousand of them
-// make 500 small reads a second.
-const watchEvery = 2 * time.Second
 
 // maxUnread bounds the messages that wait for one slow watcher. States are read
 // from the database and never lost; progress is.
@@ -27,8 +20,36 @@ type Update struct {
 	State    State
 	Attempt  int
 	At       time.Time // of a change of state
+	Sight    *Sight    // with it
 	Progress *Progress
 	Preview  *Preview
+
+	place *outlook
+}
+
+// Sight is a job as one look at the database found it, the same for all who
+// watch the job.
+type Sight struct {
+	Job Job
+
+	queue *Queue
+	once  sync.Once
+	out   outlook
+	err   error
+}
+
+// Estimate is what Queue.Estimate says; the first who asks asks for all.
+func (s *Sight) Estimate(ctx context.Context) (Estimate, error) {
+	o, err := s.outlook(ctx)
+	if err != nil {
+		return Estimate{}, err
+	}
+	return o.estimate(s.Job, s.queue.now()), nil
+}
+
+func (s *Sight) outlook(ctx context.Context) (outlook, error) {
+	s.once.Do(func() { s.out, s.err = s.queue.outlook(context.WithoutCancel(ctx), s.Job) })
+	return s.out, s.err
 }
 
 // Watch tells what becomes of a job from after an update on (0: from the
@@ -36,121 +57,197 @@ type Update struct {
 // last.
 func (q *Queue) Watch(ctx context.Context, id string, after int64) iter.Seq2[Update, error] {
 	return func(yield func(Update, error) bool) {
-		inbox := make(chan event.Message, maxUnread)
-		stop, err := q.bus.Subscribe("job."+id+".*", func(m event.Message) {
-			select {
-			case inbox <- m:
-			default:
-			}
-		})
-		if err != nil {
-			yield(Update{}, wrap(err))
-			return
-		}
-		defer stop()
-		w := watcher{q: q, id: id, after: after, yield: yield}
-		if err := w.follow(ctx, inbox); err != nil {
+		w := newWatcher(id, after)
+		if err := w.watch(ctx, &q.hub, func(u Update) bool { return yield(u, nil) }); err != nil {
 			yield(Update{}, err)
+		}
+	}
+}
+
+// Seen is a job as one who follows it sees it.
+type Seen struct {
+	Job      Job
+	Estimate Estimate
+	Preview  *Preview // a new one
+}
+
+// Follow tells how a job is, at once and whenever that has changed, its place in
+// the queue included, until it has ended. The error, if any, comes last.
+func (q *Queue) Follow(ctx context.Context, id string) iter.Seq2[Seen, error] {
+	return func(yield func(Seen, error) bool) {
+		w := newWatcher(id, 0)
+		w.places = true
+		var now struct { // what was shown
+			version  int64
+			progress Progress
+			outlook  outlook
+		}
+		var sight *Sight
+		var failed error
+		err := w.watch(ctx, &q.hub, func(u Update) bool {
+			next := now
+			switch {
+			case u.Sight != nil:
+				sight = u.Sight
+				if next.outlook, failed = sight.outlook(ctx); failed != nil {
+					return false
+				}
+				next.version, next.progress = sight.Job.Version, sight.Job.Progress
+			case u.Progress != nil:
+				next.progress = *u.Progress
+			case u.place != nil:
+				next.outlook = *u.place
+			}
+			if sight == nil || next == now && u.Preview == nil {
+				return true
+			}
+			now = next
+			j := sight.Job
+			j.Progress = now.progress
+			return yield(Seen{j, now.outlook.estimate(j, q.now()), u.Preview}, nil)
+		})
+		if err = cmp.Or(failed, err); err != nil {
+			yield(Seen{}, err)
 		}
 	}
 }
 
 // watcher is one who watches a job.
 type watcher struct {
-	q        *Queue
-	id       string
-	after    int64
+	id     string
+	places bool // wants to know of its place in the queue
+
+	wake  chan struct{} // there is a letter
+	inbox chan telling
+
+	// The hub's, under its lock.
+	letter letter
+	after  int64 // the last change of state that it was sent
+	err    error
+
 	attempt  int
 	progress Progress
-	yield    func(Update, error) bool
+	early    []telling // of an attempt that it was not told of
 }
 
-// follow tells updates until the job has ended or nobody wants more.
-func (w *watcher) follow(ctx context.Context, inbox <-chan event.Message) error {
-	poll := time.NewTicker(watchEvery)
-	defer poll.Stop()
-	for {
-		more, err := w.look(ctx)
-		if err != nil || !more {
-			return err
+// letter is what the database says.
+type letter struct {
+	sight *Sight
+	news  []Update
+	place *outlook
+}
+
+func newWatcher(id string, after int64) *watcher {
+	return &watcher{id: id, after: after, wake: make(chan struct{}, 1), inbox: make(chan telling, maxUnread)}
+}
+
+// see is called by the hub: the job was read, and these are the changes of its
+// state, in any order.
+func (w *watcher) see(s *Sight, events []Update) {
+	w.letter.sight = s
+	for _, u := range events {
+		if u.ID > w.after {
+			u.Sight = s
+			w.letter.news = append(w.letter.news, u)
 		}
-	wait:
-		for {
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-poll.C:
-				break wait
-			case m := <-inbox:
-				if strings.HasSuffix(m.Subject, ".state") {
-					break wait
-				}
-				if !w.hear(m.Data) {
-					return nil
-				}
+	}
+	slices.SortFunc(w.letter.news, func(a, b Update) int { return cmp.Compare(a.ID, b.ID) })
+	if n := len(w.letter.news); n > 0 {
+		w.after = w.letter.news[n-1].ID
+	}
+	poke(w.wake)
+}
+
+// move is called by the hub: the job has this place in the queue.
+func (w *watcher) move(o outlook) {
+	if w.places {
+		w.letter.place = &o
+		poke(w.wake)
+	}
+}
+
+// watch tells updates until the job has ended or nobody wants more.
+func (w *watcher) watch(ctx context.Context, h *hub, tell func(Update) bool) error {
+	if err := h.join(ctx, w); err != nil {
+		return err
+	}
+	defer h.leave(w)
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case m := <-w.inbox:
+			if !w.hear(m, tell) {
+				return nil
+			}
+		case <-w.wake:
+			h.mu.Lock()
+			l, err := w.letter, w.err
+			w.letter = letter{}
+			h.mu.Unlock()
+			if err != nil || !w.read(l, tell) {
+				return err
 			}
 		}
 	}
 }
 
-// look reads the database and tells what is new.
-func (w *watcher) look(ctx context.Context) (more bool, err error) {
-	var j Job
-	var news []Update
-	err = w.q.db.Read(ctx, func(tx *db.Tx) error {
-		if j, err = load(ctx, tx, w.id, false); err != nil {
-			return err
-		}
-		news, err = since(ctx, tx, w.id, w.after)
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	for _, u := range news {
-		w.after, w.attempt = u.ID, max(w.attempt, u.Attempt)
-		if !w.yield(u, nil) {
-			return false, nil
+// read tells what a letter says, after what was heard before it; false is the
+// end.
+func (w *watcher) read(l letter, tell func(Update) bool) bool {
+	for len(w.inbox) > 0 {
+		if !w.hear(<-w.inbox, tell) {
+			return false
 		}
 	}
-	if j.State.Held() && j.Progress.Fraction > w.progress.Fraction && !w.tell(j.Attempt, j.Progress) {
-		return false, nil
+	for _, u := range l.news {
+		w.begin(u.Attempt)
+		if !tell(u) {
+			return false
+		}
 	}
-	return !j.State.Final(), nil
+	if l.sight != nil {
+		j := l.sight.Job
+		w.begin(j.Attempt)
+		if j.State.Held() && j.Progress.Fraction > w.progress.Fraction && !w.tellProgress(j.Progress, tell) || j.State.Final() {
+			return false
+		}
+	}
+	early := w.early
+	w.early = nil
+	for _, m := range early {
+		if !w.hear(m, tell) {
+			return false
+		}
+	}
+	return l.place == nil || tell(Update{State: Queued, place: l.place})
 }
 
-// hear tells what a message says, unless it is of a stale attempt.
-func (w *watcher) hear(data []byte) bool {
-	var m telling
-	if json.Unmarshal(data, &m) != nil || m.Attempt < w.attempt {
-		return true
+// begin notes an attempt that is told of.
+func (w *watcher) begin(attempt int) {
+	if attempt > w.attempt {
+		w.attempt, w.progress = attempt, Progress{}
 	}
-	if m.Preview != nil && !w.yield(Update{Attempt: m.Attempt, State: Running, Preview: m.Preview}, nil) {
+}
+
+// hear tells what a message says, unless it is of a stale attempt. One of an
+// attempt that was not told of waits until it is.
+func (w *watcher) hear(m telling, tell func(Update) bool) bool {
+	switch {
+	case m.Attempt < w.attempt:
+		return true
+	case m.Attempt > w.attempt:
+		if len(w.early) < maxUnread {
+			w.early = append(w.early, m)
+		}
+		return true
+	case m.Preview != nil && !tell(Update{Attempt: m.Attempt, State: Running, Preview: m.Preview}):
 		return false
 	}
-	return m.Progress == nil || w.tell(m.Attempt, *m.Progress)
+	return m.Progress == nil || w.tellProgress(*m.Progress, tell)
 }
 
-func (w *watcher) tell(attempt int, p Progress) bool {
-	w.attempt, w.progress = attempt, p
-	return w.yield(Update{Attempt: attempt, State: Running, Progress: &p}, nil)
-}
-
-// since reads the changes of state after a version.
-func since(ctx context.Context, tx *db.Tx, id string, after int64) (out []Update, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT version, state, attempt, at FROM job_events WHERE job = ? AND version > ? ORDER BY version", id, after)
-	if err != nil {
-		return nil, wrap(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var u Update
-		var at int64
-		if err := rows.Scan(&u.ID, &u.State, &u.Attempt, &at); err != nil {
-			return nil, wrap(err)
-		}
-		u.At = db.Time(at)
-		out = append(out, u)
-	}
-	return out, wrap(rows.Err())
+func (w *watcher) tellProgress(p Progress, tell func(Update) bool) bool {
+	w.progress = p
+	return tell(Update{Attempt: w.attempt, State: Running, Progress: &p})
 }
