@@ -174,11 +174,17 @@ func (p *remote) ask(rm *Room, r *http.Request, header http.Header, work gate.Wo
 		return nil, err
 	}
 	ticket.Header(header)
+	about := gate.Usage{gate.InputTokens: int64(tokens(p.bytes)), gate.OutputTokens: int64(p.most)}
+	done, err := rm.turn(r, id, ticket.Principal(), p.asked.Urgency, about)
+	if err != nil {
+		return nil, errors.Join(err, release(r.Context(), ticket, noTurn))
+	}
 	s, err := p.client.Open(r.Context(), p.body)
 	if err != nil {
+		done()
 		return nil, errors.Join(elsewhere(err), release(r.Context(), ticket, "the model's server refused it"))
 	}
-	a := &far{stream: s, asked: tokens(p.bytes), most: p.bytes + overhead}
+	a := &far{stream: s, done: done, asked: tokens(p.bytes), most: p.bytes + overhead}
 	return &Reply{Model: id, Prompt: a.asked, answer: a, ticket: ticket}, nil
 }
 
@@ -209,6 +215,7 @@ func elsewhere(err error) error {
 // far is an answer of another server.
 type far struct {
 	stream *upstream.Stream
+	done   func() // gives its place back
 	asked  int // tokens of the prompt, about
 	most   int // that it can have
 	bytes  int // of the answer
@@ -321,4 +328,5 @@ func (f *far) Tokens() []chat.Token { return nil }
 func (f *far) Leave() {
 	f.left = f.result == nil
 	f.stream.Close()
+	f.done()
 }

@@ -14,6 +14,7 @@ import (
 const (
 	// together is how many answers of a model are written at once, as many as its
 	// engine has places for: more would only wait there, first come, first served.
+	// For servers elsewhere upstream.Client.Slots says it.
 	together = 64
 	// mostWait is how many requests wait for a model's places; one tenant has at most a
 	// quarter of them.
@@ -24,21 +25,17 @@ const (
 // its share, however many requests it sends. Its zero value is ready.
 type turns struct {
 	mu     sync.Mutex
-	places int // of each model; 0 is together
 	models map[string]*limit.Queue
 }
 
-func (t *turns) of(model string) *limit.Queue {
+// of is the queue of a model, which has so many places when it is first asked for.
+func (t *turns) of(model string, places int) *limit.Queue {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	q, ok := t.models[model]
 	if !ok {
 		if t.models == nil {
 			t.models = map[string]*limit.Queue{}
-		}
-		places := t.places
-		if places == 0 {
-			places = together
 		}
 		q = limit.NewQueue(places, mostWait)
 		t.models[model] = q
@@ -50,8 +47,16 @@ var classes = map[gate.Urgency]limit.Class{gate.Batch: limit.Batch, gate.Normal:
 
 // wait is until it is the caller's turn with a model; release gives the place
 // back. Long work counts for more than short.
-func (t *turns) wait(ctx context.Context, model string, p gate.Principal, u gate.Urgency, tokens int64) (release func(), err error) {
-	return t.of(model).Acquire(ctx, limit.Turn{Tenant: p.Org, Class: classes[u], Cost: tokens})
+func wait(ctx context.Context, q *limit.Queue, p gate.Principal, u gate.Urgency, tokens int64) (release func(), err error) {
+	return q.Acquire(ctx, limit.Turn{Tenant: p.Org, Class: classes[u], Cost: tokens})
+}
+
+// places is how many answers of a model are written at once.
+func (rm *Room) places(model string) int {
+	if c, _ := rm.upstream(model); c != nil && c.Slots > 0 {
+		return c.Slots
+	}
+	return together
 }
 
 // Admit admits work with a model that goes on elsewhere than in Ask, and waits for
@@ -95,5 +100,5 @@ func (rm *Room) turn(r *http.Request, model string, p gate.Principal, said gate.
 	if err != nil {
 		return nil, err
 	}
-	return rm.turns.wait(r.Context(), model, p, u, w[gate.InputTokens]+w[gate.OutputTokens])
+	return wait(r.Context(), rm.turns.of(model, rm.places(model)), p, u, w[gate.InputTokens]+w[gate.OutputTokens])
 }

@@ -15,9 +15,9 @@ import (
 func TestTurns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		all := turns{places: 1}
+		var all turns
 		wait := func(model, org string, u gate.Urgency) func() {
-			release, err := all.wait(t.Context(), model, gate.Principal{Org: org}, u, 1)
+			release, err := wait(t.Context(), all.of(model, 1), gate.Principal{Org: org}, u, 1)
 			if err != nil {
 				t.Error(err)
 				return func() {}

@@ -41,6 +41,7 @@ type serveOptions struct {
 	model           string // of video
 	texts           []string
 	upstreams       []string
+	slots           int // of each server of upstreams
 	comfy           []string
 	talkers         string
 	native          bool
@@ -62,6 +63,7 @@ func (o *serveOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.model, "model", "", "directory of a video model (default: the built-in one)")
 	f.StringArrayVar(&o.texts, "chat", []string{builtinText}, "language model to serve: a GGUF file, a Hugging Face directory, or a name that kuai models lists; may be given again")
 	f.StringArrayVar(&o.upstreams, "upstream", nil, "servers that answer chats with one model, such as http://gpu1:8000/v1,http://gpu2:8000/v1#MODEL: any that speak OpenAI's API; may be given again (their key: "+upstreamKey+")")
+	f.IntVar(&o.slots, "upstream-slots", 64, "chats at once that each server of --upstream is sent; the others wait here, and tenants take turns")
 	f.StringArrayVar(&o.comfy, "comfy", nil, "ComfyUI servers that make clips with one model, its name and its workflow's file, such as http://gpu1:8188,http://gpu2:8188#wan=wan.json; may be given again, the first one is used where a request names no model (their key: "+comfyKey+")")
 	f.StringVar(&o.talkers, "characters", builtinText, "the language model that characters speak with: as --chat, or https://host/v1#model of another server")
 	f.BoolVar(&o.native, "room", false, "characters' model sees all that was said, in files of some hundred bytes a token, beside what is recalled; the built-in model can")
@@ -129,7 +131,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		Open: func(ctx context.Context, path string) (*chat.Loaded, error) { return o.text.open(ctx, path) },
 	})
 	defer models.Close()
-	talkers, leave, err := openModels(ctx, group, o.upstreams)
+	talkers, leave, err := openModels(ctx, group, o.upstreams, o.slots)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func (o *serveOptions) check(a *app) []*config.Error {
 		p.add("chat", a.checkText(name))
 	}
 	for _, address := range together(o.upstreams) {
-		_, _, err := openUpstream(address)
+		_, _, err := openUpstream(address, o.slots)
 		p.add("upstream", err)
 	}
 	for _, spec := range together(o.comfy) {

@@ -16,19 +16,29 @@ import (
 // errUpstream says what --upstream takes.
 var errUpstream = errors.New("want the addresses of one model's servers and its name, such as http://gpu1:8000/v1,http://gpu2:8000/v1#qwen3-32b")
 
-// openUpstream opens the servers of one model.
-func openUpstream(address string) (*upstream.Client, *provider.Pool, error) {
+// errSlots says what --upstream-slots takes.
+var errSlots = errors.New("--upstream-slots is at least 1")
+
+// openUpstream opens the servers of one model, each of which is sent so many chats
+// at once.
+func openUpstream(address string, slots int) (*upstream.Client, *provider.Pool, error) {
 	servers, model, _ := strings.Cut(address, "#")
 	if model == "" {
 		return nil, nil, errUpstream
 	}
-	p, err := provider.NewPool(strings.Split(servers, ","), provider.Options{
+	if slots < 1 {
+		return nil, nil, errSlots
+	}
+	addresses := strings.Split(servers, ",")
+	p, err := provider.NewPool(addresses, provider.Options{
 		Health: "/models", Key: cmp.Or(os.Getenv(upstreamKey), os.Getenv("OPENAI_API_KEY")),
 	})
 	if err != nil {
 		return nil, nil, errors.Join(errUpstream, err)
 	}
-	return upstream.Pooled(model, p), p, nil
+	c := upstream.Pooled(model, p)
+	c.Slots = slots * len(addresses)
+	return c, p, nil
 }
 
 // together joins what a list in the environment or in kuai.yaml has split: the
@@ -50,7 +60,7 @@ func together(parts []string) (all []string) {
 
 // openModels adds models of other servers to those of this process; the first
 // of them is the default. Their health is looked after until done is called.
-func openModels(ctx context.Context, here talk.Models, addresses []string) (all talk.Models, done func(), err error) {
+func openModels(ctx context.Context, here talk.Models, addresses []string, slots int) (all talk.Models, done func(), err error) {
 	if len(addresses) == 0 {
 		return here, func() {}, nil
 	}
@@ -61,7 +71,7 @@ func openModels(ctx context.Context, here talk.Models, addresses []string) (all 
 		known[name] = true
 	}
 	for _, a := range together(addresses) {
-		c, p, err := openUpstream(a)
+		c, p, err := openUpstream(a, slots)
 		if err == nil && known[c.Model] {
 			err = errors.New("two models are called " + c.Model)
 		}

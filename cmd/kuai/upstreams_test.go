@@ -1,10 +1,12 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"kuai/api/talk"
 	"kuai/serve/chat"
 )
 
@@ -26,15 +28,17 @@ func TestOpenModels(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		addresses []string
+		slots     int
 		want      []string // nil: refused
 	}{
-		{[]string{"http://127.0.0.1:1/v1,http://127.0.0.1:2/v1#org/m"}, []string{"org/m"}},
-		{[]string{"http://127.0.0.1:1#m", "http://127.0.0.1:1#n"}, []string{"m", "n"}},
-		{[]string{"http://127.0.0.1:1#m", "http://127.0.0.1:2#m"}, nil},
-		{[]string{"http://127.0.0.1:1/v1"}, nil},
-		{[]string{"gpu1#m"}, nil},
+		{[]string{"http://127.0.0.1:1/v1,http://127.0.0.1:2/v1#org/m"}, 64, []string{"org/m"}},
+		{[]string{"http://127.0.0.1:1#m", "http://127.0.0.1:1#n"}, 64, []string{"m", "n"}},
+		{[]string{"http://127.0.0.1:1#m", "http://127.0.0.1:2#m"}, 64, nil},
+		{[]string{"http://127.0.0.1:1/v1"}, 64, nil},
+		{[]string{"gpu1#m"}, 64, nil},
+		{[]string{"http://127.0.0.1:1#m"}, 0, nil},
 	} {
-		all, done, err := openModels(t.Context(), &chat.Group{}, tt.addresses)
+		all, done, err := openModels(t.Context(), &chat.Group{}, tt.addresses, tt.slots)
 		if err != nil {
 			if tt.want != nil {
 				t.Errorf("%q: %v", tt.addresses, err)
@@ -43,6 +47,9 @@ func TestOpenModels(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, all.Names()); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", tt.addresses, diff)
+		}
+		if c, _ := all.(talk.Remote).Upstream(""); c.Slots != tt.slots*(1+strings.Count(tt.addresses[0], ",")) {
+			t.Errorf("%q: %d chats at once", tt.addresses, c.Slots)
 		}
 		done()
 	}

@@ -36,6 +36,7 @@ var ErrAddress = errors.New("want https://host/v1#model")
 // Client asks one model of one server. It may be used by several goroutines.
 type Client struct {
 	Model string
+	Slots int // chats at once that its servers are sent; 0: whoever asks decides
 
 	chat string // address
 	key  string
