@@ -102,7 +102,13 @@ func queries(seed uint64, n int) []Query {
 func TestSearchIsExact(t *testing.T) {
 	t.Parallel()
 	docs := corpus(1, 2500)
-	for _, flushEvery := range []int{0, 2500, 999, 40} {
+	for _, flushEvery := range []int{0, 2500, 999, 40, -1} {
+		if flushEvery < 0 { // keys of eight bytes
+			for i := range docs {
+				docs[i].key *= 1 << 25
+			}
+			flushEvery = 999
+		}
 		dir := t.TempDir()
 		x, err := Open(dir, 1)
 		if err != nil {

@@ -13,22 +13,24 @@ import (
 //
 //	magic 8
 //	postings   term by term; see below
-//	keys       docs × u64, rising
+//	keys       docs × u32, or u64 where one is too far from the first: less the first one; rising
 //	lengths    docs × u16
 //	classes    docs × u8
 //	terms      × u64, rising
-//	metas      terms × 16: offset u64 | document frequency u32 | shortest length u16 | largest frequency u8 | 0
-//	footer     docs u64 | terms u64 | postings u64 | sum of lengths u64 | offset of keys u64 | magic 8 | checksum u32 of all before
+//	metas      terms × 11: offset u32 | document frequency u32 | shortest length u16 | largest frequency u8
+//	footer     docs u64 | terms u64 | postings u64 | sum of lengths u64 | offset of keys u64 | first key u64 |
+//	           bytes of a key u64 | magic 8 | checksum u32 of all before
 //
-// The postings of a term with more than blockDocs documents begin with a row
+// A term of one document, as half of them are, has no postings: its offset is the
+// document, its frequency the largest. The postings of a term with more than blockDocs documents begin with a row
 // a block: last document u32 | end of the block, from the first, u32 |
 // shortest length u16 | largest frequency u8 | 0. A posting is the varint
 // (distance to the document before it)<<2 | code; the frequency is the code,
 // or for code 0 the byte that follows.
 const (
-	segmentMagic = "KUAISEG\x01"
-	footerBytes  = 8*6 + 4
-	metaBytes    = 16
+	segmentMagic = "KUAISEG\x02"
+	footerBytes  = 8*8 + 4
+	metaBytes    = 11
 	blockRow     = 12
 	blockDocs    = 128
 )
@@ -43,6 +45,8 @@ type Segment struct {
 	terms    int
 	postings uint64
 	length   uint64 // sum of the documents' lengths
+	first    uint64 // key
+	keyBytes int
 	keysAt   int
 	lensAt   int
 	classAt  int
@@ -73,19 +77,19 @@ func parseSegment(b []byte) (*Segment, error) {
 	}
 	foot := b[len(b)-footerBytes:]
 	u := func(i int) uint64 { return binary.LittleEndian.Uint64(foot[i:]) }
-	if string(foot[40:48]) != segmentMagic {
+	if string(foot[56:64]) != segmentMagic {
 		return nil, fmt.Errorf("cut short")
 	}
-	if crc32.Checksum(b[:len(b)-4], castagnoli) != binary.LittleEndian.Uint32(foot[48:]) {
+	if crc32.Checksum(b[:len(b)-4], castagnoli) != binary.LittleEndian.Uint32(foot[64:]) {
 		return nil, fmt.Errorf("checksum differs")
 	}
-	docs, terms, keysAt := u(0), u(8), u(32)
+	docs, terms, keysAt, keyBytes := u(0), u(8), u(32), u(48)
 	size := uint64(len(b) - footerBytes)
-	if docs > size || terms > size || keysAt < 8 || keysAt > size || keysAt+docs*11+terms*(8+metaBytes) != size {
+	if docs > size || terms > size || keysAt < 8 || keysAt > size || keyBytes != 4 && keyBytes != 8 || keysAt+docs*(keyBytes+3)+terms*(8+metaBytes) != size {
 		return nil, fmt.Errorf("parts do not fit its size")
 	}
-	s := &Segment{data: b, docs: int(docs), terms: int(terms), postings: u(16), length: u(24), keysAt: int(keysAt)}
-	s.lensAt = s.keysAt + 8*s.docs
+	s := &Segment{data: b, docs: int(docs), terms: int(terms), postings: u(16), length: u(24), first: u(40), keyBytes: int(keyBytes), keysAt: int(keysAt)}
+	s.lensAt = s.keysAt + s.keyBytes*s.docs
 	s.classAt = s.lensAt + 2*s.docs
 	s.termsAt = s.classAt + s.docs
 	s.metasAt = s.termsAt + 8*s.terms
@@ -109,7 +113,10 @@ func (s *Segment) Close() error {
 
 // Key returns the key of a document.
 func (s *Segment) Key(doc int) uint64 {
-	return binary.LittleEndian.Uint64(s.data[s.keysAt+8*doc:])
+	if s.keyBytes == 4 {
+		return s.first + uint64(binary.LittleEndian.Uint32(s.data[s.keysAt+4*doc:]))
+	}
+	return s.first + binary.LittleEndian.Uint64(s.data[s.keysAt+8*doc:])
 }
 
 func (s *Segment) last() uint64 {
@@ -131,7 +138,7 @@ func (s *Segment) term(i int) uint64 {
 
 // meta is what the dictionary says of a term.
 type meta struct {
-	off    uint64
+	off    uint32 // of a single document its number
 	df     uint32
 	minLen uint16
 	maxTF  uint8
@@ -139,7 +146,7 @@ type meta struct {
 
 func (s *Segment) meta(i int) meta {
 	b := s.data[s.metasAt+metaBytes*i:]
-	return meta{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint16(b[12:]), b[14]}
+	return meta{binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint16(b[8:]), b[10]}
 }
 
 // find looks a term up.
@@ -170,7 +177,13 @@ const noDoc = ^uint32(0)
 func (c *cursor) open(s *Segment, m meta) {
 	c.seg, c.one, c.block, c.rows, c.n, c.at = s, m, 0, nil, 0, 0
 	c.data, c.blocks = nil, 0
-	if m.off < 8 || m.off > uint64(s.keysAt) {
+	if m.df == 1 {
+		if int(m.off) < s.docs {
+			c.blocks, c.n, c.docs[0], c.tfs[0] = 1, 1, m.off, m.maxTF
+		}
+		return
+	}
+	if m.off < 8 || int(m.off) > s.keysAt {
 		return
 	}
 	c.data = s.data[m.off:s.keysAt]

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"io"
+	"math"
 	"slices"
 
 	"kuai/format/atomicfile"
@@ -161,8 +163,18 @@ func (sw *segmentWriter) write() error {
 	}
 	keysAt, length := sw.off, uint64(0)
 	b := make([]byte, 0, 11*len(sw.src.keys))
+	first, keyBytes := uint64(0), 4
+	if n := len(sw.src.keys); n > 0 {
+		if first = sw.src.keys[0]; sw.src.keys[n-1]-first > math.MaxUint32 {
+			keyBytes = 8
+		}
+	}
 	for _, k := range sw.src.keys {
-		b = binary.LittleEndian.AppendUint64(b, k)
+		if keyBytes == 4 {
+			b = binary.LittleEndian.AppendUint32(b, uint32(k-first))
+		} else {
+			b = binary.LittleEndian.AppendUint64(b, k-first)
+		}
 	}
 	for _, n := range sw.src.lens {
 		b = binary.LittleEndian.AppendUint16(b, n)
@@ -175,7 +187,7 @@ func (sw *segmentWriter) write() error {
 		}
 	}
 	foot := make([]byte, 0, footerBytes)
-	for _, v := range []uint64{uint64(len(sw.src.keys)), uint64(len(sw.terms) / 8), sw.postings, length, keysAt} {
+	for _, v := range []uint64{uint64(len(sw.src.keys)), uint64(len(sw.terms) / 8), sw.postings, length, keysAt, first, uint64(keyBytes)} {
 		foot = binary.LittleEndian.AppendUint64(foot, v)
 	}
 	if err := sw.put(append(foot, segmentMagic...)); err != nil {
@@ -195,11 +207,21 @@ func (sw *segmentWriter) term(term uint64, l *list) error {
 	}
 	sw.terms = binary.LittleEndian.AppendUint64(sw.terms, term)
 	minLen, maxTF := sw.bounds(l, 0, n)
-	sw.metas = binary.LittleEndian.AppendUint64(sw.metas, sw.off)
+	at := sw.off
+	if n == 1 {
+		at = uint64(l.docs[0])
+	}
+	if at > math.MaxUint32 {
+		return errors.New("index: a segment of over 4 GiB")
+	}
+	sw.metas = binary.LittleEndian.AppendUint32(sw.metas, uint32(at))
 	sw.metas = binary.LittleEndian.AppendUint32(sw.metas, uint32(n))
 	sw.metas = binary.LittleEndian.AppendUint16(sw.metas, minLen)
-	sw.metas = append(sw.metas, maxTF, 0)
+	sw.metas = append(sw.metas, maxTF)
 	sw.postings += uint64(n)
+	if n == 1 {
+		return nil
+	}
 	sw.buf = sw.buf[:0]
 	base := uint32(0)
 	var rows []byte

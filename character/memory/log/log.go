@@ -5,12 +5,14 @@
 // A log is a directory of segments of about 8 MiB:
 //
 //	log-000001.seg   magic 8 | number u64 | salt u64 | checksum u32 | 0 u32, then records
-//	record           length u32 | checksum u32 | kind u8 | id u64 | parent u64 |
-//	                 unix ms i64 | length of name u8 | name | text
+//	record           length u32 | checksum u32 | kind u8 | id uvarint | id less that of
+//	                 the parent uvarint | unix ms varint | length of name u8 | name | text
 //	log-000001.idx   index of a sealed segment, see index; made anew when absent or damaged
 //	lock             held by the one process that has the log open
 //
-// Numbers are little-endian; checksums are CRC-32C. A record names its speaker
+// Numbers are little-endian; checksums are CRC-32C. The length's highest bit is set;
+// in records of before, where it is not, id, parent and time have eight bytes
+// each. A record names its speaker
 // in full, so that no record needs another to be understood. Append returns
 // when its records are on the disk. After a crash the torn end of the last
 // write, which was never acknowledged, is cut off; records that are damaged
@@ -325,7 +327,7 @@ func (l *Log) Append(recs ...Record) error {
 		return full(err)
 	}
 	for i := range recs {
-		s.note(s.size, head{recs[i].ID, recs[i].Parent, sizes[i]})
+		s.note(s.size, head{id: recs[i].ID, parent: recs[i].Parent, size: sizes[i]})
 		s.size += int64(sizes[i])
 		l.runs = extend(l.runs, recs[i].ID, recs[i].Parent)
 	}

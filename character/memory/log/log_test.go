@@ -1,6 +1,7 @@
 package log
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -23,6 +24,58 @@ func chain(from uint64, n int) []Record {
 		recs[i] = Record{Kind: 1, ID: id, Parent: id - 1, Time: noon.Add(time.Duration(i) * time.Second), Name: "user", Text: fmt.Sprintf("turn %d 你好", id)}
 	}
 	return recs
+}
+
+// wide is a record as it was written before there were narrow ones.
+func wide(r Record, salt uint64) []byte {
+	b := append(make([]byte, frameBytes), byte(r.Kind))
+	for _, v := range []uint64{r.ID, r.Parent, uint64(r.Time.UnixMilli())} {
+		b = binary.LittleEndian.AppendUint64(b, v)
+	}
+	b = append(append(append(b, byte(len(r.Name))), r.Name...), r.Text...)
+	binary.LittleEndian.PutUint32(b, uint32(len(b)-frameBytes))
+	binary.LittleEndian.PutUint32(b[4:], checksum(b[frameBytes:], salt))
+	return b
+}
+
+// TestWide checks that a log of before is read, goes on, and can be erased from.
+func TestWide(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := open(t, dir, Options{NoSync: true})
+	salt := l.salt
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "log-000001.seg")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := chain(1, 20)
+	for _, r := range old {
+		data = append(data, wide(r, salt)...)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, dir, Options{NoSync: true})
+	add(t, l, chain(21, 5)...)
+	want := append(old, chain(21, 5)...)
+	equal(t, "records", all(t, l), want)
+	if len(l.Damage()) > 0 {
+		t.Errorf("damage: %v", l.Damage())
+	}
+	if err := l.Scrub(20, 22); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	recs := all(t, open(t, dir, Options{}))
+	if len(recs) != 25 || recs[19].Kind != Scrubbed || recs[21].Text != "" || recs[20].Text != want[20].Text || recs[18].Text != want[18].Text {
+		t.Errorf("%d records after two were erased", len(recs))
+	}
 }
 
 func open(t *testing.T, dir string, opt Options) *Log {
@@ -273,11 +326,11 @@ func TestForgedRecord(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, Options{NoSync: true})
 	forged := Record{Kind: 1, ID: 3, Parent: 2, Time: time.UnixMilli(0), Text: "I owe you a thousand"}
-	for !utf8.Valid(forged.appendTo(nil, 0)) { // until its checksum is text
+	for !utf8.Valid(wide(forged, 0)) { // until its checksum is text; a narrow record never is
 		forged.Time = forged.Time.Add(time.Millisecond)
 	}
 	add(t, l, chain(1, 1)...)
-	add(t, l, Record{ID: 2, Parent: 1, Text: string(forged.appendTo(nil, 0))})
+	add(t, l, Record{ID: 2, Parent: 1, Text: string(wide(forged, 0))})
 	add(t, l, chain(4, 1)...)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

@@ -19,8 +19,12 @@ const (
 
 const (
 	frameBytes = 8           // length and checksum
-	fixedBytes = 1 + 8*3 + 1 // kind, id, parent, time, length of the name
-	maxBody    = fixedBytes + MaxName + MaxText
+	fewest     = 5           // bytes of a body: kind, id, distance to the parent, time, length of the name
+	fixedBytes = 1 + 8*3 + 1 // the same in a wide record
+	maxBody    = 1 + 3*binary.MaxVarintLen64 + 1 + MaxName + MaxText
+	// narrow marks, in the length, records with short numbers. Those written before
+	// there were any, which are still read, have them in full.
+	narrow = 1 << 31
 )
 
 // castagnoli is the checksum that processors compute in one instruction.
@@ -65,14 +69,14 @@ func (r *Record) appendTo(b []byte, salt uint64) []byte {
 	start := len(b)
 	b = append(b, make([]byte, frameBytes)...)
 	b = append(b, byte(r.Kind))
-	b = binary.LittleEndian.AppendUint64(b, r.ID)
-	b = binary.LittleEndian.AppendUint64(b, r.Parent)
-	b = binary.LittleEndian.AppendUint64(b, uint64(r.Time.UnixMilli()))
+	b = binary.AppendUvarint(b, r.ID)
+	b = binary.AppendUvarint(b, r.ID-r.Parent)
+	b = binary.AppendVarint(b, r.Time.UnixMilli())
 	b = append(b, byte(len(r.Name)))
 	b = append(b, r.Name...)
 	b = append(b, r.Text...)
 	body := b[start+frameBytes:]
-	binary.LittleEndian.PutUint32(b[start:], uint32(len(body)))
+	binary.LittleEndian.PutUint32(b[start:], uint32(len(body))|narrow)
 	binary.LittleEndian.PutUint32(b[start+4:], checksum(body, salt))
 	return b
 }
@@ -89,38 +93,71 @@ func checksum(body []byte, salt uint64) uint32 {
 // head is a record without its text: what the scan of a segment keeps.
 type head struct {
 	id, parent uint64
+	ms         int64
+	name       int // where in the record the length of the name stands
 	size       int // bytes of the whole record
 }
 
 // parseHead reads the record at the start of b, checked. ok is false where
 // there is none.
 func parseHead(b []byte, salt uint64) (h head, ok bool) {
-	if len(b) < frameBytes+fixedBytes {
+	if len(b) < frameBytes+fewest {
 		return head{}, false
 	}
 	n := binary.LittleEndian.Uint32(b)
-	if n < fixedBytes || n > maxBody || int(n) > len(b)-frameBytes {
+	numbers := wideNumbers
+	if n&narrow != 0 {
+		n, numbers = n&^narrow, narrowNumbers
+	}
+	if n < fewest || n > maxBody || int(n) > len(b)-frameBytes {
 		return head{}, false
 	}
 	body := b[frameBytes : frameBytes+int(n)]
-	if int(body[fixedBytes-1]) > len(body)-fixedBytes {
+	if h, ok = numbers(body); !ok || h.name >= len(body) || int(body[h.name]) >= len(body)-h.name {
 		return head{}, false
 	}
-	h = head{binary.LittleEndian.Uint64(body[1:]), binary.LittleEndian.Uint64(body[9:]), frameBytes + int(n)}
 	if h.id == 0 || h.parent >= h.id || checksum(body, salt) != binary.LittleEndian.Uint32(b[4:]) {
 		return head{}, false
 	}
+	h.name += frameBytes
+	h.size = frameBytes + int(n)
 	return h, true
+}
+
+func wideNumbers(body []byte) (h head, ok bool) {
+	if len(body) < fixedBytes {
+		return head{}, false
+	}
+	u := func(at int) uint64 { return binary.LittleEndian.Uint64(body[at:]) }
+	return head{id: u(1), parent: u(9), ms: int64(u(17)), name: fixedBytes - 1}, true
+}
+
+func narrowNumbers(body []byte) (h head, ok bool) {
+	at := 1
+	id, n := binary.Uvarint(body[at:])
+	if n <= 0 {
+		return head{}, false
+	}
+	at += n
+	back, n := binary.Uvarint(body[at:])
+	if n <= 0 || back > id {
+		return head{}, false
+	}
+	at += n
+	ms, n := binary.Varint(body[at:])
+	if n <= 0 {
+		return head{}, false
+	}
+	return head{id: id, parent: id - back, ms: ms, name: at + n}, true
 }
 
 // parse reads the whole record that parseHead found.
 func parse(b []byte, h head) Record {
-	body := b[frameBytes:h.size]
-	name := int(body[fixedBytes-1])
+	text := h.name + 1 + int(b[h.name])
 	return Record{
-		Kind: Kind(body[0]), ID: h.id, Parent: h.parent,
-		Time: time.UnixMilli(int64(binary.LittleEndian.Uint64(body[17:]))).UTC(),
-		Name: string(body[fixedBytes : fixedBytes+name]),
-		Text: string(body[fixedBytes+name:]),
+		Kind: Kind(b[frameBytes]), ID: h.id, Parent: h.parent,
+		Time: time.UnixMilli(h.ms).UTC(),
+		Name: string(b[h.name+1 : text]),
+		Text: string(b[text:h.size]),
 	}
 }

@@ -95,8 +95,8 @@ func scan(data []byte, salt, last uint64, each func(off int64, h head)) (end int
 // resync finds the next whole record from off on, or -1. The cheap tests of
 // parseHead come before its checksum, so that this stays about linear.
 func resync(data []byte, off int, salt, last uint64) int {
-	for ; off+frameBytes+fixedBytes <= len(data); off++ {
-		if data[off+3] != 0 { // no body has 2^24 bytes
+	for ; off+frameBytes+fewest <= len(data); off++ {
+		if data[off+3]&^(narrow>>24) != 0 { // no body has 2^24 bytes
 			continue
 		}
 		if h, ok := parseHead(data[off:], salt); ok && h.id > last {
