@@ -60,6 +60,12 @@ func Param(param, format string, args ...any) *Error {
 	return &Error{Code: Invalid, Param: param, Message: fmt.Sprintf(format, args...)}
 }
 
+// Blame makes an error about a field whose cause stays behind, for those who
+// branch on it.
+func Blame(cause error, code Code, param, format string, args ...any) *Error {
+	return &Error{Code: code, Param: param, Message: fmt.Sprintf(format, args...), Cause: cause}
+}
+
 // Wrap makes an error whose cause stays behind.
 func Wrap(cause error, code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Cause: cause}

@@ -107,8 +107,8 @@ func TestPersonas(t *testing.T) {
 	play(t, s.URL, "", []step{
 		{"GET", "/personas", "", 200, `{"personas":[]}`},
 		{"POST", "/personas", `{"name":"Ada","description":"A mathematician."}`, 201, `"id":"ada"`},
-		{"POST", "/personas", `{"name":"ADA"}`, 409, "already"},
-		{"POST", "/personas", `{"name":""}`, 400, "no name"},
+		{"POST", "/personas", `{"name":"ADA"}`, 409, `already: ada","param":"name"`},
+		{"POST", "/personas", `{"name":""}`, 400, `"message":"a name has a letter, and none of : { } < > |","param":"name"`},
 		{"POST", "/personas", `{"nam":"x"}`, 400, "unknown field"},
 		{"POST", "/personas?user=Not+One", `{"name":"x"}`, 400, "small letters"},
 		{"GET", "/personas?user=Not+One", "", 400, "small letters"},

@@ -244,6 +244,9 @@ func (t walks) be(w http.ResponseWriter, r *http.Request) (any, error) {
 
 // whose maps what went wrong with personas, groups and trees.
 func whose(err error) error {
+	if told, ok := errors.AsType[*fault.Error](err); ok {
+		return told
+	}
 	for _, e := range invalid {
 		if errors.Is(err, e) {
 			return fault.New(fault.Invalid, "%v", err)

@@ -21,6 +21,7 @@ import (
 	"kuai/character/persona"
 	"kuai/character/shelf"
 	"kuai/companion/fact"
+	"kuai/fault"
 	"kuai/format/atomicfile"
 )
 
@@ -72,11 +73,11 @@ func (g *Group) Check() error {
 	g.Order = cmp.Or(g.Order, Natural)
 	switch {
 	case g.Name == "" || len(g.Name) > maxName || !utf8.ValidString(g.Name):
-		return fmt.Errorf("group: %w: the name is no text of at most %d bytes", ErrInvalid, maxName)
+		return fault.Blame(ErrInvalid, fault.Invalid, "name", "a name is a text of 1 to %d bytes", maxName)
 	case g.Order != Natural && g.Order != List && g.Order != Manual:
-		return fmt.Errorf("group: %w: the order is %q, want natural, list or manual", ErrInvalid, g.Order)
+		return fault.Blame(ErrInvalid, fault.Invalid, "order", "the order is %q, want natural, list or manual", g.Order)
 	case len(g.Members) == 0 || len(g.Members) > MaxMembers:
-		return fmt.Errorf("group: %w: %d characters, want 1 to %d", ErrInvalid, len(g.Members), MaxMembers)
+		return fault.Blame(ErrInvalid, fault.Invalid, "members", "%d characters, want 1 to %d", len(g.Members), MaxMembers)
 	}
 	names := map[string]bool{fact.User: true, fact.Companion: true, "kuai": true}
 	for i := range g.Members {
@@ -84,10 +85,10 @@ func (g *Group) Check() error {
 		m.Name = strings.Join(strings.Fields(m.Name), " ")
 		key := strings.ToLower(m.Name)
 		if m.ID != shelf.ID(m.ID) || m.Name == "" || len(m.Name) > maxName || strings.ContainsAny(m.Name, ":<>|") || !utf8.ValidString(m.Name) {
-			return fmt.Errorf("group: %w: a character %.40q called %.40q", ErrInvalid, m.ID, m.Name)
+			return fault.Blame(ErrInvalid, fault.Invalid, "members", "a character %.40q called %.40q cannot speak in a group", m.ID, m.Name)
 		}
 		if names[key] {
-			return fmt.Errorf("group: %w: two are called %s", ErrInvalid, m.Name)
+			return fault.Blame(ErrInvalid, fault.Invalid, "members", "two are called %s", m.Name)
 		}
 		names[key] = true
 	}
@@ -185,7 +186,7 @@ func (s Store) Create(user string, g Group) (Group, error) {
 		return g, err
 	}
 	if _, err := os.Stat(filepath.Join(dir, fileName)); err == nil {
-		return g, fmt.Errorf("group: %q: %w", g.ID, ErrExists)
+		return g, fault.Blame(ErrExists, fault.Conflict, "name", "there is a group of this name already: %s", g.ID)
 	}
 	if all, _ := s.List(user); len(all) >= MaxGroups {
 		return g, fmt.Errorf("group: %w: there are %d already", ErrInvalid, MaxGroups)

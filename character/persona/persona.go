@@ -19,6 +19,7 @@ import (
 	"unicode/utf8"
 
 	"kuai/character/shelf"
+	"kuai/fault"
 	"kuai/format/atomicfile"
 )
 
@@ -57,11 +58,11 @@ func (p *Persona) Check() error {
 		most       int
 	}{{"name", p.Name, MaxName}, {"description", p.Description, MaxDescription}, {"pronouns", p.Pronouns, MaxPronouns}} {
 		if len(f.text) > f.most || !utf8.ValidString(f.text) {
-			return fmt.Errorf("persona: %w: the %s is no text of at most %d bytes", ErrInvalid, f.what, f.most)
+			return fault.Blame(ErrInvalid, fault.Invalid, f.what, "the %s is no text of at most %d bytes", f.what, f.most)
 		}
 	}
 	if !strings.ContainsFunc(p.Name, unicode.IsLetter) || strings.ContainsAny(p.Name, ":{}<>|\n") {
-		return fmt.Errorf("persona: %w: %q is no name", ErrInvalid, p.Name)
+		return fault.Blame(ErrInvalid, fault.Invalid, "name", "a name has a letter, and none of : { } < > |")
 	}
 	return nil
 }
@@ -161,7 +162,7 @@ func (s Store) Add(user string, p Persona) (Persona, error) {
 		return p, err
 	}
 	if _, err := os.Stat(path); err == nil {
-		return p, fmt.Errorf("persona: %q: %w", p.ID, ErrExists)
+		return p, fault.Blame(ErrExists, fault.Conflict, "name", "there is a persona of this name already: %s", p.ID)
 	}
 	if all, _ := s.List(user); len(all) >= MaxPersonas {
 		return p, fmt.Errorf("persona: %w: there are %d already", ErrInvalid, MaxPersonas)

@@ -6,7 +6,7 @@ import type { ComponentChildren } from "preact";
 import { ask, key } from "./net";
 import { t } from "./say";
 
-export function Note({ text, again, onClose }: { text: string; again?: () => void; onClose?: () => void }) {
+export function Note({ text, again, onClose }: { text?: string; again?: () => void; onClose?: () => void }) {
   if (!text) return null;
   return (
     <p class="error" role="alert">
@@ -44,16 +44,49 @@ interface Text {
   [attribute: string]: unknown;
 }
 
-// Field is a labelled input that says beside itself what is wrong with it.
+type Input = HTMLInputElement | HTMLTextAreaElement;
+
+// flaw is what the browser finds wrong with an input, in the studio's words.
+function flaw(e: Input): string {
+  const v = e.validity;
+  if (v.valid) return "";
+  const { type, min, max } = e as HTMLInputElement;
+  if (v.valueMissing) return t("isMissing");
+  if (v.typeMismatch) return t(type === "email" ? "noEmail" : "noAddress");
+  if (v.rangeUnderflow) return t("atLeast", { n: min });
+  if (v.rangeOverflow) return t("atMost", { n: max });
+  if (v.stepMismatch) return t("noWhole");
+  if (v.badInput || v.patternMismatch) return t(type === "date" ? "noDay" : "noNumber");
+  return e.validationMessage;
+}
+
+// Field is a labelled input that says beside itself what is wrong with it: what
+// the server says, or the browser before anything is sent.
 export function Field({ label, value, set, error, rows, hint, ...rest }: Text) {
-  const change = (e: { currentTarget: HTMLInputElement | HTMLTextAreaElement }) => set(e.currentTarget.value);
+  const own = useSignal("");
+  const on = {
+    onInput: (e: { currentTarget: Input }) => {
+      own.value = "";
+      set(e.currentTarget.value);
+    },
+    onChange: (e: { currentTarget: Input }) => {
+      if (!e.currentTarget.validity.valueMissing) own.value = flaw(e.currentTarget);
+    },
+    onInvalid: (e: Event) => {
+      e.preventDefault(); // the browser would say it in its own language
+      const field = e.currentTarget as Input;
+      own.value = flaw(field);
+      if (field.form?.querySelector(":invalid:not(fieldset)") === field) field.focus();
+    },
+  };
+  const why = own.value || error;
   return (
-    <label class={error ? "field wrong" : "field"}>
+    <label class={why ? "field wrong" : "field"}>
       <span>{label}{hint && <i class="soft"> {hint}</i>}</span>
       {rows
-        ? <textarea rows={rows} value={value} onInput={change} aria-invalid={!!error} {...rest} />
-        : <input value={value} onInput={change} aria-invalid={!!error} {...(rest as object)} />}
-      {error && <span class="why" role="alert">{error}</span>}
+        ? <textarea rows={rows} value={value} {...on} aria-invalid={!!why} {...rest} />
+        : <input value={value} {...on} aria-invalid={!!why} {...(rest as object)} />}
+      {why && <span class="why" role="alert">{why}</span>}
     </label>
   );
 }

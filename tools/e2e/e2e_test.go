@@ -5,11 +5,15 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +47,8 @@ func TestStudio(t *testing.T) {
 		{"workers", workers},
 		{"analytics", analytics},
 		{"sponsor", sponsor},
+		{"hostile", hostile},
+		{"once", once},
 		{"door", door},
 		{"screens", screens},
 		{"keyboard", keyboard},
@@ -253,7 +259,7 @@ func group(t *testing.T, b *browser) {
 	b.until(t, `document.querySelector("#persona-name")`)
 	b.fill(t, "#persona-name", evil)
 	b.click(t, "#persona-save")
-	b.until(t, `document.querySelector(".persona .error")`)
+	b.until(t, `document.querySelector(".persona .why")`)
 	b.fill(t, "#persona-name", "Sol")
 	b.fill(t, ".persona textarea", evil)
 	b.click(t, "#persona-save")
@@ -297,7 +303,6 @@ func chat(t *testing.T, b *browser) {
 	b.click(t, ".thread .primary")
 	b.until(t, `document.querySelectorAll(".pair .answer .rate").length === 2 && document.querySelectorAll(".thread .me").length === 2`)
 	b.until(t, `[...document.querySelectorAll(".pair .answer .rate")].every(r => /tokens\/s · about [\d.]+ USD/.test(r.textContent))`)
-	b.keep("chat pair")
 	b.fill(t, "#ask", "Tell me a long story.")
 	b.click(t, ".thread .primary")
 	b.server.kill(t)
@@ -351,6 +356,20 @@ func door(t *testing.T, b *browser) {
 	b.js(t, `sessionStorage.setItem("kuai.key", "sk-kuai-bad")`)
 	b.reload(t)
 	b.until(t, `document.querySelector(".door input[type=password]")`)
+	for _, bad := range []string{sly, "密钥"} {
+		b.fill(t, ".door input", bad)
+		b.click(t, ".door .primary")
+		b.until(t, fmt.Sprintf(`document.querySelector(".door .why")?.textContent && document.querySelector(".door input").value === %q`, bad))
+	}
+	b.js(t, `document.querySelectorAll(".door [role=radio]")[1].click()`)
+	b.fill(t, ".door input[type=email]", "nobody@example.com")
+	b.fill(t, ".door input[type=password]", sly)
+	b.click(t, ".door .primary")
+	b.until(t, `document.querySelector(".door .field:has([type=password]) .why")`)
+	b.fill(t, ".door input[type=email]", sly)
+	b.click(t, ".door .primary")
+	b.until(t, `document.querySelector(".door .field:has([type=email]) .why")`)
+	b.inert(t, "door")
 	b.js(t, `sessionStorage.removeItem("kuai.key")`)
 	b.reload(t)
 	b.until(t, `!document.querySelector(".door") && document.querySelector(".state.completed")`)
@@ -369,6 +388,7 @@ var pages = []struct{ at, there string }{
 	{"#/characters/@harbour/seats", ".seats li"},
 	{"#/characters/@personas", ".persona"},
 	{"#/chat", "#ask"},
+	{"#/chat/written", ".pair .answer .rate"},
 	{"#/console/overview", ".cards"},
 	{"#/console/keys", "table"},
 	{"#/console/people", ".inline"},
@@ -392,7 +412,9 @@ var pages = []struct{ at, there string }{
 // is gone to or called by its address. With KUAI_SHOTS, a folder, it keeps
 // pictures of them in both languages.
 func screens(t *testing.T, b *browser) {
-	axe := axeSource(t)
+	axe, left := axeSource(t), english(t)
+	b.js(t, `addEventListener("pagehide", () => localStorage.setItem("kuai.chats", JSON.stringify([`+written+`])))`) // after the page has kept its own
+	b.reload(t)
 	for _, look := range []struct {
 		theme, language string
 		width, height   int64
@@ -402,15 +424,17 @@ func screens(t *testing.T, b *browser) {
 		b.run(t, chromedp.EmulateViewport(look.width, look.height))
 		b.js(t, fmt.Sprintf(`localStorage.setItem("kuai.theme", '"%s"'); localStorage.setItem("kuai.language", '"%s"')`, look.theme, look.language))
 		b.reload(t)
-		b.until(t, `performance.getEntriesByName("first-contentful-paint").length > 0`)
-		t.Logf("%s %d: ms until the page is painted and its script has run: %v", look.theme, look.width,
-			b.value(t, `[performance.getEntriesByName("first-contentful-paint")[0].startTime, performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd].map(Math.round).join(" ")`))
+		b.quick(t, fmt.Sprintf("%s %d", look.theme, look.width))
 		for _, p := range pages {
 			b.js(t, `window.shift = 0; window.moved = []`)
 			b.open(t, p.at)
 			b.until(t, fmt.Sprintf(`document.documentElement.dataset.theme === %q && document.querySelector(%q)`, look.theme, p.there))
 			name := fmt.Sprintf("%s %s %s %d", p.at, look.theme, look.language, look.width)
 			b.within(t, name)
+			b.inert(t, name)
+			if look.language == "zh" {
+				b.chinese(t, name, left)
+			}
 			if axe != "" && (look.language == "en" || look.theme == "light") {
 				b.check(t, name, axe)
 			}
@@ -422,6 +446,84 @@ func screens(t *testing.T, b *browser) {
 				b.still(t, name+", by its address")
 			}
 		}
+	}
+}
+
+// written is a chat that nobody had: pictures show the page, and not what a model
+// of some megabytes makes of a question.
+const written = `{id: "written", title: "Reverse a string in Go", at: 0, model: "model-a", second: "model-b",
+	turns: [{role: "user", text: "How do I reverse a string in Go?"}, {role: "assistant", model: "model-a", tokens: 96, seconds: 2.1, cost: 0.000058, currency: "USD",
+		text: "Turn it into **runes** first, so that letters of several bytes stay whole:\n\n~~~go\nfunc Reverse(s string) string {\n\tr := []rune(s)\n\tslices.Reverse(r) // Go 1.21 and later\n\treturn string(r)\n}\n~~~\n\nIt takes time and room that grow with the text.".replaceAll("~~~", "\u0060".repeat(3))}],
+	beside: [{role: "user", text: "How do I reverse a string in Go?"}, {role: "assistant", model: "model-b", tokens: 71, seconds: 0.9, cost: 0.000021, currency: "USD",
+		text: "1. Convert the string to a slice: \u0060r := []rune(s)\u0060\n2. Reverse it with \u0060slices.Reverse(r)\u0060\n3. Convert it back: \u0060string(r)\u0060\n\n> Marks that combine with a letter, such as accents, end up before it."}]}`
+
+// quick checks that the page can be used within a second. The best of some loads
+// counts: others keep the machine busy.
+func (b *browser) quick(t *testing.T, name string) {
+	t.Helper()
+	best := math.Inf(1)
+	for range races {
+		b.reload(t)
+		b.until(t, `performance.getEntriesByName("first-contentful-paint").length > 0`)
+		ms, _ := b.value(t, `Math.max(performance.getEntriesByName("first-contentful-paint")[0].startTime, performance.getEntriesByType("navigation")[0].domContentLoadedEventEnd)`).(float64)
+		if best = min(best, ms); best < mostWait {
+			break
+		}
+	}
+	if best >= mostWait {
+		t.Errorf("%s: %.0f ms until the page is painted and its script has run, want less than %d", name, best, mostWait)
+	}
+	t.Logf("%s: %.0f ms until the page is painted and its script has run", name, best)
+}
+
+const mostWait = 1000 // milliseconds
+
+// english is what the studio says in English and differently in Chinese, with
+// what stands in braces left out, as quoted JSON.
+func english(t *testing.T) string {
+	t.Helper()
+	read := func(language string) map[string]string {
+		text, err := os.ReadFile(filepath.Join("..", "..", "studio", "src", "words", language+".ts"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := map[string]string{}
+		for _, m := range regexp.MustCompile(`(\w+): "((?:[^"\\]|\\.)*)"`).FindAllStringSubmatch(string(text), -1) {
+			all[m[1]] = m[2]
+		}
+		return all
+	}
+	en, zh := read("en"), read("zh")
+	if len(en) != len(zh) || len(en) < 300 {
+		t.Fatalf("%d words in English, %d in Chinese", len(en), len(zh))
+	}
+	var left []string
+	for word, says := range en {
+		if says != zh[word] {
+			left = append(left, regexp.MustCompile(`\\\{\w+\\\}`).ReplaceAllString(regexp.QuoteMeta(says), ".*"))
+		}
+	}
+	slices.Sort(left)
+	quoted, _ := json.Marshal("^(?:" + strings.Join(slices.Compact(left), "|") + ")[…:]?$")
+	return string(quoted)
+}
+
+// chinese checks that the page, in Chinese, says nothing in English of what the
+// studio has in Chinese.
+func (b *browser) chinese(t *testing.T, name, left string) {
+	t.Helper()
+	if found := b.value(t, `(re => {
+		const all = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+		while (all.nextNode()) {
+			const on = all.currentNode.parentElement;
+			if (!on.closest("script, style, code, pre, [lang=en]") && on.value !== on.textContent && on.checkVisibility() && re.test(all.currentNode.data.trim())) found.push(all.currentNode.data.trim());
+		}
+		for (const e of document.querySelectorAll("[aria-label], [title], [placeholder]")) {
+			if (!e.closest("[lang=en]")) for (const a of ["aria-label", "title", "placeholder"]) if (re.test(e.getAttribute(a) ?? "")) found.push(e.getAttribute(a));
+		}
+		return found.join(" | ");
+	})(new RegExp(`+left+`, "u"))`); found != "" {
+		t.Errorf("%s: in English: %v", name, found)
 	}
 }
 

@@ -116,6 +116,7 @@ function Pick({ label, now, set, none }: { label: string; now: string; set: (v: 
     <label class="pick">{label}
       <select value={now} onChange={(e) => set(e.currentTarget.value)}>
         {none && <option value="">{t("none")}</option>}
+        {now && !models.value?.includes(now) && <option value={now}>{now}</option>}
         {(models.value ?? []).map((m) => <option key={m} value={m}>{m}</option>)}
       </select>
     </label>
@@ -128,9 +129,9 @@ function Parameters() {
   return (
     <div class="parameters">
       <Field label={t("system")} value={p.system} set={set("system")} rows={2} maxLength={20_000} />
-      <Field label={t("temperature")} value={p.temperature} set={set("temperature")} type="number" min="0" max="2" step="0.1" placeholder={t("usual")} />
-      <Field label={t("maxTokens")} value={p.maxTokens} set={set("maxTokens")} type="number" min="1" placeholder={t("usual")} />
-      <Field label={t("seed")} value={p.seed} set={set("seed")} type="number" placeholder={t("random")} />
+      <Field label={t("temperature")} value={p.temperature} set={set("temperature")} type="number" min="0" max="2" step="any" placeholder={t("usual")} />
+      <Field label={t("maxTokens")} value={p.maxTokens} set={set("maxTokens")} type="number" min="1" step="1" placeholder={t("usual")} />
+      <Field label={t("seed")} value={p.seed} set={set("seed")} type="number" step="1" placeholder={t("random")} />
     </div>
   );
 }

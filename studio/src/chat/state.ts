@@ -1,6 +1,7 @@
 // The chats: they are kept in this browser alone, and written as they grow, so
 // that neither a reload nor a server that went away loses what was said.
 import { computed, effect, signal } from "@preact/signals";
+import { uuid } from "../act";
 import { ask, events, get } from "../net";
 import { charge, ratesOf } from "../price";
 import type { Rates } from "../price";
@@ -113,7 +114,7 @@ export async function look() {
 }
 
 export function begin(): string {
-  const c: Chat = { id: crypto.randomUUID?.() ?? String(Date.now()), title: "", at: Date.now(), model: current.value?.model || models.value?.[0] || "", second: "", turns: [], beside: [] };
+  const c: Chat = { id: uuid(), title: "", at: Date.now(), model: current.value?.model || models.value?.[0] || "", second: "", turns: [], beside: [] };
   chats.value = [c, ...chats.value].slice(0, most);
   return c.id;
 }

@@ -2,14 +2,15 @@
 // and what they cost.
 import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
+import { useAct } from "../act";
 import { send } from "../net";
 import { number, t } from "../say";
 import type { Word } from "../say";
 import { Choice, Field, Loading, Note, Save } from "../ui";
 import { Bars } from "./chart";
-import { money, orgs, useAct, useRead, waits } from "./state";
+import { money, orgs, useRead, waits } from "./state";
 import { Rows } from "./table";
-import { units } from "./prices";
+import { amount, units } from "./prices";
 
 interface Day {
   day: string;
@@ -121,7 +122,7 @@ function Costs({ currency, done }: { currency: string; done: () => Promise<void>
   const changed = useSignal<Record<string, string>>({});
   const now: Record<string, string> = { ...Object.fromEntries(kept.value?.data.map((c) => [c.dimension, c.cost]) ?? []), ...changed.value };
   const told = useSignal("");
-  const { error, act } = useAct();
+  const { busy, wrong, act } = useAct();
   const save = (e: Event) => {
     e.preventDefault();
     told.value = "";
@@ -138,11 +139,11 @@ function Costs({ currency, done }: { currency: string; done: () => Promise<void>
       <p class="soft">{t("ownCostsWhy")}</p>
       <form class="row inline prices" onSubmit={save}>
         {Object.entries(units).map(([d, [word, per]]) => (
-          <Field key={d} label={t(word as Word)} hint={`/ ${number(per, 0)}`} value={now[d] ?? ""} set={(v) => (changed.value = { ...changed.value, [d]: v })} inputMode="decimal" maxLength={24} placeholder="0" />
+          <Field key={d} label={t(word as Word)} hint={`/ ${number(per, 0)}`} value={now[d] ?? ""} set={(v) => (changed.value = { ...changed.value, [d]: v })} inputMode="decimal" pattern={amount} maxLength={24} placeholder="0" />
         ))}
-        <button class="primary">{t("save")}</button>{told.value && <span role="status">{told}</span>}
+        <button class="primary" disabled={busy}>{t("save")}</button>{told.value && <span role="status">{told}</span>}
       </form>
-      <Note text={error.value} onClose={() => (error.value = "")} />
+      <Note text={wrong[""]} />
     </details>
   );
 }

@@ -2,6 +2,7 @@
 import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { useAct } from "../act";
 import { get } from "../net";
 import { moment, t } from "../say";
 import { Note } from "../ui";
@@ -19,21 +20,17 @@ interface Record {
 }
 
 export function Audit() {
-  const after = useSignal(""), told = useSignal(""), error = useSignal("");
+  const after = useSignal(""), told = useSignal("");
+  const { busy, wrong, act } = useAct();
   const list = useRead<Page<Record>>(inOrg(`audit?limit=50${after.value && `&after=${after.value}`}`));
-  const verify = async () => {
-    try {
-      error.value = "";
-      const v = await get<{ ok: boolean; records: number; error?: string }>("/api/v1/audit/verify");
-      told.value = v.ok ? t("chainOk", { n: v.records }) : t("chainBroken", { why: v.error ?? "" });
-    } catch (e) {
-      error.value = (e as Error).message;
-    }
-  };
+  const verify = () => act(async () => {
+    const v = await get<{ ok: boolean; records: number; error?: string }>("/api/v1/audit/verify");
+    told.value = v.ok ? t("chainOk", { n: v.records }) : t("chainBroken", { why: v.error ?? "" });
+  });
   return (
     <Fragment>
-      {me.value?.operator && <p class="row"><button onClick={verify}>{t("verify")}</button><span role="status">{told}</span></p>}
-      <Note text={error.value} onClose={() => (error.value = "")} />
+      {me.value?.operator && <p class="row"><button disabled={busy} onClick={() => void verify()}>{t("verify")}</button><span role="status">{told}</span></p>}
+      <Note text={wrong[""]} />
       <Rows of={list} all={list.value?.data} none={t("noRecords")} heads={[t("when"), t("who"), t("did"), t("what"), "IP"]} row={(r: Record) => (
         <tr key={r.seq}><td>{moment(r.at)}</td><td>{r.actor}</td><td>{r.action}</td><td>{r.object}</td><td>{r.ip}</td></tr>
       )} />

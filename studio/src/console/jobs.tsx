@@ -3,9 +3,11 @@
 import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { useAct } from "../act";
 import { send } from "../net";
 import { link } from "../route";
 import { moment, t } from "../say";
+import type { Word } from "../say";
 import { Note } from "../ui";
 import { me, useRead } from "./state";
 import { Rows } from "./table";
@@ -33,10 +35,15 @@ interface Clip {
 }
 
 const states = ["", "queued", "running", "done", "failed", "cancelled"];
+const words: Record<string, Word> = {
+  queued: "queued", running: "running", in_progress: "running", finalising: "finalising", done: "done", completed: "done", failed: "failed", cancelled: "cancelled", expired: "expired",
+};
+const stateOf = (s: string) => (words[s] ? t(words[s]) : s);
 const every = 2000; // milliseconds between looks
 
 export function Jobs() {
-  const state = useSignal(""), error = useSignal("");
+  const state = useSignal("");
+  const { wrong, act: once } = useAct();
   const jobs = useRead<{ data: Job[] | null }>(`/api/v1/jobs?limit=100${state.value && `&state=${state.value}`}`);
   const clips = useRead<{ data: Clip[] }>(jobs.missing ? "/v1/videos?limit=100" : "");
   useEffect(() => {
@@ -46,18 +53,13 @@ export function Jobs() {
     return () => clearInterval(timer);
   }, [jobs.missing, state.value]);
   const act = async (path: string) => {
-    try {
-      error.value = "";
-      await send("POST", path);
-    } catch (e) {
-      error.value = (e as Error).message;
-    }
+    await once(() => send("POST", path));
     await (jobs.missing ? clips : jobs).again();
   };
   const heads = [t("made"), t("what"), t("state"), t("actions")];
   return (
     <Fragment>
-      <Note text={error.value} onClose={() => (error.value = "")} />
+      <Note text={wrong[""]} />
       {jobs.missing ? (
         <Rows of={clips} all={clips.value?.data} none={t("noJobs")} heads={heads} row={(c: Clip) => (
           <tr key={c.id}><td>{moment(c.created_at * 1000)}</td><td><a href={link("create", c.id)}>{c.prompt}</a></td><td><State state={c.status} why={c.error?.message} /> {c.status === "in_progress" && `${c.progress} %`}</td>
@@ -65,10 +67,10 @@ export function Jobs() {
         )} />
       ) : (
         <Fragment>
-          <label class="pick">{t("filter")} <select value={state.value} onChange={(e) => (state.value = e.currentTarget.value)}>{states.map((s) => <option key={s} value={s}>{s || t("all")}</option>)}</select></label>
+          <label class="pick">{t("filter")} <select value={state.value} onChange={(e) => (state.value = e.currentTarget.value)}>{states.map((s) => <option key={s} value={s}>{s ? stateOf(s) : t("all")}</option>)}</select></label>
           <Rows of={jobs} all={jobs.value?.data} none={t("noJobs")} heads={heads} row={(j: Job) => (
             <tr key={j.id}><td>{moment(j.created_at * 1000)}</td><td>{j.kind} <span class="soft">{j.request?.request?.Prompt ?? j.id}</span></td><td><State state={j.state} why={j.error?.message} /> {j.attempt > 1 && t("attempt", { n: j.attempt })}</td>
-              <td>{["queued", "running", "finalizing"].includes(j.state) && <button class="quiet" onClick={() => void act(`/api/v1/jobs/${j.id}/cancel`)}>{t("cancel")}</button>}
+              <td>{["queued", "running", "finalising"].includes(j.state) && <button class="quiet" onClick={() => void act(`/api/v1/jobs/${j.id}/cancel`)}>{t("cancel")}</button>}
                 {j.state === "failed" && me.value?.operator && <button class="quiet" onClick={() => void act(`/api/v1/jobs/${j.id}/revive`)}>{t("reviveJob")}</button>}</td></tr>
           )} />
         </Fragment>
@@ -77,4 +79,4 @@ export function Jobs() {
   );
 }
 
-const State = ({ state, why }: { state: string; why?: string }) => <span class={`state ${state}`} title={why}>{state.replaceAll("_", " ")}</span>;
+const State = ({ state, why }: { state: string; why?: string }) => <span class={`state ${state}`} title={why}>{stateOf(state)}</span>;

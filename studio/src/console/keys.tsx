@@ -1,10 +1,11 @@
 // Keys: made, shown once, limited, given a new secret, revoked.
 import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
+import { useAct } from "../act";
 import { send } from "../net";
 import { day, moment, t } from "../say";
 import { Copy, Field, Modal, Note } from "../ui";
-import { inOrg, me, once, projects, useRead } from "./state";
+import { inOrg, me, projects, useRead } from "./state";
 import type { Page } from "./state";
 import { Rows } from "./table";
 
@@ -21,18 +22,15 @@ interface Key {
   used_at?: string;
 }
 
+const tomorrow = () => new Date(Date.now() + 86_400_000).toLocaleDateString("sv"); // as a date's field writes it
 const scopes = ["chat", "videos", "images", "files", "models", "characters", "jobs", "usage"];
 
 export function Keys() {
   const list = useRead<Page<Key>>(inOrg("keys?limit=200"));
-  const making = useSignal(false), secret = useSignal(""), error = useSignal("");
+  const making = useSignal(false), secret = useSignal("");
+  const { wrong, act: once, tell } = useAct();
   const act = async (f: () => Promise<unknown>) => {
-    try {
-      error.value = "";
-      await f();
-    } catch (e) {
-      error.value = (e as Error).message;
-    }
+    await once(f);
     await list.again();
   };
   const revoke = (k: Key) => confirm(t("revokeSure", { name: k.name })) && act(() => send("DELETE", inOrg(`keys/${k.id}`)));
@@ -42,7 +40,7 @@ export function Keys() {
   return (
     <Fragment>
       <p class="row"><button class="primary" id="new-key" onClick={() => (making.value = true)}>{t("newKey")}</button></p>
-      <Note text={error.value} onClose={() => (error.value = "")} />
+      <Note text={wrong[""]} onClose={() => tell("")} />
       {secret.value && (
         <div class="hint secret" role="alert">
           <p>{t("secretOnce")}</p>
@@ -67,37 +65,32 @@ export function Keys() {
             )}</td>
           </tr>
         )} />
-      {making.value && <New onClose={() => (making.value = false)} made={(s) => { secret.value = s; making.value = false; void list.again(); }} />}
+      {making.value && <New onClose={() => (making.value = false)} made={(s, why) => { secret.value = s; making.value = false; tell(why); void list.again(); }} />}
     </Fragment>
   );
 }
 
-function New({ onClose, made }: { onClose: () => void; made: (secret: string) => void }) {
+function New({ onClose, made }: { onClose: () => void; made: (secret: string, why: string) => void }) {
   const name = useSignal(""), project = useSignal(projects.value[0]?.id ?? ""), allowed = useSignal<string[]>([]), ends = useSignal(""), rate = useSignal("");
-  const error = useSignal(""), busy = useSignal(false), same = useSignal(once());
-  const save = async (e: Event) => {
+  const { busy, wrong, act } = useAct("name", "expires_at");
+  const save = (e: Event) => {
     e.preventDefault();
-    if (busy.value) return;
-    busy.value = true;
-    error.value = "";
-    try {
-      const out = await send<{ key: Key; secret: string }>("POST", inOrg("keys"), {
+    void act(async (same) => {
+      const body = {
         name: name.value.trim(), project: project.value, scopes: allowed.value, service: !me.value?.email || undefined,
         ...(ends.value ? { expires_at: new Date(`${ends.value}T00:00:00`).toISOString() } : {}),
-      }, same.value);
-      if (rate.value) await send("PUT", inOrg("limits"), { level: "key", subject: out.key.id, kind: "requests_per_minute", amount: Number(rate.value) });
-      made(out.secret);
-    } catch (err) {
-      error.value = (err as Error).message;
-      same.value = once(); // other words are another request
-    }
-    busy.value = false;
+      };
+      const out = await send<{ key: Key; secret: string }>("POST", inOrg("keys"), body, same(body));
+      let why = ""; // the key is made: its secret is shown whatever becomes of its limit
+      if (rate.value) await send("PUT", inOrg("limits"), { level: "key", subject: out.key.id, kind: "requests_per_minute", amount: Number(rate.value) }).catch((err: Error) => (why = err.message));
+      made(out.secret, why);
+    });
   };
   const flip = (s: string) => (allowed.value = allowed.value.includes(s) ? allowed.value.filter((x) => x !== s) : [...allowed.value, s]);
   return (
     <Modal title={t("newKey")} onClose={onClose}>
       <form onSubmit={save}>
-        <Field label={t("keyName")} value={name.value} set={(v) => (name.value = v)} required maxLength={100} id="key-name" />
+        <Field label={t("keyName")} value={name.value} set={(v) => (name.value = v)} required maxLength={100} id="key-name" error={wrong.name} />
         <label class="field"><span>{t("project")}</span>
           <select value={project.value} onChange={(e) => (project.value = e.currentTarget.value)}>{projects.value.map((p) => <option key={p.id} value={p.id}>{p.name}</option>)}</select>
         </label>
@@ -105,9 +98,9 @@ function New({ onClose, made }: { onClose: () => void; made: (secret: string) =>
           {scopes.map((s) => <label key={s} class="check"><input type="checkbox" checked={allowed.value.includes(s)} onChange={() => flip(s)} /> {s}</label>)}
         </fieldset>
         <Field label={t("perMinute")} hint={t("noLimit")} value={rate.value} set={(v) => (rate.value = v)} type="number" min="0" step="1" />
-        <Field label={t("expires")} hint={t("never")} value={ends.value} set={(v) => (ends.value = v)} type="date" />
-        <Note text={error.value} />
-        <button class="primary" disabled={busy.value} id="make-key">{t("newKey")}</button>
+        <Field label={t("expires")} hint={t("never")} value={ends.value} set={(v) => (ends.value = v)} type="date" min={tomorrow()} error={wrong.expires_at} />
+        <Note text={wrong[""]} />
+        <button class="primary" disabled={busy} id="make-key">{t("newKey")}</button>
       </form>
     </Modal>
   );

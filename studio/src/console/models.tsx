@@ -3,11 +3,12 @@
 import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { useAct } from "../act";
 import { send } from "../net";
 import { bytes, number, t } from "../say";
 import type { Word } from "../say";
 import { Field, Loading, Note } from "../ui";
-import { useAct, useRead, waits } from "./state";
+import { useRead, waits } from "./state";
 import { Rows } from "./table";
 
 interface Model {
@@ -34,7 +35,7 @@ const every = 1500; // milliseconds between looks
 export function Models() {
   const list = useRead<{ data: Model[] }>("/api/v1/models");
   const name = useSignal("");
-  const { error, act } = useAct();
+  const { wrong, act } = useAct(), fetching = useAct("name");
   useEffect(() => {
     const timer = setInterval(() => {
       if (!document.hidden) void list.again();
@@ -43,12 +44,15 @@ export function Models() {
   }, []);
   const change = (action: string, of: string) => act(async () => {
     await send("POST", `/api/v1/models/${action}`, { name: of });
-    if (action === "pull") name.value = "";
     await list.again();
   });
   const pull = (e: Event) => {
     e.preventDefault();
-    void change("pull", name.value.trim());
+    void fetching.act(async () => {
+      await send("POST", "/api/v1/models/pull", { name: name.value.trim() });
+      name.value = "";
+      await list.again();
+    });
   };
   if (waits(list)) return <Loading />;
   return (
@@ -68,11 +72,13 @@ export function Models() {
           </td>
         </tr>
       )} />
+      <Note text={wrong[""]} />
       <h2>{t("pullModel")}</h2>
       <form class="row inline" onSubmit={pull}>
-        <Field label={t("modelName")} hint={t("pullHint")} value={name.value} set={(v) => (name.value = v)} required maxLength={300} placeholder="HuggingFaceTB/SmolLM2-135M-Instruct" error={error.value} />
-        <button class="primary">{t("pull")}</button>
+        <Field label={t("modelName")} hint={t("pullHint")} value={name.value} set={(v) => (name.value = v)} required maxLength={300} placeholder="HuggingFaceTB/SmolLM2-135M-Instruct" error={fetching.wrong.name} />
+        <button class="primary" disabled={fetching.busy}>{t("pull")}</button>
       </form>
+      <Note text={fetching.wrong[""]} />
       {list.missing && <Note text={t("noEndpoint")} />}
     </Fragment>
   );

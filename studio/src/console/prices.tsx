@@ -2,7 +2,8 @@
 // place of an older one from its date on.
 import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
-import { ask } from "../net";
+import { useAct } from "../act";
+import { ask, Failed } from "../net";
 import { day, number, t } from "../say";
 import type { Word } from "../say";
 import { Choice, Field, Loading, Note } from "../ui";
@@ -22,6 +23,8 @@ interface Price {
   source: string;
   sequence: number;
 }
+
+export const amount = "\\s*[0-9]+(\\.[0-9]+)?\\s*"; // of money
 
 // units are the dimensions, and how many of each a price is usually for.
 export const units: Record<string, [Word, number]> = {
@@ -70,45 +73,42 @@ export function Prices() {
 function NewPrice({ currency, done }: { currency: string; done: () => Promise<void> }) {
   const models = useRead<{ data: { id: string }[] }>("/v1/models");
   const model = useSignal("*"), dimension = useSignal("video_milliseconds"), price = useSignal(""), per = useSignal("1000"), from = useSignal(today()), until = useSignal("");
-  const wrong = useSignal<Record<string, string>>({}), told = useSignal(""), busy = useSignal(false);
+  const told = useSignal("");
+  const { busy, wrong, act } = useAct("model", "price", "per", "until");
   const choose = (d: string) => {
     dimension.value = d;
     per.value = String(units[d][1]);
   };
-  const save = async (e: Event) => {
+  const save = (e: Event) => {
     e.preventDefault();
-    if (busy.value) return;
-    busy.value = true;
-    wrong.value = {};
     told.value = "";
     const row = { model: model.value.trim(), dimension: dimension.value, price: price.value.trim(), per: Number(per.value), ...(from.value && { from: `${from.value}T00:00:00Z` }), ...(until.value && { until: `${until.value}T00:00:00Z` }) };
-    try {
-      await ask("/api/v1/prices", { method: "POST", body: JSON.stringify({ currency, prices: [row] }), headers: { "Content-Type": "application/json" } });
+    void act(async () => {
+      await ask("/api/v1/prices", { method: "POST", body: JSON.stringify({ currency, prices: [row] }), headers: { "Content-Type": "application/json" } }).catch((err: Failed) => {
+        const text = err.message.replace(/^price: file: (prices\[0\]: )?/, "");
+        const field = ["model", "until", "per", "price", "money"].find((f) => text.startsWith(f)) ?? "";
+        throw new Failed(text, err.status, field === "money" ? "price" : field);
+      });
       told.value = t("priceSaved");
       price.value = "";
       await done();
-    } catch (err) {
-      const text = (err as Error).message.replace(/^price: file: (prices\[0\]: )?/, "");
-      const field = ["model", "until", "per", "price", "money"].find((f) => text.startsWith(f)) ?? "";
-      wrong.value = { [field === "money" ? "price" : field]: text };
-    }
-    busy.value = false;
+    });
   };
   return (
     <Fragment>
       <h2>{t("newPrice")}</h2>
       <p class="soft">{t("newPriceWhy")}</p>
       <form class="row inline prices" onSubmit={save}>
-        <Field label={t("model")} hint={t("starHint")} value={model.value} set={(v) => (model.value = v)} required maxLength={200} list="price-models" error={wrong.value.model} />
+        <Field label={t("model")} hint={t("starHint")} value={model.value} set={(v) => (model.value = v)} required maxLength={200} list="price-models" error={wrong.model} />
         <datalist id="price-models"><option value="*" />{models.value?.data.map((m) => <option key={m.id} value={m.id} />)}</datalist>
         <label class="field"><span>{t("what")}</span><select id="price-dimension" value={dimension.value} onChange={(e) => choose(e.currentTarget.value)}>{Object.entries(units).map(([d, [word]]) => <option key={d} value={d}>{t(word)}</option>)}</select></label>
-        <Field label={`${t("price")} (${currency})`} value={price.value} set={(v) => (price.value = v)} required inputMode="decimal" maxLength={24} error={wrong.value.price} id="price-amount" />
-        <Field label={t("forSoMany")} value={per.value} set={(v) => (per.value = v)} type="number" min="1" step="1" required error={wrong.value.per} />
+        <Field label={`${t("price")} (${currency})`} value={price.value} set={(v) => (price.value = v)} required inputMode="decimal" pattern={amount} maxLength={24} error={wrong.price} id="price-amount" />
+        <Field label={t("forSoMany")} value={per.value} set={(v) => (per.value = v)} type="number" min="1" step="1" required error={wrong.per} />
         <Field label={t("from")} hint="UTC" value={from.value} set={(v) => (from.value = v)} type="date" />
-        <Field label={t("until")} hint={t("emptyForGood")} value={until.value} set={(v) => (until.value = v)} type="date" error={wrong.value.until} />
-        <button class="primary" disabled={busy.value} id="price-save">{t("savePrice")}</button>
+        <Field label={t("until")} hint={t("emptyForGood")} value={until.value} set={(v) => (until.value = v)} type="date" error={wrong.until} />
+        <button class="primary" disabled={busy} id="price-save">{t("savePrice")}</button>
       </form>
-      <Note text={wrong.value[""] ?? ""} onClose={() => (wrong.value = {})} />
+      <Note text={wrong[""]} />
       {told.value && <p role="status">{told}</p>}
     </Fragment>
   );

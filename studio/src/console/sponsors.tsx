@@ -1,10 +1,11 @@
 // Sponsored slots: the place in the studio is off until it is switched on here.
 import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
-import { ask, Failed, send } from "../net";
+import { useAct } from "../act";
+import { send } from "../net";
 import { day, number, t } from "../say";
 import { Field, Loading, Note } from "../ui";
-import { useAct, useRead } from "./state";
+import { useRead } from "./state";
 import { Rows } from "./table";
 
 interface Slot {
@@ -25,7 +26,7 @@ const share = (n: number, of: number) => (of ? `${number((100 * n) / of, 1)} %` 
 
 export function Sponsors() {
   const list = useRead<{ enabled: boolean; asked: number; filled: number; data: Slot[] }>("/api/v1/sponsor/slots");
-  const { error, act } = useAct();
+  const { wrong, act } = useAct();
   const v = list.value;
   if (!v) return list.error ? <Note text={list.error} again={list.again} /> : list.missing ? <p class="soft">{t("noEndpoint")}</p> : <Loading />;
   const change = (f: () => Promise<unknown>) => void act(async () => {
@@ -37,7 +38,7 @@ export function Sponsors() {
     <Fragment>
       <p class="soft">{t("sponsorsWhy")}</p>
       <label class="check"><input id="sponsor-on" type="checkbox" role="switch" checked={v.enabled} onChange={(e) => { const enabled = e.currentTarget.checked; change(() => send("PUT", "/api/v1/sponsor", { enabled })); }} /> {t("sponsorOn")}</label>
-      <Note text={error.value} onClose={() => (error.value = "")} />
+      <Note text={wrong[""]} />
       <dl class="cards">
         <div><dt>{t("asked30")}</dt><dd>{number(v.asked, 0)}</dd></div>
         <div><dt>{t("fillRate")}</dt><dd id="fill">{share(v.filled, v.asked)}</dd></div>
@@ -59,35 +60,29 @@ export function Sponsors() {
 
 function NewSlot({ done }: { done: () => Promise<void> }) {
   const sponsor = useSignal(""), text = useSignal(""), link = useSignal(""), weight = useSignal("1"), from = useSignal(""), until = useSignal("");
-  const wrong = useSignal<Record<string, string>>({}), busy = useSignal(false);
-  const save = async (e: Event) => {
+  const { busy, wrong, act } = useAct("sponsor", "text", "link", "weight", "from", "until");
+  const save = (e: Event) => {
     e.preventDefault();
-    if (busy.value) return;
-    busy.value = true;
-    wrong.value = {};
     const at = (d: string) => (d ? `${d}T00:00:00Z` : undefined);
-    try {
-      await ask("/api/v1/sponsor/slots", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ sponsor: sponsor.value, text: text.value, link: link.value.trim(), weight: Number(weight.value), from: at(from.value), until: at(until.value) }) });
+    void act(async () => {
+      await send("POST", "/api/v1/sponsor/slots", { sponsor: sponsor.value, text: text.value, link: link.value.trim(), weight: Number(weight.value), from: at(from.value), until: at(until.value) });
       sponsor.value = text.value = link.value = "";
       await done();
-    } catch (err) {
-      wrong.value = { [(err as Failed).param ?? ""]: (err as Error).message };
-    }
-    busy.value = false;
+    });
   };
   return (
     <Fragment>
       <h2>{t("newSlot")}</h2>
-      <form class="row inline prices" onSubmit={save} noValidate>
-        <Field id="slot-sponsor" label={t("sponsor")} value={sponsor.value} set={(v) => (sponsor.value = v)} maxLength={80} error={wrong.value.sponsor} />
-        <Field id="slot-text" label={t("text")} value={text.value} set={(v) => (text.value = v)} maxLength={160} error={wrong.value.text} />
-        <Field id="slot-link" label={t("link")} value={link.value} set={(v) => (link.value = v)} type="url" maxLength={2000} placeholder="https://" error={wrong.value.link} />
-        <Field label={t("weight")} value={weight.value} set={(v) => (weight.value = v)} type="number" min="1" max="1000" step="1" error={wrong.value.weight} />
-        <Field label={t("from")} hint={t("emptyNow")} value={from.value} set={(v) => (from.value = v)} type="date" />
-        <Field label={t("until")} hint={t("emptyForGood")} value={until.value} set={(v) => (until.value = v)} type="date" error={wrong.value.until} />
-        <button class="primary" id="slot-save" disabled={busy.value}>{t("save")}</button>
+      <form class="row inline prices" onSubmit={save}>
+        <Field id="slot-sponsor" label={t("sponsor")} value={sponsor.value} set={(v) => (sponsor.value = v)} required maxLength={80} error={wrong.sponsor} />
+        <Field id="slot-text" label={t("text")} value={text.value} set={(v) => (text.value = v)} required maxLength={160} error={wrong.text} />
+        <Field id="slot-link" label={t("link")} value={link.value} set={(v) => (link.value = v)} type="url" required maxLength={2000} placeholder="https://" error={wrong.link} />
+        <Field label={t("weight")} value={weight.value} set={(v) => (weight.value = v)} type="number" required min="1" max="1000" step="1" error={wrong.weight} />
+        <Field label={t("from")} hint={t("emptyNow")} value={from.value} set={(v) => (from.value = v)} type="date" error={wrong.from} />
+        <Field label={t("until")} hint={t("emptyForGood")} value={until.value} set={(v) => (until.value = v)} type="date" min={from.value || undefined} error={wrong.until} />
+        <button class="primary" id="slot-save" disabled={busy}>{t("save")}</button>
       </form>
-      <Note text={wrong.value[""] ?? ""} onClose={() => (wrong.value = {})} />
+      <Note text={wrong[""]} />
     </Fragment>
   );
 }

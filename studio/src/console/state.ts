@@ -102,23 +102,6 @@ export function useRead<T>(path: string): Read<T> {
 // once, so that nothing is moved by what comes later.
 export const waits = (...reads: Read<unknown>[]) => reads.some((r) => !r.came);
 
-// useAct runs changes and keeps what went wrong.
-export function useAct() {
-  const error = useSignal("");
-  const act = async (f: () => Promise<unknown>) => {
-    try {
-      error.value = "";
-      await f();
-    } catch (e) {
-      error.value = (e as Error).message;
-    }
-  };
-  return { error, act };
-}
-
-// once gives a change a key, so that a repeated click changes nothing twice.
-export const once = () => ({ "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` });
-
 const boundless = 1e11; // units: what nobody has is no limit
 
 // money shows an amount: two decimals, more for what costs less than a cent.

@@ -1,6 +1,7 @@
 // What was used and what it cost, as charts and as a table.
 import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
+import { useAct } from "../act";
 import { send } from "../net";
 import { language, t } from "../say";
 import { Choice, Field, Loading, Note, Save } from "../ui";
@@ -75,23 +76,22 @@ function PerDay({ from, days, all }: { from: string; days: number; all: Used[] }
 }
 
 function Redeem({ done }: { done: () => Promise<void> }) {
-  const code = useSignal(""), error = useSignal(""), told = useSignal("");
-  const redeem = async (e: Event) => {
+  const code = useSignal(""), told = useSignal("");
+  const { busy, wrong, act } = useAct("code");
+  const redeem = (e: Event) => {
     e.preventDefault();
-    error.value = told.value = "";
-    try {
+    told.value = "";
+    void act(async () => {
       await send("POST", "/api/v1/vouchers/redeem", { code: code.value.trim() });
       told.value = t("redeemed");
       code.value = "";
       await done();
-    } catch (err) {
-      error.value = (err as Error).message;
-    }
+    });
   };
   return (
     <form class="row inline" onSubmit={redeem}>
-      <Field label={t("voucher")} value={code.value} set={(v) => (code.value = v)} error={error.value} required maxLength={64} />
-      <button>{t("redeem")}</button>{told.value && <span role="status">{told}</span>}
+      <Field label={t("voucher")} value={code.value} set={(v) => (code.value = v)} error={wrong.code ?? wrong[""]} required maxLength={64} />
+      <button disabled={busy}>{t("redeem")}</button>{told.value && <span role="status">{told}</span>}
     </form>
   );
 }

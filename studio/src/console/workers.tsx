@@ -2,11 +2,12 @@
 import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { useAct } from "../act";
 import { send } from "../net";
 import { ago, day, t } from "../say";
 import type { Word } from "../say";
-import { Copy, Field, Loading } from "../ui";
-import { useAct, useRead, waits } from "./state";
+import { Copy, Field, Loading, Note } from "../ui";
+import { useRead, waits } from "./state";
 import { Rows } from "./table";
 
 interface Worker {
@@ -32,7 +33,7 @@ export function Workers() {
   const list = useRead<{ data: Worker[] }>("/api/v1/workers");
   const tokens = useRead<{ data: Token[] }>("/api/v1/workers/tokens");
   const name = useSignal(""), secret = useSignal("");
-  const { error, act } = useAct();
+  const { wrong, act } = useAct(), making = useAct("name");
   useEffect(() => {
     const timer = setInterval(() => {
       if (!document.hidden) void list.again();
@@ -45,7 +46,7 @@ export function Workers() {
   });
   const add = (e: Event) => {
     e.preventDefault();
-    void act(async () => {
+    void making.act(async () => {
       secret.value = (await send<{ secret: string }>("POST", "/api/v1/workers/tokens", { name: name.value.trim() })).secret;
       name.value = "";
       await tokens.again();
@@ -70,14 +71,16 @@ export function Workers() {
           <td>{w.state !== "silent" && <button onClick={() => void drain(w)} aria-label={`${t(w.draining ? "resumeWork" : "drain")}: ${w.name}`} title={t("drainWhy")}>{t(w.draining ? "resumeWork" : "drain")}</button>}</td>
         </tr>
       )} />
+      <Note text={wrong[""]} />
       <h2>{t("addMachine")}</h2>
       <p class="soft">{t("joinWorker")}</p>
       <div class="code"><div class="row"><span class="soft">sh</span><span class="grow" /><Copy text={command} /></div><pre tabIndex={0}><code>{command}</code></pre></div>
       {secret.value && <p class="hint" role="alert">{t("secretOnce")} <button class="quiet" onClick={() => (secret.value = "")}>{t("iHaveIt")}</button></p>}
       <form class="row inline" onSubmit={add}>
-        <Field label={t("tokenName")} value={name.value} set={(v) => (name.value = v)} required maxLength={100} placeholder="rack-1" error={error.value} />
-        <button class="primary">{t("newToken")}</button>
+        <Field label={t("tokenName")} value={name.value} set={(v) => (name.value = v)} required maxLength={100} placeholder="rack-1" error={making.wrong.name} />
+        <button class="primary" disabled={making.busy}>{t("newToken")}</button>
       </form>
+      <Note text={making.wrong[""]} />
       {(tokens.value?.data.length ?? 0) > 0 && (
         <Fragment>
           <h2>{t("tokensMade")}</h2>

@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { Signal } from "@preact/signals";
 import { language, langOf, t } from "../say";
 import { Choice, Note } from "../ui";
-import { error, guidance, kind, make, options, price, prompt, seed, sending, steps, takes, wrong } from "./state";
+import { error, guidance, kind, make, options, price, prompt, seed, sending, slotOf, steps, takes, wrong } from "./state";
 
 const examples = [
   "a fox jumps over the grass at night",
@@ -31,7 +31,9 @@ export function Maker() {
     void make(prompt.value.trim() || mine[0]);
   };
   const keys = (e: KeyboardEvent) => {
-    if (e.key === "Enter" && !e.shiftKey && !e.isComposing) send(e);
+    if (e.key !== "Enter" || e.shiftKey || e.isComposing) return;
+    e.preventDefault();
+    if (!e.repeat) send(); // a key that is held down is one wish
   };
   const some = Array.from({ length: shownAtOnce }, (_, i) => mine[(from.value + i) % mine.length]);
   return (
@@ -115,7 +117,7 @@ function Known() {
     <details class="more known">
       <summary>{t("wordsKnown")}</summary>
       {options.value?.words.map((slot) => (
-        <div class="chips small" role="group" aria-label={slot.kind} key={slot.kind}>
+        <div class="chips small" role="group" aria-label={slotOf(slot.kind)} key={slot.kind}>
           {(language.value === "zh" ? slot.zh : slot.en).map((w) => <button type="button" key={w} onClick={() => add(w)}>{w}</button>)}
         </div>
       ))}

@@ -2,7 +2,8 @@
 // until they are taken back.
 import { h } from "preact";
 import { useSignal } from "@preact/signals";
-import { useAct, useRead } from "../console/state";
+import { twice, useAct } from "../act";
+import { useRead } from "../console/state";
 import { send } from "../net";
 import { link } from "../route";
 import { day, t } from "../say";
@@ -26,26 +27,20 @@ export async function takeBack(s: Shared): Promise<void> {
 }
 
 export function Share({ v, onClose }: { v: Video; onClose: () => void }) {
-  const days = useSignal<(typeof spans)[number]>(7), busy = useSignal(false);
+  const days = useSignal<(typeof spans)[number]>(7);
   const list = useRead<{ data: Shared[] }>(`/api/v1/shares?video=${encodeURIComponent(v.id)}`);
-  const { error, act } = useAct();
+  const { busy, wrong, act } = useAct();
   const make = () => act(async () => {
-    if (busy.value) return;
-    busy.value = true;
-    try {
-      await send("POST", `/api/v1/videos/${encodeURIComponent(v.id)}/share?days=${days.value}`);
-      await list.again();
-    } finally {
-      busy.value = false;
-    }
-  });
+    await send("POST", `/api/v1/videos/${encodeURIComponent(v.id)}/share?days=${days.value}`);
+    await list.again();
+  }, twice);
   const own = new URL(link("create", v.id), location.href).href;
   return (
     <Modal title={t("shareTitle")} onClose={onClose}>
       <p class="soft">{t("shareWhy")}</p>
       <Choice label={t("goodFor")} all={spans} now={days.value} set={(n) => (days.value = n)} show={(n) => (n === 1 ? t("oneDay") : t("days", { n }))} />
-      <p class="row"><button type="button" class="primary" id="share-make" disabled={busy.value} onClick={() => void make()}>{t("makeAddress")}</button><span class="grow" /><Copy text={own} label={t("ofPage")} /></p>
-      <Note text={error.value || list.error} />
+      <p class="row"><button type="button" class="primary" id="share-make" disabled={busy} onClick={() => void make()}>{t("makeAddress")}</button><span class="grow" /><Copy text={own} label={t("ofPage")} /></p>
+      <Note text={wrong[""] || list.error} />
       {!list.value && !list.error && <Loading />}
       {list.value?.data.map((s) => (
         <div class="shared" key={s.id}>

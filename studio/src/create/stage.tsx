@@ -7,7 +7,7 @@ import { go } from "../route";
 import { langOf, t } from "../say";
 import { Choice, Save, useMedia } from "../ui";
 import { Share } from "./share";
-import { cancel, content, current, favour, favourites, foreseen, loop, made, options, prompt, remix, remove, seed, speed, speeds, waiting } from "./state";
+import { cancel, content, current, favour, favourites, foreseen, loop, made, options, prompt, remix, remove, seed, slotOf, speed, speeds, waiting } from "./state";
 import type { Video } from "./state";
 
 const labels: Record<string, string> = { webm: "WebM", mp4: "MP4", gif: "GIF", webp: "WebP", png: "PNG", zip: "ZIP" };
@@ -148,7 +148,7 @@ function Words({ v }: { v: Video }) {
     <div class="chips small" role="group" aria-label={t("understood")}>
       {(v.kuai_understood ?? []).map((s) => (
         <span key={s.kind} class="chip" title={t("sure", { n: Math.round(100 * s.confidence) })}>
-          <i>{s.kind}</i> {s.en} <span lang="zh">{s.zh}</span>
+          <i>{slotOf(s.kind)}</i> {s.en} <span lang="zh">{s.zh}</span>
         </span>
       ))}
       {(v.kuai_unknown_words ?? []).map((w) => (

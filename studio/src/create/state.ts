@@ -1,10 +1,12 @@
 // What the page knows of clips and pictures, and what changes it. The server
 // has the truth: the page can be opened anew at any time.
 import { computed, effect, signal } from "@preact/signals";
+import { after, single, twice, uuid } from "../act";
 import { ask, events, get, key, send, whenBack } from "../net";
 import { charge, ratesOf, written } from "../price";
 import type { Rates } from "../price";
 import { store, stored, t } from "../say";
+import type { Word } from "../say";
 
 export type Status = "queued" | "in_progress" | "completed" | "failed" | "cancelled";
 
@@ -14,6 +16,9 @@ export interface Slot {
   zh: string;
   confidence: number;
 }
+
+const slots: Record<string, Word> = { object: "object", motion: "motion", scene: "scene", time: "time", size: "size", speed: "speed" };
+export const slotOf = (kind: string) => (slots[kind] ? t(slots[kind]) : kind);
 
 export interface Video {
   id: string;
@@ -94,7 +99,7 @@ async function attempt(f: () => Promise<void>) {
     await f();
   } catch (e) {
     const { message, param } = e as Error & { param?: string };
-    if (param && ["prompt", "seed", "steps", "guidance", "n"].includes(param)) wrong.value = { [param]: message };
+    if (param && ["prompt", "seed", "steps", "guidance"].includes(param)) wrong.value = { [param]: message };
     else error.value = message;
   }
 }
@@ -169,7 +174,7 @@ export const refresh = () =>
 whenBack(() => void refresh());
 
 export const older = () =>
-  attempt(async () => {
+  change("older", "", async () => {
     const { data, has_more } = await get<{ data: Video[]; has_more: boolean }>(`/v1/videos?limit=60&after=${videos.value.at(-1)?.id}`);
     videos.value = [...videos.value, ...data];
     more.value = has_more;
@@ -189,11 +194,12 @@ export const make = (text: string) =>
   attempt(async () => {
     if (sending.value) return;
     sending.value = true;
+    const over = after(twice);
     try {
       if (kind.value === "image") await makeStills(text);
       else for (let i = 0; i < takes.value; i++) await order(text, i);
     } finally {
-      sending.value = false;
+      void over.then(() => (sending.value = false));
     }
     void follow();
   });
@@ -204,14 +210,14 @@ async function order(text: string, nth: number) {
   if (seed.value && !/^\d+$/.test(seed.value)) wish.seed = seed.value; // the server says what is wrong
   if (steps.value) wish.steps = steps.value;
   if (guidance.value) wish.guidance = guidance.value;
-  const v = await send<Video>("POST", "/v1/videos", wish, { "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()) });
+  const v = await send<Video>("POST", "/v1/videos", wish, { "Idempotency-Key": uuid() });
   fresh.add(v.id);
   put(v);
 }
 
 // film orders one clip with the usual options and says which it is.
 export async function film(text: string): Promise<string> {
-  const v = await send<Video>("POST", "/v1/videos", { prompt: text }, { "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()) });
+  const v = await send<Video>("POST", "/v1/videos", { prompt: text }, { "Idempotency-Key": uuid() });
   put(v);
   void follow();
   return v.id;
@@ -234,21 +240,25 @@ async function makeStills(text: string) {
   }
 }
 
+// change does one thing to a clip, once.
+const change = (what: string, id: string, f: () => Promise<void>, least = 0) => single(`${what} ${id}`, () => attempt(f), least);
+
 export const remix = (v: Video) =>
-  attempt(async () => {
-    const w = await send<Video>("POST", "/v1/videos", { prompt: v.prompt });
+  change("remix", v.id, async () => {
+    const w = await send<Video>("POST", "/v1/videos", { prompt: v.prompt }, { "Idempotency-Key": uuid() });
     fresh.add(w.id);
     put(w);
     void follow();
+  }, twice);
+
+export const cancel = (id: string) =>
+  change("cancel", id, async () => {
+    put(await send<Video>("POST", `/api/v1/videos/${id}/cancel`));
+    void follow();
   });
 
-export const cancel = (id: string) => attempt(async () => {
-  put(await send<Video>("POST", `/api/v1/videos/${id}/cancel`));
-  void follow();
-});
-
 export const remove = (id: string) =>
-  attempt(async () => {
+  change("remove", id, async () => {
     await send("DELETE", `/v1/videos/${id}`);
     const at = made.value.findIndex((v) => v.id === id);
     const next = made.value[at + 1] ?? made.value[at - 1];

@@ -2,6 +2,7 @@
 import { h } from "preact";
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { useAct } from "../act";
 import { Failed, get, send } from "../net";
 import { go } from "../route";
 import { langOf, t } from "../say";
@@ -33,7 +34,8 @@ const blank: Data = { name: "", description: "", personality: "", scenario: "", 
 
 export function Editor({ id, builtIn }: { id: string; builtIn: boolean }) {
   const card = useSignal<Data | null>(id ? null : blank);
-  const error = useSignal(""), wrong = useSignal(""), told = useSignal(""), twice = useSignal(false), count = useSignal(0);
+  const error = useSignal(""), told = useSignal(""), twice = useSignal(false), count = useSignal(0);
+  const { busy, wrong, act } = useAct("name");
   useEffect(() => {
     if (id) get<{ data: Data }>(cardOf(id, "format=v3")).then((c) => (card.value = { ...blank, ...c.data }), (e: Error) => (error.value = e.message));
   }, [id]);
@@ -54,29 +56,26 @@ export function Editor({ id, builtIn }: { id: string; builtIn: boolean }) {
   const c = card.value;
   const set = (field: keyof Data & string, v: unknown) => {
     card.value = { ...c, [field]: v };
-    told.value = wrong.value = "";
+    told.value = "";
   };
-  const save = async (replace: boolean) => {
-    error.value = told.value = "";
+  const save = (replace: boolean) => act(async () => {
+    told.value = "";
     twice.value = false;
-    if (!c.name.trim()) {
-      wrong.value = t("nameMissing");
-      return;
-    }
+    if (!c.name.trim()) throw new Failed(t("nameMissing"), 400, "name");
     try {
       const kept = await keep(JSON.stringify({ spec: "chara_card_v3", spec_version: "3.0", data: { ...c, name: c.name.trim() } }), replace);
       told.value = t("saved");
       if (kept.id !== id) go("characters", kept.id, "card");
     } catch (e) {
-      if (e instanceof Failed && e.status === 409) twice.value = true;
-      error.value = (e as Error).message;
+      twice.value = e instanceof Failed && e.status === 409;
+      throw e;
     }
-  };
+  });
   return (
     <form class="panel editor" onSubmit={(e) => { e.preventDefault(); void save(!!id && !builtIn); }} noValidate>
       <div class="fields">
         {texts.map(([field, word, rows]) => (
-          <Field key={field} label={t(word)} value={String(c[field] ?? "")} set={(v) => set(field, v)} rows={rows} maxLength={rows ? 50_000 : 200} error={field === "name" ? wrong.value : ""} />
+          <Field key={field} label={t(word)} value={String(c[field] ?? "")} set={(v) => set(field, v)} rows={rows} maxLength={rows ? 50_000 : 200} error={wrong[field]} />
         ))}
         <Field label={t("tags")} value={c.tags.join(", ")} set={(v) => set("tags", v.split(/[,，]\s*/))} maxLength={400} />
       </div>
@@ -89,9 +88,9 @@ export function Editor({ id, builtIn }: { id: string; builtIn: boolean }) {
         <p><b>{c.name || "…"}</b> <span class="soft">{c.tags.filter(Boolean).join(", ")}</span></p>
         <p class="about" lang={langOf(c.description)}>{fill(c.description, c.name)}</p>
         {builtIn && <p class="soft">{t("builtIn")}</p>}
-        <Note text={error.value} />
-        {twice.value && <p class="row"><span>{t("exists")}</span><button type="button" onClick={() => void save(true)}>{t("replace")}</button></p>}
-        <p class="row"><button class="primary">{t("save")}</button>{told.value && <span role="status">{told}</span>}</p>
+        <Note text={wrong[""]} />
+        {twice.value && <p class="row"><span>{t("exists")}</span><button type="button" disabled={busy} onClick={() => void save(true)}>{t("replace")}</button></p>}
+        <p class="row"><button class="primary" disabled={busy}>{t("save")}</button>{told.value && <span role="status">{told}</span>}</p>
         {id && (
           <p class="save" role="group" aria-label={t("exportCard")}>
             <span class="soft">{t("exportCard")}</span>

@@ -1,12 +1,16 @@
 // Groups: who is in one, who answers, who is silent.
 import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
+import { useAct } from "../act";
+import { Failed } from "../net";
 import { go } from "../route";
 import { t } from "../say";
 import type { Word } from "../say";
 import { Field, Note } from "../ui";
 import { dropGroup, editGroup, folk, mark, newGroup } from "./state";
 import type { Group, Order } from "./state";
+
+const longestName = 80; // of a group
 
 const orders: Record<Order, Word> = { natural: "orderNatural", list: "orderList", manual: "orderManual" };
 
@@ -20,53 +24,44 @@ function Orders({ now, set }: { now: Order; set: (o: Order) => void }) {
 
 // NewGroup seats characters together.
 export function NewGroup() {
-  const name = useSignal(""), order = useSignal<Order>("natural"), members = useSignal<string[]>([]), error = useSignal(""), busy = useSignal(false);
+  const name = useSignal(""), order = useSignal<Order>("natural"), members = useSignal<string[]>([]);
+  const { busy, wrong, act } = useAct("name", "members");
   const toggle = (id: string) => (members.value = members.value.includes(id) ? members.value.filter((m) => m !== id) : [...members.value, id]);
-  const save = async (e: Event) => {
+  const save = (e: Event) => {
     e.preventDefault();
-    if (busy.value) return;
-    busy.value = true;
-    try {
-      error.value = "";
+    void act(async () => {
+      if (members.value.length < 2) throw new Failed(t("twoAtLeast"), 400, "members");
       const names = members.value.map((id) => folk.value?.find((c) => c.id === id)?.name ?? id);
-      const g = await newGroup(name.value.trim() || names.join(", "), order.value, members.value);
+      const g = await newGroup(name.value.trim() || names.join(", ").slice(0, longestName), order.value, members.value);
       go("characters", mark + g.id);
-    } catch (err) {
-      error.value = (err as Error).message;
-    }
-    busy.value = false;
+    });
   };
   return (
     <form class="panel seats" onSubmit={save}>
       <h1>{t("newGroup")}</h1>
-      <Field label={t("name")} value={name.value} set={(v) => (name.value = v)} maxLength={80} id="group-name" />
+      <Field label={t("name")} value={name.value} set={(v) => (name.value = v)} maxLength={longestName} id="group-name" error={wrong.name} />
       <fieldset>
         <legend>{t("membersOf")}</legend>
         {folk.value?.map((c) => <label class="check" key={c.id}><input type="checkbox" checked={members.value.includes(c.id)} onChange={() => toggle(c.id)} /> {c.name}</label>)}
+        {wrong.members && <p class="why" role="alert">{wrong.members}</p>}
       </fieldset>
       <Orders now={order.value} set={(o) => (order.value = o)} />
-      <Note text={error.value} onClose={() => (error.value = "")} />
-      <button class="primary" id="group-save" disabled={busy.value || members.value.length < 2}>{t("make")}</button>
+      <Note text={wrong[""]} />
+      <button class="primary" id="group-save" disabled={busy}>{t("make")}</button>
     </form>
   );
 }
 
 // Seats changes a group.
 export function Seats({ g }: { g: Group }) {
-  const error = useSignal(""), name = useSignal(g.name);
-  const change = async (what: Parameters<typeof editGroup>[1]) => {
-    try {
-      error.value = "";
-      await editGroup(g.id, what);
-    } catch (e) {
-      error.value = (e as Error).message;
-    }
-  };
+  const name = useSignal(g.name);
+  const { busy, wrong, act } = useAct("name");
+  const change = (what: Parameters<typeof editGroup>[1]) => act(() => editGroup(g.id, what));
   const others = folk.value?.filter((c) => !g.members.some((m) => m.id === c.id)) ?? [];
   return (
     <section class="panel seats" aria-label={t("membersOf")}>
       <form class="row inline" onSubmit={(e) => { e.preventDefault(); void change({ name: name.value.trim() }); }}>
-        <Field label={t("name")} value={name.value} set={(v) => (name.value = v)} required maxLength={80} /><button>{t("rename")}</button>
+        <Field label={t("name")} value={name.value} set={(v) => (name.value = v)} required maxLength={longestName} error={wrong.name} /><button disabled={busy}>{t("rename")}</button>
       </form>
       <Orders now={g.order} set={(order) => void change({ order })} />
       <ul class="plain">
@@ -83,7 +78,7 @@ export function Seats({ g }: { g: Group }) {
           </select>
         </label>
       )}
-      <Note text={error.value} onClose={() => (error.value = "")} />
+      <Note text={wrong[""]} />
       <Fragment><button class="quiet" onClick={() => { if (confirm(t("dropGroupSure", { name: g.name }))) void dropGroup(g.id).then(() => go("characters")); }}>{t("dropGroup")}</button></Fragment>
     </section>
   );

@@ -3,6 +3,7 @@
 import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { single } from "../act";
 import { Failed } from "../net";
 import { go, link } from "../route";
 import { t } from "../say";
@@ -31,7 +32,7 @@ export function Characters({ id, view }: { id: string; view: string }) {
   const apart = id === "new" || id === personasAt || id === newGroupAt; // screens of no character
   useEffect(() => void meet(apart ? "" : id), [id]);
   useEffect(() => document.querySelector(".people [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [id, folk.value, groups.value]);
-  const bring = async (file: Blob | null | undefined, replace = false) => {
+  const bring = (file: Blob | null | undefined, replace = false) => single("bring", async () => {
     if (!file) return;
     told.value = error.value = "";
     twice.value = null;
@@ -43,7 +44,7 @@ export function Characters({ id, view }: { id: string; view: string }) {
       if (e instanceof Failed && e.status === 409) twice.value = file;
       error.value = (e as Error).message;
     }
-  };
+  });
   const c = folk.value?.find((c) => c.id === id);
   const g = isGroup(id) ? groups.value?.find((g) => mark + g.id === id) : undefined;
   const known = folk.value !== null || error.value !== "";

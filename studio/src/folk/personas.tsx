@@ -1,6 +1,7 @@
 // Personas: whom the user says to be.
 import { h } from "preact";
 import { useSignal } from "@preact/signals";
+import { useAct } from "../act";
 import { t } from "../say";
 import { Field, Note } from "../ui";
 import { addPersona, be, dropPersona, editPersona, persona, personas } from "./state";
@@ -20,27 +21,26 @@ export function Personas() {
 
 function One({ p }: { p?: Persona }) {
   const name = useSignal(p?.name ?? ""), description = useSignal(p?.description ?? ""), pronouns = useSignal(p?.pronouns ?? "");
-  const error = useSignal(""), told = useSignal("");
-  const save = async (e: Event) => {
+  const told = useSignal("");
+  const { busy, wrong, act } = useAct("name", "pronouns", "description");
+  const save = (e: Event) => {
     e.preventDefault();
-    error.value = told.value = "";
+    told.value = "";
     const now = { name: name.value.trim(), description: description.value.trim(), pronouns: pronouns.value.trim() };
-    try {
+    void act(async () => {
       await (p ? editPersona({ ...now, id: p.id }) : addPersona(now));
       told.value = t("saved");
-    } catch (err) {
-      error.value = (err as Error).message;
-    }
+    });
   };
   return (
     <form class="persona" onSubmit={save}>
       <div class="row inline">
-        <Field label={t("name")} value={name.value} set={(v) => (name.value = v)} required maxLength={80} id={p ? undefined : "persona-name"} />
-        <Field label={t("pronouns")} value={pronouns.value} set={(v) => (pronouns.value = v)} maxLength={40} />
+        <Field label={t("name")} value={name.value} set={(v) => (name.value = v)} required maxLength={80} id={p ? undefined : "persona-name"} error={wrong.name} />
+        <Field label={t("pronouns")} value={pronouns.value} set={(v) => (pronouns.value = v)} maxLength={40} error={wrong.pronouns} />
       </div>
-      <Field label={t("aboutYou")} value={description.value} set={(v) => (description.value = v)} rows={2} maxLength={2000} />
-      <Note text={error.value} onClose={() => (error.value = "")} />
-      <p class="row"><button class={p ? "" : "primary"} id={p ? undefined : "persona-save"}>{t("save")}</button>{told.value && <span role="status">{told}</span>}<span class="grow" />
+      <Field label={t("aboutYou")} value={description.value} set={(v) => (description.value = v)} rows={2} maxLength={2000} error={wrong.description} />
+      <Note text={wrong[""]} />
+      <p class="row"><button class={p ? "" : "primary"} disabled={busy} id={p ? undefined : "persona-save"}>{t("save")}</button>{told.value && <span role="status">{told}</span>}<span class="grow" />
         {p && <button type="button" class="quiet" aria-label={`${t("remove")}: ${p.name}`} onClick={() => { if (confirm(t("deleteSure", { text: p.name }))) void dropPersona(p.id); }}>{t("remove")}</button>}</p>
     </form>
   );

@@ -8,7 +8,7 @@ import { Work } from "../create/stage";
 import { link } from "../route";
 import { langOf, store, stored, t } from "../say";
 import { useMedia } from "../ui";
-import { attempt, said, who } from "./state";
+import { attempt, draft, said, who } from "./state";
 
 interface Scene {
   after: number; // the turn; 0 is the beginning
@@ -24,11 +24,15 @@ function keep(of: string, all: Scene[]) {
   store("scenes", scenes.value);
 }
 
-// shoot asks for a clip; its card stands after what was said last.
-export const shoot = (text: string) =>
+// shoot asks for a clip; its card stands after what was said last. What was
+// typed comes back if there is none.
+export const shoot = (text: string, typed = text) =>
   attempt(async () => {
     const of = who.value, after = said.value.findLast((m) => m.id > 0)?.id ?? 0;
-    const id = await film(text);
+    const id = await film(text).catch((e) => {
+      draft.value ||= typed;
+      throw e;
+    });
     keep(of, [...(scenes.value[of] ?? []), { after, id }]);
   });
 

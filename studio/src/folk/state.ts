@@ -1,6 +1,7 @@
 // What the page knows of the characters. The server has the truth: what was
 // said on which branch, and what is remembered of it.
 import { batch, computed, effect, signal } from "@preact/signals";
+import { single } from "../act";
 import { ask, events, get, key, send, whenBack } from "../net";
 import { language, t } from "../say";
 
@@ -83,6 +84,7 @@ export const speaker = signal(""); // who writes it, in a group
 export const recalled = signal<Recalled[]>([]); // for the last reply
 export const error = signal("");
 export const draft = signal("");
+export const changing = signal<{ id: number; text: string } | null>(null); // what the user wants to have said instead
 
 // mark stands before the id of a group, where characters have none.
 export const mark = "@";
@@ -126,6 +128,7 @@ export const meet = (id: string) =>
       tree.value = [];
       greetings.value = [];
       persona.value = "";
+      changing.value = null;
     }
     who.value = id;
     try {
@@ -218,7 +221,8 @@ export const say = (text: string, instead = 0, speak = "") =>
       recalled.value = whole.recalled ?? whole.replies?.at(-1)?.recalled ?? [];
     } catch (e) {
       said.value = before;
-      if (text && !instead) draft.value = text; // nothing that was typed is lost
+      if (instead) changing.value = { id: instead, text }; // nothing that was typed is lost
+      else if (text) draft.value = text;
       if (!running.signal.aborted) throw e;
     } finally {
       writing.value = null;
@@ -241,10 +245,9 @@ export const stop = () => running?.abort();
 
 // walk goes on from another turn.
 export const walk = (turn: number) =>
-  attempt(async () => {
+  change(async () => {
     await send("POST", at("goto"), { turn });
     recalled.value = [];
-    await look();
   });
 
 export const swipe = (by: number) => {
@@ -254,13 +257,18 @@ export const swipe = (by: number) => {
   return to ? walk(to.id) : Promise.resolve();
 };
 
-const change = (f: () => Promise<unknown>) =>
-  attempt(async () => {
+// change changes one thing at a time, and reads what came of it.
+function change(f: () => Promise<unknown>): Promise<void> {
+  return single("conversation", () => attempt(async () => {
     await f();
     await look();
-  });
+  }));
+}
 
-export const correct = (fact: number, object: string) => change(() => send("PATCH", at(`memory/${fact}`), { object }));
+export const correct = async (fact: number, object: string): Promise<void> => {
+  await send("PATCH", at(`memory/${fact}`), { object });
+  await look();
+};
 export const forget = (fact: number) => change(() => send("DELETE", at(`memory/${fact}`)));
 export const forgetAll = () => change(async () => {
   await send("DELETE", at("memory"));
@@ -275,11 +283,14 @@ export async function keep(card: Blob | string, replace: boolean): Promise<Chara
   return c;
 }
 
-export const dismiss = (id: string) =>
-  attempt(async () => {
-    await send("DELETE", `/api/v1/characters/${encodeURIComponent(id)}`);
+// away deletes something once, and reads what is left.
+const away = (path: string): Promise<void> =>
+  single(path, () => attempt(async () => {
+    await send("DELETE", path);
     await list();
-  });
+  }));
+
+export const dismiss = (id: string) => away(`/api/v1/characters/${encodeURIComponent(id)}`);
 
 // be says who the user is, to whom is spoken now.
 export const be = (id: string) => change(() => send("PUT", at("persona"), { persona: id }));
@@ -292,11 +303,7 @@ export const editPersona = async (p: Persona): Promise<void> => {
   await send("PATCH", `/api/v1/personas/${encodeURIComponent(p.id)}?${mine()}`, { name: p.name, description: p.description ?? "", pronouns: p.pronouns ?? "" });
   await list();
 };
-export const dropPersona = (id: string) =>
-  attempt(async () => {
-    await send("DELETE", `/api/v1/personas/${encodeURIComponent(id)}?${mine()}`);
-    await list();
-  });
+export const dropPersona = (id: string) => away(`/api/v1/personas/${encodeURIComponent(id)}?${mine()}`);
 
 export async function newGroup(name: string, order: Order, members: string[]): Promise<Group> {
   const g = await send<Group>("POST", `/api/v1/groups?${mine()}`, { name, order, members });
@@ -309,8 +316,4 @@ export async function editGroup(id: string, what: Partial<Record<"join" | "leave
   await list();
 }
 
-export const dropGroup = (id: string) =>
-  attempt(async () => {
-    await send("DELETE", `/api/v1/groups/${encodeURIComponent(id)}?${mine()}`);
-    await list();
-  });
+export const dropGroup = (id: string) => away(`/api/v1/groups/${encodeURIComponent(id)}?${mine()}`);

@@ -2,10 +2,11 @@
 import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { useAct } from "../act";
 import { day, langOf, moment, t } from "../say";
 import { Icon } from "../icon";
-import { Modal } from "../ui";
-import { correct, draft, facts, forget, forgetAll, greetings, recalled, said, say, speaker, stop, swipe, swipes, writing } from "./state";
+import { Field, Modal, Note } from "../ui";
+import { changing, correct, draft, facts, forget, forgetAll, greetings, recalled, said, say, speaker, stop, swipe, swipes, writing } from "./state";
 import { Scenes, shoot } from "./scene";
 import type { Fact, Group, Message } from "./state";
 
@@ -23,7 +24,7 @@ export function Talk({ name, group }: { name: string; group?: Group }) {
     if (!what || writing.value !== null) return;
     text.value = "";
     const clip = order.exec(what);
-    void (clip ? shoot(clip[1]) : say(what));
+    void (clip ? shoot(clip[1], what) : say(what));
   };
   const film = () => {
     const what = text.value.trim();
@@ -64,15 +65,21 @@ export function Talk({ name, group }: { name: string; group?: Group }) {
 }
 
 function Said({ m, name, group, last }: { m: Message; name: string; group: boolean; last: boolean }) {
-  const changing = useSignal(false), text = useSignal(m.text);
   const all = swipes.value;
   const now = all.findIndex((n) => n.id === m.id);
   const mine = m.speaker === "user";
-  if (changing.value) {
+  if (m.id > 0 && changing.value?.id === m.id) {
+    const text = changing.value.text;
+    const save = (e: Event) => {
+      e.preventDefault();
+      if (!text.trim() || writing.value !== null) return;
+      changing.value = null;
+      void say(text.trim(), m.id);
+    };
     return (
-      <form class="me changing" onSubmit={(e) => { e.preventDefault(); changing.value = false; if (text.value.trim()) void say(text.value.trim(), m.id); }}>
-        <textarea rows={2} value={text} maxLength={4000} aria-label={t("editSaid")} onInput={(e) => (text.value = e.currentTarget.value)} />
-        <span class="row"><button class="primary">{t("editSaid")}</button><button type="button" onClick={() => (changing.value = false)}>{t("cancel")}</button></span>
+      <form class="me changing" onSubmit={save}>
+        <textarea rows={2} value={text} maxLength={4000} aria-label={t("editSaid")} onInput={(e) => (changing.value = { id: m.id, text: e.currentTarget.value })} />
+        <span class="row"><button class="primary">{t("editSaid")}</button><button type="button" onClick={() => (changing.value = null)}>{t("cancel")}</button></span>
       </form>
     );
   }
@@ -80,7 +87,7 @@ function Said({ m, name, group, last }: { m: Message; name: string; group: boole
     <div class={mine ? "turn mine" : "turn"}>
       <p class={mine ? "me" : "them"} lang={langOf(m.text)} title={moment(m.time)}>{group && !mine ? <b class="by">{name}</b> : <span class="sr">{mine ? t("you") : name}: </span>}{m.text}</p>
       <span class="row under">
-        {mine && m.id > 0 && writing.value === null && <button class="quiet" aria-label={`${t("edit")}: ${m.text}`} title={t("edit")} onClick={() => { text.value = m.text; changing.value = true; }}>✎</button>}
+        {mine && m.id > 0 && writing.value === null && <button class="quiet" aria-label={`${t("edit")}: ${m.text}`} title={t("edit")} onClick={() => (changing.value = { id: m.id, text: m.text })}>✎</button>}
         {!mine && last && writing.value === null && m.id > 0 && (
           <Fragment>
             {all.length > 1 && (
@@ -130,24 +137,28 @@ export function Recalls() {
 }
 
 function Known({ f }: { f: Fact }) {
-  const changing = useSignal(false), value = useSignal(f.object);
+  const open = useSignal(false), value = useSignal(f.object);
+  const { busy, wrong, act } = useAct("object");
   const save = (e: Event) => {
     e.preventDefault();
-    changing.value = false;
-    const v = value.value.trim();
-    if (v && v !== f.object) void correct(f.id, v);
+    void act(async () => {
+      const v = value.value.trim();
+      if (v !== f.object) await correct(f.id, v);
+      open.value = false;
+    });
   };
   return (
     <li>
       <span>{f.subject} · {f.predicate.replaceAll("_", " ")} · <b>{f.object}</b></span> <time class="soft" dateTime={f.since}>{t("since", { day: day(f.since) })}</time>
       <span class="grow" />
-      <button class="quiet" title={t("correct")} aria-label={`${t("correct")}: ${f.object}`} onClick={() => { value.value = f.object; changing.value = true; }}>✎</button>
+      <button class="quiet" title={t("correct")} aria-label={`${t("correct")}: ${f.object}`} onClick={() => { value.value = f.object; open.value = true; }}>✎</button>
       <button class="quiet" title={t("forget")} aria-label={`${t("forget")}: ${f.object}`} onClick={() => void forget(f.id)}>✕</button>
-      {changing.value && (
-        <Modal title={t("correct")} onClose={() => (changing.value = false)}>
+      {open.value && (
+        <Modal title={t("correct")} onClose={() => (open.value = false)}>
           <form onSubmit={save}>
-            <label class="field"><span>{t("rightValue")}</span><input value={value} maxLength={400} autoFocus onInput={(e) => (value.value = e.currentTarget.value)} /></label>
-            <button class="primary">{t("save")}</button>
+            <Field label={t("rightValue")} value={value.value} set={(v) => (value.value = v)} required maxLength={400} autoFocus error={wrong.object} />
+            <Note text={wrong[""]} />
+            <button class="primary" disabled={busy}>{t("save")}</button>
           </form>
         </Modal>
       )}
