@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -29,7 +30,8 @@ type farms struct {
 	pools []*provider.Pool
 }
 
-// openFarms reads the workflows of --comfy.
+// openFarms reads the workflows of --comfy. A model without addresses is known
+// here and made by workers elsewhere.
 func openFarms(specs []string) (*farms, error) {
 	f := &farms{runs: map[string]job.Run{}}
 	for _, spec := range together(specs) {
@@ -38,13 +40,21 @@ func openFarms(specs []string) (*farms, error) {
 			return nil, usage(fmt.Errorf("--comfy: %w", err))
 		}
 		form := c.Form()
-		if _, twice := f.runs[form.Kind()]; twice || form.Name == clip.Model {
+		if f.has(form.Name) || form.Name == clip.Model {
 			return nil, usage(errors.New("--comfy: two models are called " + form.Name))
 		}
+		f.forms = append(f.forms, form)
+		if n == 0 {
+			continue
+		}
 		f.runs[form.Kind()] = c.Run
-		f.forms, f.pools, f.slots = append(f.forms, form), append(f.pools, c.Pool()), f.slots+n
+		f.pools, f.slots = append(f.pools, c.Pool()), f.slots+n
 	}
 	return f, nil
+}
+
+func (f *farms) has(name string) bool {
+	return slices.ContainsFunc(f.forms, func(o render.Form) bool { return o.Name == name })
 }
 
 // openComfy returns a model of so many servers.
@@ -63,7 +73,10 @@ func openComfy(spec string) (c *provider.Comfy, servers int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	all := strings.Split(addresses, ",")
+	var all []string
+	if addresses != "" {
+		all = strings.Split(addresses, ",")
+	}
 	if c, err = provider.NewComfy(name, all, workflow, os.Getenv(comfyKey)); err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", path, err)
 	}

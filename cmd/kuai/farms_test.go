@@ -32,9 +32,12 @@ func TestOpenFarms(t *testing.T) {
 	if err != nil || len(f.forms) != 2 || f.forms[0].Name != "wan" || f.slots != 3 || f.runs["video:hunyuan"] == nil {
 		t.Errorf("%+v, %v", f, err)
 	}
+	if f, err = openFarms([]string{"#wan=" + path, "http://c:8188#hunyuan=" + path}); err != nil || len(f.forms) != 2 || f.slots != 1 || f.runs["video:wan"] != nil || len(f.pools) != 1 {
+		t.Errorf("one that workers make: %+v, %v", f, err)
+	}
 	for name, bad := range map[string][]string{
 		"no model": {"http://a:8188"}, "no workflow": {"http://a:8188#wan"}, "no file": {"http://a:8188#wan=" + path + "x"},
-		"no address": {"gpu1#wan=" + path}, "twice": {"http://a:8188#wan=" + path, "http://b:8188#wan=" + path}, "ours": {"http://a:8188#kuai-video=" + path},
+		"no address": {"gpu1#wan=" + path}, "twice": {"http://a:8188#wan=" + path, "#wan=" + path}, "ours": {"http://a:8188#kuai-video=" + path},
 	} {
 		if _, err := openFarms(bad); err == nil || !strings.Contains(err.Error(), "--comfy") {
 			t.Errorf("%s: %v", name, err)

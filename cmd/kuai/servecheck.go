@@ -91,6 +91,16 @@ func (o *workerOptions) check() []*config.Error {
 	if o.slots < 1 || o.slots > maxSlots {
 		p.add("slots", fmt.Errorf("is %d, want 1 to %d", o.slots, maxSlots))
 	}
+	for _, spec := range together(o.comfy) {
+		_, n, err := openComfy(spec)
+		if err == nil && n == 0 {
+			err = errComfy // a worker that knows a model and does not make it
+		}
+		p.add("comfy", err)
+	}
+	if o.idle && len(o.comfy) == 0 {
+		p.add("no-render", errors.New("without --comfy nothing is left to do"))
+	}
 	o.watch.check(p)
 	p.add("ca", isFile(o.ca))
 	p.add("model", isDir(o.model))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,8 @@ const (
 type workerOptions struct {
 	join, token, name, ca, model string
 	slots                        int
+	comfy                        []string
+	idle                         bool
 	watch                        watchOptions
 }
 
@@ -38,9 +41,11 @@ func (a *app) workerCommand() *cobra.Command {
 		Short: "Make the jobs of a server elsewhere",
 		Long: `Join a server with a worker's token and make its clips on this machine, until
 Ctrl-C: jobs at work are then finished or handed back. The worker needs neither
-the server's database nor its files.`,
+the server's database nor its files. With --comfy it also makes those of models
+that ComfyUI servers near it have.`,
 		Example: `  kuai worker token rack-1 --database sqlite:///var/lib/kuai/kuai.db
-  KUAI_WORKER_TOKEN=kuai-worker-... kuai worker --join https://kuai.example`,
+  KUAI_WORKER_TOKEN=kuai-worker-... kuai worker --join https://kuai.example
+  kuai worker --join https://kuai.example --no-render --comfy http://localhost:8188#wan=wan.json`,
 		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.wrong(o.check()); err != nil {
@@ -65,6 +70,8 @@ func (o *workerOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.ca, "ca", "", "file of certificates that the server's is signed by (default: the system's)")
 	f.StringVar(&o.model, "model", "", "directory of a video model (default: the built-in one)")
 	f.IntVar(&o.slots, "slots", 1, "jobs at once")
+	f.StringArrayVar(&o.comfy, "comfy", nil, "ComfyUI servers that make clips with one model, as of kuai serve, which has to know the model too: --comfy '#wan=wan.json' without addresses; may be given again (their key: "+comfyKey+")")
+	f.BoolVar(&o.idle, "no-render", false, "make no clips of the built-in model here")
 	config.Secret(f, "token")
 	o.watch.flags(f)
 	config.Place(f, "worker")
@@ -81,28 +88,60 @@ func (a *app) work(ctx context.Context, o workerOptions) error {
 	if err != nil {
 		return err
 	}
-	m, err := openVideo(o.model)
+	runners, done, err := o.runners(ctx)
 	if err != nil {
 		return err
 	}
-	r := &job.Runner{
-		Worker: job.Worker{Name: o.name, Slots: o.slots}, Runs: clip.Runs(m), Dir: filepath.Join(a.data, "work"), Tracer: spans,
+	defer done()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var parts sync.WaitGroup
+	for _, r := range runners {
+		r.Dir, r.Tracer = filepath.Join(a.data, "work"), spans
+		c, err := worker.JoinSoon(ctx, worker.Options{URL: o.join, Token: o.token, Roots: roots}, r.Worker, func(err error, wait time.Duration) {
+			log.WarnContext(ctx, "the server cannot be joined yet", "error", err, "again_in", wait.Round(time.Millisecond).String())
+		})
+		if err != nil {
+			stop(err)
+			break
+		}
+		r.Desk, r.Worker.ID = c, c.ID()
+		a.note("joined %s as %s, %d at once (Ctrl-C ends it)\n", o.join, c.ID(), r.Worker.Slots)
+		parts.Go(func() {
+			if err := r.Run(ctx); err != nil {
+				stop(err)
+			}
+		})
 	}
-	for kind := range r.Runs {
-		r.Worker.Kinds = append(r.Worker.Kinds, kind)
-	}
-	c, err := worker.JoinSoon(ctx, worker.Options{URL: o.join, Token: o.token, Roots: roots}, r.Worker, func(err error, wait time.Duration) {
-		log.WarnContext(ctx, "the server cannot be joined yet", "error", err, "again_in", wait.Round(time.Millisecond).String())
-	})
-	if err != nil {
-		return err
-	}
-	r.Desk, r.Worker.ID = c, c.ID()
-	a.note("joined %s as %s, %d at once (Ctrl-C ends it)\n", o.join, c.ID(), o.slots)
-	if err := r.Run(ctx); err != nil {
-		return err
-	}
+	parts.Wait()
 	return context.Cause(ctx)
+}
+
+// runners are what makes jobs here: one with the built-in model, one that hands
+// them to ComfyUI, whose servers are looked after until done is called.
+func (o *workerOptions) runners(ctx context.Context) (all []*job.Runner, done func(), err error) {
+	far, err := openFarms(o.comfy)
+	if err != nil {
+		return nil, nil, err
+	}
+	add := func(name string, slots int, runs map[string]job.Run) {
+		w := job.Worker{Name: name, Slots: slots}
+		for kind := range runs {
+			w.Kinds = append(w.Kinds, kind)
+		}
+		all = append(all, &job.Runner{Worker: w, Runs: runs})
+	}
+	if !o.idle {
+		m, err := openVideo(o.model)
+		if err != nil {
+			return nil, nil, err
+		}
+		add(o.name, o.slots, clip.Runs(m))
+	}
+	if far.slots > 0 {
+		add(o.name+"-far", far.slots, far.runs)
+	}
+	return all, far.look(ctx), nil
 }
 
 // roots reads certificates; "" is the system's.

@@ -69,11 +69,15 @@ func NewComfy(name string, addresses []string, workflow []byte, key string) (*Co
 	if delete(w, formEntry); len(w) == 0 || w["nodes"] != nil {
 		return nil, errors.New("provider: the workflow is not in the API format: export it again with Export (API)")
 	}
-	pool, err := NewPool(addresses, Options{Health: "/system_stats", Key: key})
-	if err != nil {
+	c := &Comfy{form: form, workflow: w, poll: comfyPoll}
+	if len(addresses) == 0 {
+		return c, nil
+	}
+	if c.pool, err = NewPool(addresses, Options{Health: "/system_stats", Key: key}); err != nil {
 		return nil, err
 	}
-	return &Comfy{pool: pool, form: form, workflow: w, http: &http.Client{Transport: pool.o.Base}, poll: comfyPoll}, nil
+	c.http = &http.Client{Transport: c.pool.o.Base}
+	return c, nil
 }
 
 // formEntry is where a workflow says what its clips are like.
