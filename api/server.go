@@ -124,6 +124,7 @@ func routes(rooms Rooms) chi.Router {
 	m.Get("/api/v1/openapi-kuai.yaml", openapi.Serve(openapi.Kuai))
 	if j := rooms.Jobs; j != nil {
 		clips.Challenge = func(ctx context.Context, address string) error { return webhook.Challenge(ctx, j.Fetch, address) }
+		clips.Fetch = j.Fetch.Get
 		kuai.RegisterPlatform(m.With(record.Dialect("kuai")), kuai.Platform{Jobs: j.Queue, Files: j.Files, Hooks: j.Hooks, Gate: rooms.Gate})
 	}
 	m.Get(file.LinkPath+"{kind}/{id}/{name}", download(rooms, clips))

@@ -46,6 +46,7 @@ const (
 	tagOwner = "owner"
 	tagRemix = "remix_of"
 	tagKind  = "kind"
+	tagBegin = "begins_with"
 	still    = "still"
 )
 
@@ -55,6 +56,8 @@ type Order struct {
 	Model string // see Room.Choose; "" is the built-in one
 	Remix string // the clip whose seed it shares
 	Still bool   // one frame, not listed among the clips
+	// Picture is what the clip begins with, as Room.Begin makes it; nil is none.
+	Picture []byte
 	// Callback is the address that is told what becomes of the job, in MiniMax's
 	// form; "" is none. Room.Challenge has to have agreed to it.
 	Callback string
@@ -118,6 +121,9 @@ type Room struct {
 	// Challenge asks an address whether it wants to be called back; its errors
 	// are the client's. nil: nobody is called back.
 	Challenge func(ctx context.Context, address string) error
+	// Fetch gets a picture that a client has somewhere, at most limit bytes; its
+	// errors are the client's. nil: pictures come with the request.
+	Fetch func(ctx context.Context, address string, limit int64) (data []byte, kind string, err error)
 
 	encoded cache
 }

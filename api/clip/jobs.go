@@ -122,7 +122,10 @@ func (v *Jobs) Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, e
 			return serve.Job{}, err
 		}
 	}
-	body, err := json.Marshal(render.Order{Request: o.Request})
+	if o.Picture != nil {
+		tags[tagBegin] = picture
+	}
+	body, err := json.Marshal(render.Order{Request: o.Request, Picture: o.Picture})
 	if err != nil {
 		return serve.Job{}, fmt.Errorf("clip: %w", err)
 	}

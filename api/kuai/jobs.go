@@ -14,6 +14,7 @@ import (
 	"kuai/fault"
 	"kuai/platform/file"
 	"kuai/platform/job"
+	"kuai/platform/render"
 	"kuai/platform/webhook"
 )
 
@@ -114,10 +115,18 @@ func seconds(t time.Time) int64 {
 	return t.Unix()
 }
 
+// shown is a job's request, but for the bytes of pictures in it.
+func shown(j job.Job) json.RawMessage {
+	if render.IsClip(j.Kind) {
+		return render.Shown(j.Body)
+	}
+	return j.Body
+}
+
 func viewOf(j job.Job) jobView {
 	v := jobView{
 		ID: j.ID, Object: "job", Kind: j.Kind, Model: j.Model, State: j.State, Attempt: j.Attempt, Priority: j.Priority,
-		Progress: j.Progress, Body: j.Body, Data: j.Result.Data, Files: j.Result.Outputs,
+		Progress: j.Progress, Body: shown(j), Data: j.Result.Data, Files: j.Result.Outputs,
 		Created: seconds(j.Created), Started: seconds(j.Started), Ended: seconds(j.Ended), Expires: seconds(j.Expires),
 	}
 	if j.Error != nil {

@@ -18,7 +18,8 @@ type options struct {
 	Frames  int                `json:"frames,omitempty"`
 	FPS     int                `json:"fps,omitempty"`
 	Formats []string           `json:"formats"`
-	Words   []video.SlotConfig `json:"words"` // that the model knows
+	Begin   []string           `json:"begin_with_picture,omitempty"` // models whose clips do
+	Words   []video.SlotConfig `json:"words"`                        // that the model knows
 }
 
 // options answers with what the model can make and which words it knows.
@@ -29,6 +30,11 @@ func (v videos) options(w http.ResponseWriter, r *http.Request) {
 	}
 	side, _ := v.room.Sides(&clip.Order{Model: clip.Model})
 	o := options{Model: clip.Model, Models: v.room.Models(), Size: side, Formats: []string{"webm", "mp4", "gif", "webp", "png", "zip"}, Words: []video.SlotConfig{}}
+	for _, f := range v.room.Videos.Forms() {
+		if f.Picture {
+			o.Begin = append(o.Begin, f.Name)
+		}
+	}
 	if s, ok := v.room.Videos.Shape(); ok {
 		o.Frames, o.FPS = s.Frames(), s.FPS()
 		if known, ok := s.(interface{ Words() []video.SlotConfig }); ok {

@@ -33,7 +33,7 @@ func videoModel(name string) string {
 type videoRequest struct {
 	Model      string          `json:"model"`
 	Prompt     string          `json:"prompt"`
-	First      json.RawMessage `json:"first_frame_image"`
+	First      string          `json:"first_frame_image"`
 	Last       json.RawMessage `json:"last_frame_image"`
 	Subject    json.RawMessage `json:"subject_reference"`
 	Duration   wire.Number     `json:"duration"`
@@ -68,9 +68,9 @@ func (h *handler) order(q videoRequest, key string) (clip.Order, error) {
 	if err := h.Clips.Choose(&o, videoModel(q.Model)); err != nil {
 		return o, err
 	}
-	for name, raw := range map[string]json.RawMessage{"first_frame_image": q.First, "last_frame_image": q.Last, "subject_reference": q.Subject} {
+	for name, raw := range map[string]json.RawMessage{"last_frame_image": q.Last, "subject_reference": q.Subject} {
 		if given(raw) {
-			return o, unsupported(name, "the video model begins with words alone, not with a picture")
+			return o, unsupported(name, "clips may begin with a picture, and take no other")
 		}
 	}
 	if err := checkPrompt(q.Prompt, maxPrompt); err != nil {
@@ -105,6 +105,9 @@ func (h *handler) createVideo(w http.ResponseWriter, r *http.Request) {
 	var o clip.Order
 	if err == nil {
 		o, err = h.order(q, r.Header.Get("Idempotency-Key"))
+	}
+	if err == nil {
+		err = h.Clips.Begin(r.Context(), &o, "first_frame_image", clip.Reference{Address: q.First})
 	}
 	if err == nil {
 		err = h.Clips.Call(r.Context(), &o, q.Callback)

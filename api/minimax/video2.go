@@ -25,17 +25,23 @@ const (
 
 // videoRequest2 is one of v2.
 type videoRequest2 struct {
-	Model   string `json:"model"`
-	Content []struct {
-		Type string `json:"type"`
-		Text string `json:"text"`
-		Role string `json:"role"`
-	} `json:"content"`
+	Model      string      `json:"model"`
+	Content    []piece2    `json:"content"`
 	Resolution string      `json:"resolution"`
 	Duration   wire.Number `json:"duration"`
 	Ratio      string      `json:"ratio"`
 	Callback   string      `json:"callback_url"`
 	Watermark  bool        `json:"aigc_watermark"`
+}
+
+// piece2 is a text or a picture.
+type piece2 struct {
+	Type  string `json:"type"`
+	Text  string `json:"text"`
+	Role  string `json:"role"` // of a picture
+	Image struct {
+		URL string `json:"url"`
+	} `json:"image_url"`
 }
 
 func (h *handler) order2(q videoRequest2, key string) (clip.Order, error) {
@@ -45,8 +51,11 @@ func (h *handler) order2(q videoRequest2, key string) (clip.Order, error) {
 	}
 	texts := 0
 	for i, c := range q.Content {
+		if c.first() {
+			continue // see begin
+		}
 		if c.Type != "text" {
-			return o, unsupported("content", "the video model begins with words alone, not with a "+strings.TrimSuffix(c.Type, "_url"))
+			return o, unsupported("content", "clips may begin with one picture (image_url of the role first_frame), and take no other "+strings.TrimSuffix(c.Type, "_url"))
 		}
 		if texts++; texts > 1 || strings.TrimSpace(c.Text) == "" {
 			return o, fault.Param("content", "piece %d: exactly one text that is not empty is wanted", i)
@@ -69,6 +78,25 @@ func (h *handler) order2(q videoRequest2, key string) (clip.Order, error) {
 		return o, err
 	}
 	return o, h.Clips.Length(&o, "duration", string(q.Duration))
+}
+
+// first says whether a piece is the picture that the clip begins with.
+func (p piece2) first() bool {
+	return p.Type == "image_url" && (p.Role == "" || p.Role == "first_frame")
+}
+
+// begin is that picture.
+func (q videoRequest2) begin() (ref clip.Reference, err error) {
+	for i, c := range q.Content {
+		if !c.first() {
+			continue
+		}
+		if ref.Address != "" || c.Image.URL == "" {
+			return ref, fault.Param("content", "piece %d: one picture with an address is wanted", i)
+		}
+		ref.Address = c.Image.URL
+	}
+	return ref, nil
 }
 
 // ratios are those that v2 has.
@@ -106,6 +134,13 @@ func (h *handler) createVideo2(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		o, err = h.order2(q, r.Header.Get("Idempotency-Key"))
 	}
+	var ref clip.Reference
+	if err == nil {
+		ref, err = q.begin()
+	}
+	if err == nil {
+		err = h.Clips.Begin(r.Context(), &o, "content", ref)
+	}
 	if err == nil {
 		err = h.Clips.Call(r.Context(), &o, q.Callback)
 	}
@@ -131,8 +166,12 @@ func (h *handler) task(r *http.Request, owner string, j serve.Job) object {
 	if !j.Finished.IsZero() {
 		updated = j.Finished
 	}
+	kind := "text_to_video"
+	if clip.Pictured(j) {
+		kind = "image_to_video"
+	}
 	out := object{
-		"id": j.ID, "model": j.Model, "status": states2[j.Status], "task_type": "text_to_video", "ratio": ratioOf(j.Width, j.Height),
+		"id": j.ID, "model": j.Model, "status": states2[j.Status], "task_type": kind, "ratio": ratioOf(j.Width, j.Height),
 		"created_at": j.Created.Unix(), "updated_at": updated.Unix(), "error": nil, "content": nil,
 	}
 	switch j.Status {

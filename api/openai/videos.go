@@ -1,7 +1,9 @@
 package openai
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"strconv"
@@ -10,9 +12,11 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"kuai/api/clip"
+	"kuai/api/file"
 	"kuai/api/gate"
 	"kuai/api/wire"
 	"kuai/fault"
+	"kuai/platform/render"
 	"kuai/serve"
 	"kuai/video"
 )
@@ -85,14 +89,23 @@ type videoRequest struct {
 	Seconds  wire.Number `json:"seconds"`
 	Size     string      `json:"size"` // of the delivered clip: 256x256
 
-	Reference any `json:"input_reference"` // refused: the model begins with words alone
+	Reference reference `json:"input_reference"` // what the clip begins with
+}
+
+// reference is a picture: an address, a file that was uploaded before, or in a form
+// the bytes.
+type reference struct {
+	ImageURL string `json:"image_url"`
+	FileID   string `json:"file_id"`
+
+	data []byte
 }
 
 // decodeVideo reads JSON or, as OpenAI's clients send it, a form.
 func decodeVideo(w http.ResponseWriter, r *http.Request) (videoRequest, error) {
 	var in videoRequest
 	if !wire.IsForm(r) {
-		err := wire.ReadJSON(w, r, wire.MaxSmall, &in)
+		err := wire.ReadJSON(w, r, wire.MaxChat, &in)
 		return in, err
 	}
 	defer wire.CloseForm(r)
@@ -104,15 +117,57 @@ func decodeVideo(w http.ResponseWriter, r *http.Request) (videoRequest, error) {
 		Steps: wire.Number(r.FormValue("steps")), Frames: wire.Number(r.FormValue("frames")), Guidance: wire.Number(r.FormValue("guidance")),
 		Seconds: wire.Number(r.FormValue("seconds")), Size: r.FormValue("size"),
 	}
-	for name := range r.Form { // input_reference[image_url]
-		if strings.HasPrefix(name, "input_reference") {
-			in.Reference = name
+	in.Reference = reference{ImageURL: r.FormValue("input_reference[image_url]"), FileID: r.FormValue("input_reference[file_id]")}
+	if r.MultipartForm == nil {
+		return in, nil
+	}
+	for name := range r.MultipartForm.File {
+		if name != "input_reference" {
+			return in, fault.Param(name, "a file as %.40q is not wanted, only as input_reference", name)
 		}
 	}
-	if r.MultipartForm != nil && len(r.MultipartForm.File) > 0 {
-		in.Reference = "a file"
+	f, _, err := r.FormFile("input_reference")
+	if errors.Is(err, http.ErrMissingFile) {
+		return in, nil
 	}
-	return in, nil
+	if err == nil {
+		in.Reference.data, err = io.ReadAll(f) // as long as the form may be
+		err = errors.Join(err, f.Close())
+	}
+	return in, err
+}
+
+// begin gives an order the picture that its clip begins with.
+func (h *handler) begin(r *http.Request, o *clip.Order, in reference) error {
+	const field = "input_reference"
+	ref := clip.Reference{Data: in.data, Address: in.ImageURL}
+	if in.FileID != "" {
+		if ref.Address != "" || len(ref.Data) > 0 {
+			return fault.Param(field, "a picture is given twice")
+		}
+		p, err := gate.Enter(h.Gate, http.Header{}, r, gate.Work{Dialect: "openai", Endpoint: wire.Route(r), Scope: gate.ScopeFiles, Within: true})
+		if err != nil {
+			return err
+		}
+		if ref.Data, err = h.uploaded(r, p.Owner(), in.FileID); err != nil {
+			return err
+		}
+	}
+	return h.Clips.Begin(r.Context(), o, field, ref)
+}
+
+// uploaded reads a picture among an owner's files.
+func (h *handler) uploaded(r *http.Request, owner, name string) ([]byte, error) {
+	id, err := file.ParseID(name)
+	if err != nil {
+		return nil, err
+	}
+	_, f, err := h.Files.Open(r.Context(), owner, id)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, render.MaxPicture+1)) // one too many is refused later
+	return data, errors.Join(err, f.Close())
 }
 
 // order reads what is wanted. OpenAI's names of video models stand for ours,
@@ -125,9 +180,6 @@ func (h *handler) order(in videoRequest, key string) (clip.Order, error) {
 	}
 	if err := h.Clips.Choose(&o, name); err != nil {
 		return o, err
-	}
-	if in.Reference != nil {
-		return o, &fault.Error{Code: fault.Unsupported, Param: "input_reference", Message: "the video model begins with words alone, not with a picture"}
 	}
 	var err error
 	if in.Seed != "" {
@@ -162,6 +214,9 @@ func (h *handler) createVideo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o, err := h.order(in, r.Header.Get("Idempotency-Key"))
+	if err == nil {
+		err = h.begin(r, &o, in.Reference)
+	}
 	if err != nil {
 		Failed(w, r, err)
 		return
@@ -200,6 +255,10 @@ func (h *handler) remix(w http.ResponseWriter, r *http.Request) {
 	}
 	o := clip.Order{Request: j.Request, Model: j.Model, Remix: j.ID}
 	o.Prompt = in.Prompt
+	if err := h.begin(r, &o, in.Reference); err != nil {
+		Failed(w, r, err)
+		return
+	}
 	h.submit(w, r, o)
 }
 

@@ -216,9 +216,9 @@ func elsewhere(err error) error {
 type far struct {
 	stream *upstream.Stream
 	done   func() // gives its place back
-	asked  int // tokens of the prompt, about
-	most   int // that it can have
-	bytes  int // of the answer
+	asked  int    // tokens of the prompt, about
+	most   int    // that it can have
+	bytes  int    // of the answer
 	calls  []prompt.ToolCall
 	args   []strings.Builder
 	finish string

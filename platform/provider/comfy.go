@@ -41,8 +41,9 @@ const (
 // Comfy makes clips on ComfyUI servers with a workflow in its API format (menu
 // Workflow, Export (API)). In the workflow's strings ${prompt} stands for the
 // prompt; a string that is ${seed}, ${steps}, ${guidance}, ${frames}, ${fps},
-// ${width}, ${height} or ${size}, the smaller side, alone becomes that number. Beside
-// its nodes a workflow has the entry "kuai", a render.Form: what its clips are like.
+// ${width}, ${height} or ${size}, the smaller side, alone becomes that number. A
+// string that is ${image} alone, as a node LoadImage has, becomes the name of the
+// picture that the clip begins with, uploaded before. Beside its nodes a workflow has the entry "kuai", a render.Form: what its clips are like.
 type Comfy struct {
 	pool     *Pool
 	form     render.Form
@@ -69,6 +70,7 @@ func NewComfy(name string, addresses []string, workflow []byte, key string) (*Co
 	if delete(w, formEntry); len(w) == 0 || w["nodes"] != nil {
 		return nil, errors.New("provider: the workflow is not in the API format: export it again with Export (API)")
 	}
+	form.Picture = bytes.Contains(workflow, []byte(`"`+imageName+`"`))
 	c := &Comfy{form: form, workflow: w, poll: comfyPoll}
 	if len(addresses) == 0 {
 		return c, nil
@@ -104,7 +106,7 @@ func (c *Comfy) Pool() *Pool { return c.pool }
 func (c *Comfy) Form() render.Form { return c.form }
 
 // fill puts values into a workflow.
-func fill(v any, text map[string]string, numbers map[string]json.Number, depth int) (any, error) {
+func fill(v any, text map[string]string, whole map[string]any, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, errors.New("provider: the workflow is nested too deeply")
 	}
@@ -113,7 +115,7 @@ func fill(v any, text map[string]string, numbers map[string]json.Number, depth i
 		out := make(map[string]any, len(v))
 		for k, e := range v {
 			var err error
-			if out[k], err = fill(e, text, numbers, depth+1); err != nil {
+			if out[k], err = fill(e, text, whole, depth+1); err != nil {
 				return nil, err
 			}
 		}
@@ -122,14 +124,14 @@ func fill(v any, text map[string]string, numbers map[string]json.Number, depth i
 		out := make([]any, len(v))
 		for i, e := range v {
 			var err error
-			if out[i], err = fill(e, text, numbers, depth+1); err != nil {
+			if out[i], err = fill(e, text, whole, depth+1); err != nil {
 				return nil, err
 			}
 		}
 		return out, nil
 	case string:
-		if n, ok := numbers[v]; ok {
-			return n, nil
+		if w, ok := whole[v]; ok {
+			return w, nil
 		}
 		for k, t := range text {
 			v = strings.ReplaceAll(v, k, t)
@@ -139,10 +141,11 @@ func fill(v any, text map[string]string, numbers map[string]json.Number, depth i
 	return v, nil
 }
 
-// prompt is the workflow of a request.
-func (c *Comfy) prompt(r video.Request) (any, error) {
+// prompt is the workflow of a request, and of the picture of this name.
+func (c *Comfy) prompt(r video.Request, picture string) (any, error) {
 	integer := func(n int) json.Number { return json.Number(strconv.Itoa(n)) }
-	return fill(c.workflow, map[string]string{"${prompt}": r.Prompt}, map[string]json.Number{
+	return fill(c.workflow, map[string]string{"${prompt}": r.Prompt}, map[string]any{
+		imageName: picture,
 		"${seed}": json.Number(strconv.FormatUint(r.Seed, 10)), "${steps}": integer(cmp.Or(r.Steps, video.DefaultSteps)),
 		"${frames}": integer(cmp.Or(r.Frames, c.form.Frames)), "${fps}": integer(c.form.FPS),
 		"${width}": integer(c.form.Width), "${height}": integer(c.form.Height), "${size}": integer(min(c.form.Width, c.form.Height)),
@@ -158,12 +161,11 @@ func (c *Comfy) Run(ctx context.Context, j job.Job, r job.Report) (job.Made, err
 	if err := json.Unmarshal(j.Body, &o); err != nil {
 		return job.Made{}, fault.Wrap(err, fault.Invalid, "the job is not an order of a clip")
 	}
-	p, err := c.prompt(o.Request)
-	if err != nil {
-		return job.Made{}, err
+	if c.form.Picture != (len(o.Picture) > 0) {
+		return job.Made{}, fault.New(fault.Invalid, "the job has a picture and the workflow takes none, or the other way round")
 	}
 	begin := time.Now()
-	made, err := c.anywhere(ctx, p, r)
+	made, err := c.anywhere(ctx, o, r)
 	if err != nil {
 		return job.Made{}, err
 	}
@@ -181,8 +183,17 @@ func (c *Comfy) Run(ctx context.Context, j job.Job, r job.Report) (job.Made, err
 // errQueue says that a server did not take a prompt.
 var errQueue = errors.New("provider: ComfyUI did not take the prompt")
 
+// unqueued is the error of a server that did not take a prompt; one that refuses it
+// is right, and so would be the next.
+func unqueued(err error) error {
+	if fault.From(err).Code == fault.Invalid {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errQueue, err)
+}
+
 // anywhere makes a clip on the first server that takes it.
-func (c *Comfy) anywhere(ctx context.Context, prompt any, r job.Report) (made job.Made, err error) {
+func (c *Comfy) anywhere(ctx context.Context, o render.Order, r job.Report) (made job.Made, err error) {
 	var tried []*Server
 	for {
 		s := c.pool.take(tried)
@@ -190,7 +201,7 @@ func (c *Comfy) anywhere(ctx context.Context, prompt any, r job.Report) (made jo
 			return made, fmt.Errorf("%w: %w", ErrNone, err)
 		}
 		tried = append(tried, s)
-		made, err = c.at(ctx, s, prompt, r)
+		made, err = c.at(ctx, s, o, r)
 		c.pool.give(s)
 		if ctx.Err() == nil {
 			refused := fault.From(err).Code == fault.Invalid
@@ -219,7 +230,11 @@ type history struct {
 }
 
 // at makes a clip on one server.
-func (c *Comfy) at(ctx context.Context, s *Server, prompt any, r job.Report) (made job.Made, err error) {
+func (c *Comfy) at(ctx context.Context, s *Server, o render.Order, r job.Report) (made job.Made, err error) {
+	prompt, err := c.prepare(ctx, s, o)
+	if err != nil {
+		return made, err
+	}
 	var queued struct {
 		ID string `json:"prompt_id"`
 	}
@@ -227,10 +242,7 @@ func (c *Comfy) at(ctx context.Context, s *Server, prompt any, r job.Report) (ma
 	watch := c.watch(ctx, s, client)
 	defer watch.close()
 	if err := c.ask(ctx, s, http.MethodPost, "/prompt", map[string]any{"prompt": prompt, "client_id": client}, &queued); err != nil {
-		if fault.From(err).Code != fault.Invalid {
-			err = fmt.Errorf("%w: %w", errQueue, err)
-		}
-		return made, err
+		return made, unqueued(err)
 	}
 	if queued.ID == "" {
 		return made, errors.New("provider: ComfyUI queued nothing")
@@ -358,11 +370,16 @@ func (c *Comfy) ask(ctx context.Context, s *Server, method, p string, in, out an
 			return fmt.Errorf("provider: %w", err)
 		}
 	}
+	return c.send(ctx, s, method, p, "application/json", body, out)
+}
+
+// send sends a body of some type and reads a JSON answer into out, if not nil.
+func (c *Comfy) send(ctx context.Context, s *Server, method, p, kind string, body []byte, out any) (err error) {
 	r, err := http.NewRequestWithContext(ctx, method, s.Base.String()+p, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("provider: %w", err)
 	}
-	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Content-Type", kind)
 	res, err := c.do(r)
 	if err != nil {
 		return err

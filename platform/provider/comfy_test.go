@@ -206,7 +206,41 @@ func FuzzComfy(f *testing.F) {
 			_ = filesOf(h)
 		}
 		if c, err := NewComfy("wan", []string{"http://x"}, []byte(w), ""); err == nil {
-			_, _ = c.prompt(video.Request{Prompt: "a fox", Seed: 1})
+			_, _ = c.prompt(video.Request{Prompt: "a fox", Seed: 1}, "a.jpg")
 		}
 	})
+}
+
+// TestComfyPicture checks that the picture that a clip begins with is on the server
+// before the workflow that loads it, also on the next one where the first is away.
+func TestComfyPicture(t *testing.T) {
+	t.Parallel()
+	down, ui := comfytest.New(t), comfytest.New(t)
+	down.Down = true
+	c, err := NewComfy("wan-i2v", []string{down.URL, ui.URL}, []byte(comfytest.ImageWorkflow), "")
+	if err != nil || !c.Form().Picture {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	c.poll = time.Millisecond
+	order := func(prompt, picture string) job.Job {
+		body, err := json.Marshal(render.Order{Request: video.Request{Prompt: prompt}, Picture: []byte(picture)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return job.Job{ID: "job_1", Body: body}
+	}
+	for _, picture := range []string{"a picture", "another"} {
+		if _, err := c.Run(t.Context(), order("a fox ${image}", picture), newReport(t)); err != nil || string(ui.Image()) != picture {
+			t.Errorf("%v: loaded %q, want %q", err, ui.Image(), picture)
+		}
+	}
+	if text := ui.Nodes()["6"].(map[string]any)["inputs"].(map[string]any)["text"]; text != "a fox ${image}" {
+		t.Errorf("the prompt became %q", text)
+	}
+	if _, err := c.Run(t.Context(), order("a fox", ""), newReport(t)); fault.From(err).Code != fault.Invalid {
+		t.Errorf("without a picture: %v", err)
+	}
+	if _, err := farm(t, time.Millisecond, ui).Run(t.Context(), order("a fox", "a picture"), newReport(t)); fault.From(err).Code != fault.Invalid {
+		t.Errorf("a picture for a workflow of words: %v", err)
+	}
 }

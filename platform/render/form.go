@@ -17,6 +17,8 @@ type Form struct {
 	FPS    int    `json:"fps"`
 	Frames int    `json:"frames"` // at most, and where nobody says
 	Stride int    `json:"stride"` // a clip has a multiple of it and one frames; 0 is 1
+	// Picture says that a clip begins with a picture, which every order has then.
+	Picture bool `json:"-"`
 }
 
 // names of models stand in kinds of jobs, prices and addresses.

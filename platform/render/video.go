@@ -44,6 +44,7 @@ const (
 // Order is the body of a job.
 type Order struct {
 	Request video.Request `json:"request"`
+	Picture []byte        `json:"picture,omitempty"` // that the clip begins with, see Picture
 }
 
 // Info is the data of a job's result.

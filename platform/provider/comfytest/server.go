@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -31,6 +32,13 @@ const Workflow = `{"kuai":{"width":832,"height":480,"fps":16,"frames":81,"stride
 	"7":{"class_type":"EmptyHunyuanLatentVideo","inputs":{"length":"${frames}","width":"${width}","height":"${height}"}},
 	"10":{"class_type":"SaveVideo","inputs":{"fps":"${fps}"}}}`
 
+// ImageWorkflow is one whose clips begin with a picture.
+const ImageWorkflow = `{"kuai":{"width":832,"height":480,"fps":16,"frames":81},
+	"5":{"class_type":"LoadImage","inputs":{"image":"${image}"}},
+	"6":{"class_type":"CLIPTextEncode","inputs":{"text":"${prompt}"}},
+	"7":{"class_type":"WanImageToVideo","inputs":{"start_image":["5",0],"length":"${frames}"}},
+	"10":{"class_type":"SaveVideo","inputs":{"fps":"${fps}"}}}`
+
 // Server is a ComfyUI. A prompt with the word "wait" runs until it is interrupted,
 // one with "break" fails as it runs, one with "refuse" is not taken.
 type Server struct {
@@ -39,6 +47,7 @@ type Server struct {
 	Down bool // answers nothing but errors
 
 	mu      sync.Mutex
+	images  map[string][]byte   // that were uploaded, by their names
 	sockets map[string]chan any // by client: messages for it
 	prompts []*prompt
 	began   chan string // ids of prompts that wait
@@ -55,12 +64,13 @@ type prompt struct {
 // New starts one that ends with the test.
 func New(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{sockets: map[string]chan any{}, began: make(chan string, 16), stopped: make(chan string, 16)}
+	s := &Server{images: map[string][]byte{}, sockets: map[string]chan any{}, began: make(chan string, 16), stopped: make(chan string, 16)}
 	m := http.NewServeMux()
 	m.HandleFunc("GET /system_stats", s.json(func(*http.Request) any {
 		return map[string]any{"system": map[string]string{"comfyui_version": "0.3.75"}}
 	}))
 	m.HandleFunc("POST /prompt", s.prompt)
+	m.HandleFunc("POST /upload/image", s.upload)
 	m.HandleFunc("GET /queue", s.json(s.queue))
 	m.HandleFunc("POST /queue", s.json(s.remove))
 	m.HandleFunc("POST /interrupt", s.json(s.interrupt))
@@ -116,7 +126,50 @@ func (s *Server) json(f func(r *http.Request) any) http.HandlerFunc {
 	}
 }
 
-// prompt queues a workflow, if every node of it has a class.
+// upload keeps a picture in the folder of inputs.
+func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
+	f, head, err := r.FormFile("image")
+	if err != nil || r.FormValue("type") != "input" || r.FormValue("overwrite") != "true" {
+		http.Error(w, "", http.StatusBadRequest)
+		return
+	}
+	defer f.Close() //nolint:errcheck // was only read
+	data, err := io.ReadAll(f)
+	if err != nil {
+		http.Error(w, "", http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.images["pictures/"+head.Filename] = data
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = fmt.Fprintf(w, `{"name":%q,"subfolder":"pictures","type":"input"}`, head.Filename) // the client has gone
+}
+
+// Image is the uploaded picture that the last prompt loads; nil is none.
+func (s *Server) Image() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.prompts) == 0 {
+		return nil
+	}
+	return s.images[loaded(s.prompts[len(s.prompts)-1].nodes)]
+}
+
+// loaded is the name of the picture that a workflow loads.
+func loaded(nodes map[string]any) string {
+	for _, n := range nodes {
+		node, _ := n.(map[string]any)
+		inputs, _ := node["inputs"].(map[string]any)
+		if name, ok := inputs["image"].(string); ok && node["class_type"] == "LoadImage" {
+			return name
+		}
+	}
+	return ""
+}
+
+// prompt queues a workflow, if every node of it has a class and the picture that it
+// loads is there.
 func (s *Server) prompt(w http.ResponseWriter, r *http.Request) {
 	var in struct {
 		Prompt map[string]any `json:"prompt"`
@@ -126,6 +179,11 @@ func (s *Server) prompt(w http.ResponseWriter, r *http.Request) {
 	for _, n := range in.Prompt {
 		node, _ := n.(map[string]any)
 		bad = bad || node["class_type"] == nil
+	}
+	if name := loaded(in.Prompt); name != "" {
+		s.mu.Lock()
+		bad = bad || s.images[name] == nil
+		s.mu.Unlock()
 	}
 	text := fmt.Sprint(in.Prompt)
 	if bad || strings.Contains(text, "refuse") {
