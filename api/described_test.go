@@ -32,6 +32,32 @@ var inPath = regexp.MustCompile(`\{[^}]*\}`)
 
 func bare(path string) string { return inPath.ReplaceAllString(path, "{}") }
 
+// undescribed are routes of no API: health, documents, and addresses that the
+// server itself hands out.
+var undescribed = regexp.MustCompile(`^\S+ (/healthz|/readyz|/metrics|/v1/openapi\.yaml|/v1/download/.*|/blobs/.*)$`)
+
+// TestDialectsDescribed checks the same of the dialects, whose routes are all others.
+func TestDialectsDescribed(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	_, all := described(t, openapi.Dialects)
+	served := map[string]bool{}
+	for _, r := range w.walk(t) {
+		at := r.method + " " + bare(strings.Replace(r.pattern, "/*", "/{}", 1))
+		if strings.HasPrefix(r.pattern, "/api/v1/") || undescribed.MatchString(at) {
+			continue
+		}
+		if served[at] = true; !all[at] {
+			t.Errorf("%s is described nowhere: add it to openapi/dialects.yaml", at)
+		}
+	}
+	for at := range all {
+		if !served[at] {
+			t.Errorf("%s is described, and not served", at)
+		}
+	}
+}
+
 // TestDescribed checks that every route below /api/v1 is described, and that
 // nothing else is.
 func TestDescribed(t *testing.T) {
