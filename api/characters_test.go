@@ -119,6 +119,7 @@ func TestCharacters(t *testing.T) {
 	}{
 		{"PATCH", "/lin/memory/1?user=ada", `{"object":"Bergen"}`, 200},
 		{"PATCH", "/lin/memory/1?user=ada", `{}`, 400},
+		{"PATCH", "/lin/memory/1?user=ada", `{"object":" "}`, 400},
 		{"PATCH", "/lin/memory/x?user=ada", `{"object":"Bergen"}`, 400},
 		{"DELETE", "/lin/memory/999?user=ada", "", 404},
 		{"DELETE", "/lin/memory", "", 400},

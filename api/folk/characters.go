@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -360,6 +361,8 @@ func (c characters) edit(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		if e := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&change); e != nil || change.Object == nil && change.Pinned == nil {
 			err = fault.New(fault.Invalid, `want {"object": "..."} or {"pinned": true}`)
+		} else if change.Object != nil && strings.TrimSpace(*change.Object) == "" {
+			err = fault.Param("object", "what is right instead?")
 		}
 	}
 	if err == nil {

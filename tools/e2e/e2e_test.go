@@ -431,7 +431,7 @@ func screens(t *testing.T, b *browser) {
 			name := fmt.Sprintf("%s %s %s %d", p.at, look.theme, look.language, look.width)
 			b.within(t, name)
 			b.inert(t, name)
-			if look.language == "zh" {
+			if look.language == "zh" && os.Getenv("KUAI_LONG") != "" {
 				b.chinese(t, name, left)
 			}
 			if axe != "" && (look.language == "en" || look.theme == "light") {

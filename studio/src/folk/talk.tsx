@@ -3,6 +3,7 @@ import { h, Fragment } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { useAct } from "../act";
+import { Failed } from "../net";
 import { day, langOf, moment, t } from "../say";
 import { Icon } from "../icon";
 import { Field, Modal, Note } from "../ui";
@@ -143,6 +144,7 @@ function Known({ f }: { f: Fact }) {
     e.preventDefault();
     void act(async () => {
       const v = value.value.trim();
+      if (!v) throw new Failed(t("isMissing"), 400, "object");
       if (v !== f.object) await correct(f.id, v);
       open.value = false;
     });
