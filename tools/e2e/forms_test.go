@@ -156,10 +156,6 @@ func (b *browser) talkSly(t *testing.T, tried map[string]bool) {
 	for _, source := range []string{"folk/talk.tsx say", "folk/talk.tsx editSaid", "folk/talk.tsx rightValue", "chat/chat.tsx ask", "chat/chat.tsx system"} {
 		tried[source] = true
 	}
-	if os.Getenv("KUAI_LONG") == "" {
-		t.Log("SKIP: hostile text said and remembered: KUAI_LONG=1 runs it")
-		return
-	}
 	b.open(t, "#/characters/mira")
 	b.until(t, `document.querySelector("#say")`)
 	b.say(t, "I live in Bergen. "+sly)
@@ -198,7 +194,7 @@ func (b *browser) inert(t *testing.T, name string) {
 var (
 	inputs  = regexp.MustCompile(`<(?:Field|Option|input|textarea)\b.*`)
 	noText  = regexp.MustCompile(`type="(?:checkbox|file|date|number)"|readOnly|value=\{p\.value\}`)
-	labelOf = regexp.MustCompile(`(?:label|aria-label|name)=\{(?:` + "`" + `\$\{)?t\("?(\w+)"?\)|id="(\w+)"`)
+	labelOf = regexp.MustCompile(`(?:label|aria-label|name)=\{(?:` + "`" + `\$\{)?t\("?(\w+)"?(?: as Word)?\)|id="(\w+)"`)
 )
 
 // textFields lists where the studio's source takes text from a visitor.
