@@ -1,12 +1,15 @@
 package reader
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 
 	"kuai/companion/fact"
 	"kuai/grad"
 	"kuai/nn"
+	"kuai/reader/sense"
 )
 
 // Config is the shape of a reader. Predicates are those it was trained on, in
@@ -15,12 +18,13 @@ type Config struct {
 	Width      int      `json:"width"`
 	Layers     int      `json:"layers"`
 	Heads      int      `json:"heads"`
+	Senses     int      `json:"senses,omitempty"` // rows for what dictionaries know of words; 0 is none
 	Predicates []string `json:"predicates"`
 }
 
 // Default is the shape of the built-in reader.
 func Default() Config {
-	c := Config{Width: 192, Layers: 5, Heads: 6}
+	c := Config{Width: 192, Layers: 7, Heads: 6, Senses: 8192}
 	for _, p := range fact.Predicates() {
 		c.Predicates = append(c.Predicates, p.Name)
 	}
@@ -31,6 +35,7 @@ func Default() Config {
 const (
 	maxWidth  = 2048
 	maxLayers = 64
+	maxSenses = 1 << 20
 	ropeBase  = 1000
 )
 
@@ -38,6 +43,8 @@ func (c Config) check() error {
 	switch {
 	case c.Width < 1 || c.Width > maxWidth || c.Layers < 1 || c.Layers > maxLayers || c.Heads < 1 || c.Width%(2*c.Heads) != 0:
 		return fmt.Errorf("reader: width %d, %d layers, %d heads", c.Width, c.Layers, c.Heads)
+	case c.Senses < 0 || c.Senses > maxSenses:
+		return fmt.Errorf("reader: %d rows for senses", c.Senses)
 	case len(c.Predicates) == 0 || len(c.Predicates) > len(fact.Predicates()):
 		return fmt.Errorf("reader: %d predicates", len(c.Predicates))
 	}
@@ -47,6 +54,38 @@ func (c Config) check() error {
 		}
 	}
 	return nil
+}
+
+// Grown returns a model of a shape with more layers, or rows for senses, that
+// reads as another does: what is new adds nothing until it is trained.
+func (m *Model) Grown(to Config, seed uint64) (*Model, error) {
+	same := m.Config
+	same.Layers, same.Senses = to.Layers, to.Senses
+	if !reflect.DeepEqual(same, to) || to.Layers < m.Config.Layers || m.Config.Senses > 0 && to.Senses != m.Config.Senses {
+		return nil, errors.New("reader: only layers and senses can be added to a reader, whose predicates stay")
+	}
+	out, err := New(to, seed)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range out.Layers[m.Config.Layers:] {
+		clear(l.Out.W.X)
+		clear(l.Down.W.X)
+	}
+	if out.Senses != nil {
+		clear(out.Senses.W.X)
+	}
+	from := map[string]*nn.Param{}
+	for _, p := range nn.Params(m) {
+		from[p.Name] = p.P
+	}
+	for _, p := range nn.Params(out) {
+		if old := from[p.Name]; old != nil {
+			copy(p.P.X, old.X)
+		}
+		p.P.Changed()
+	}
+	return out, nil
 }
 
 // Kind is what a turn does.
@@ -76,6 +115,7 @@ const (
 type Model struct {
 	Words     *nn.Embedding `name:"words"`
 	Pieces    *nn.Embedding `name:"pieces"`
+	Senses    *nn.Embedding `name:"senses"` // nil without any
 	Layers    []*layer      `name:"layers"`
 	Norm      *nn.RMSNorm   `name:"norm"`
 	Kind      *nn.Linear    `name:"kind"`
@@ -114,6 +154,9 @@ func New(c Config, seed uint64) (*Model, error) {
 		FirstKey: nn.NewLinear(r, d, p, false), LastKey: nn.NewLinear(r, d, p, false),
 		Config: c,
 	}
+	if c.Senses > 0 {
+		m.Senses = nn.NewEmbedding(r, c.Senses, d)
+	}
 	for range c.Layers {
 		m.Layers = append(m.Layers, &layer{
 			Norm1: nn.NewRMSNorm(d), QKV: nn.NewLinear(r, d, 3*d, false), Out: nn.NewLinear(r, d, d, false),
@@ -130,10 +173,12 @@ type Batch struct {
 	words   []int32 // [B·N]
 	pieces  []int32
 	offsets []int32 // [B·N+1], of pieces
+	senses  []int32
+	known   []int32 // [B·N+1], of senses
 }
 
-// NewBatch makes a batch of turns and their units.
-func NewBatch(turns []string, units [][]Unit) *Batch {
+// Batch makes a batch of turns and their units.
+func (c Config) Batch(turns []string, units [][]Unit) *Batch {
 	b := &Batch{B: len(turns), N: 1, Lens: make([]int32, len(turns))}
 	for i, u := range units {
 		b.Lens[i] = int32(len(u) + 1)
@@ -142,8 +187,9 @@ func NewBatch(turns []string, units [][]Unit) *Batch {
 	none := int32(WordRow(edge))
 	for i, us := range units {
 		all := append([]Unit{{Word: whole}}, us...)
+		senses := c.senses(turns[i], us)
 		for j := range b.N {
-			b.offsets = append(b.offsets, int32(len(b.pieces)))
+			b.offsets, b.known = append(b.offsets, int32(len(b.pieces))), append(b.known, int32(len(b.senses)))
 			if j >= len(all) {
 				b.words = append(b.words, none)
 				continue
@@ -158,10 +204,29 @@ func NewBatch(turns []string, units [][]Unit) *Batch {
 			var word int32
 			word, b.pieces = features(b.pieces, turns[i], all[j], before, after)
 			b.words = append(b.words, word)
+			if j > 0 && len(senses) > 0 {
+				for _, x := range senses[j-1] {
+					b.senses = append(b.senses, int32(x%uint32(c.Senses)))
+				}
+			}
 		}
 	}
-	b.offsets = append(b.offsets, int32(len(b.pieces)))
+	b.offsets, b.known = append(b.offsets, int32(len(b.pieces))), append(b.known, int32(len(b.senses)))
 	return b
+}
+
+// senses is what dictionaries know of a turn's units, nil for none.
+func (c Config) senses(turn string, units []Unit) [][]uint32 {
+	if c.Senses == 0 {
+		return nil
+	}
+	words := make([]string, len(units))
+	for i, u := range units {
+		if words[i] = lower(turn[u.From:u.To]); u.Blank {
+			words[i] = Hidden
+		}
+	}
+	return sense.Of(words)
 }
 
 // Forward returns the units' vectors [B, N, D].
@@ -169,6 +234,9 @@ func (m *Model) Forward(t *grad.Tape, b *Batch) *grad.Var {
 	d := m.Config.Width
 	x := nn.Reshape(t, m.Pieces.Bag(t, b.pieces, b.offsets), b.B, b.N, d)
 	x = nn.Add(t, x, m.Words.Forward(t, b.words, b.B, b.N))
+	if m.Senses != nil {
+		x = nn.Add(t, x, nn.Reshape(t, m.Senses.Bag(t, b.senses, b.known), b.B, b.N, d))
+	}
 	rope := nn.NewRope(b.N, d/m.Config.Heads, ropeBase)
 	for _, l := range m.Layers {
 		x = l.forward(t, x, b.Lens, m.Config.Heads, rope)

@@ -69,7 +69,7 @@ func (r *Reader) some(turns []string) []Reading {
 	for i, s := range turns {
 		units[i] = Units(s)
 	}
-	b := NewBatch(turns, units)
+	b := r.model.Config.Batch(turns, units)
 	h := r.model.Forward(r.tape, b)
 	kind, tag := r.model.turns(r.tape, b, h)
 	out := make([]Reading, len(turns))

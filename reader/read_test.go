@@ -2,8 +2,13 @@ package reader
 
 import (
 	"errors"
+	"kuai/grad"
+	"kuai/internal/near"
+	"kuai/kernel/gemm"
+	"kuai/mem"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -161,4 +166,55 @@ func readFile(tb testing.TB, dir, name string) []byte {
 		tb.Fatal(err)
 	}
 	return data
+}
+
+// TestGrown checks that a reader with more layers, and senses, gives the scores
+// of the one that it is made from, and that nothing else can be changed.
+func TestGrown(t *testing.T) {
+	t.Parallel()
+	small := Config{Width: 16, Layers: 2, Heads: 2, Predicates: []string{"name", "lives_in"}}
+	large := small
+	large.Layers, large.Senses = 3, 512
+	m, err := New(small, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grown, err := m.Grown(large, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	turn := "My labrador lives in Oslo 我家小狗叫豆豆"
+	arena := mem.NewArena(1 << 28)
+	defer arena.Close()
+	tape := grad.NewForward(nil, arena, gemm.F32)
+	var scores [2][]float32
+	for i, m := range []*Model{m, grown} {
+		b := m.Config.Batch([]string{turn}, [][]Unit{Units(turn)})
+		_, tag := m.turns(tape, b, m.Forward(tape, b))
+		scores[i] = slices.Clone(tag.X)
+	}
+	near.Check(t, "tags", scores[1], scores[0], 1e-6)
+	for _, c := range []Config{{Width: 32, Layers: 3, Heads: 2, Predicates: small.Predicates}, {Width: 16, Layers: 1, Heads: 2, Predicates: small.Predicates}, {Width: 16, Layers: 3, Heads: 2, Predicates: []string{"name"}}} {
+		if _, err := m.Grown(c, 1); err == nil {
+			t.Errorf("grown to %+v", c)
+		}
+	}
+}
+
+// TestBlank checks that a hidden word can still be known for what it is, and
+// that a blank one is not.
+func TestBlank(t *testing.T) {
+	t.Parallel()
+	c := Config{Width: 16, Layers: 1, Heads: 2, Senses: 512, Predicates: []string{"name"}}
+	turn := "my labrador retriever"
+	known := func(blank bool) int {
+		u := Units(turn)
+		for i := 1; i < len(u); i++ {
+			u[i].Word, u[i].Blank = Hidden, blank
+		}
+		return len(c.Batch([]string{turn}, [][]Unit{u}).senses)
+	}
+	if a, b := known(false), known(true); a < 5 || b != 0 {
+		t.Errorf("%d things are known of hidden words, %d of blank ones", a, b)
+	}
 }

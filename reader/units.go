@@ -11,6 +11,7 @@ import (
 type Unit struct {
 	From, To int // bytes of the turn
 	Word     string
+	Blank    bool // hidden from dictionaries too
 }
 
 // MaxUnits is how many units of a turn are read, unit 0 aside; what follows is
@@ -21,7 +22,7 @@ const MaxUnits = 95
 // alone.
 func Units(turn string) []Unit {
 	var out []Unit
-	add := func(from, to int) { out = append(out, Unit{from, to, lower(turn[from:to])}) }
+	add := func(from, to int) { out = append(out, Unit{From: from, To: to, Word: lower(turn[from:to])}) }
 	for at := 0; at < len(turn) && len(out) < MaxUnits; {
 		r, n := utf8.DecodeRuneInString(turn[at:])
 		switch {

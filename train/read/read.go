@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"time"
 
@@ -55,7 +54,7 @@ func Train(ctx context.Context, o Options) (train.Result, error) {
 	if o.Init != "" {
 		if all := train.Checkpoints(o.Init); len(all) > 0 {
 			from = filepath.Join(all[0], train.EMAFile)
-		} else if m.Reader, err = begin(o.Init); err != nil {
+		} else if m.Reader, err = begin(o.Init, o.Seed); err != nil {
 			return train.Result{}, err
 		}
 	}
@@ -66,14 +65,14 @@ func Train(ctx context.Context, o Options) (train.Result, error) {
 }
 
 // begin opens the reader that a training begins from, where that is no
-// training's directory.
-func begin(dir string) (*reader.Model, error) {
+// training's directory, and gives it what readers have that are made now.
+func begin(dir string, seed uint64) (*reader.Model, error) {
 	m, err := reader.Open(os.DirFS(dir))
 	if err != nil {
 		return nil, fmt.Errorf("read: %s is the directory neither of a training nor of a reader: %w", dir, err)
 	}
-	if !reflect.DeepEqual(m.Config, reader.Default()) {
-		return nil, fmt.Errorf("read: %s is a reader of another shape or with other predicates", dir)
+	if m, err = m.Grown(reader.Default(), seed); err != nil {
+		return nil, fmt.Errorf("read: %s: %w", dir, err)
 	}
 	return m, nil
 }

@@ -145,7 +145,7 @@ func TestInit(t *testing.T) {
 	if _, err := Train(t.Context(), Options{Dir: t.TempDir(), Init: t.TempDir(), Steps: 1, Turns: 4}); err == nil {
 		t.Error("from an empty directory: no error")
 	}
-	opened, err := begin(model)
+	opened, err := begin(model, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

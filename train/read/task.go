@@ -86,7 +86,7 @@ func (k *Task) Batch(step int) (Batch, error) {
 	}
 	var b Batch
 	for some := range byLength(turns) {
-		g := labelled{Batch: batchOf(some)}
+		g := labelled{Batch: k.batch(some)}
 		for _, e := range some {
 			g.labels = append(g.labels, e.labels)
 		}
@@ -94,7 +94,7 @@ func (k *Task) Batch(step int) (Batch, error) {
 		b.units += g.B * g.N
 	}
 	for some := range byLength(lines) {
-		g := hidden{Batch: batchOf(some)}
+		g := hidden{Batch: k.batch(some)}
 		g.answers, g.weight = make([]int32, g.B*g.N), make([]float32, g.B*g.N)
 		for i, e := range some {
 			for j, a := range e.hidden {
@@ -109,12 +109,12 @@ func (k *Task) Batch(step int) (Batch, error) {
 	return b, nil
 }
 
-func batchOf(some []example) *reader.Batch {
+func (k *Task) batch(some []example) *reader.Batch {
 	texts, units := make([]string, len(some)), make([][]reader.Unit, len(some))
 	for i, e := range some {
 		texts[i], units[i] = e.text, e.units
 	}
-	return reader.NewBatch(texts, units)
+	return k.Net.Reader.Config.Batch(texts, units)
 }
 
 func byLength(all []example) func(func([]example) bool) {
@@ -134,7 +134,7 @@ func (k *Task) turn(r *rand.Rand, split companion.Split) (example, bool) {
 	}
 	for i := range e.units {
 		if r.Float64() < drop {
-			e.units[i].Word = reader.Hidden
+			e.units[i].Word, e.units[i].Blank = reader.Hidden, r.Float64() < blank
 		}
 	}
 	return e, ok && len(e.units) > 0
@@ -143,6 +143,10 @@ func (k *Task) turn(r *rand.Rand, split companion.Split) (example, bool) {
 // dropRates are how many of a made turn's words are hidden: what is meant must
 // not hang on one of them.
 var dropRates = [...]float64{0, 0.1, 0.25}
+
+// blank is the share of the hidden words of which not even what dictionaries
+// know is seen: an animal or a food can be enough.
+const blank = 0.5
 
 // line draws a line of a text and hides words of it.
 func (k *Task) line(r *rand.Rand) (example, bool) {
@@ -163,7 +167,7 @@ func (k *Task) line(r *rand.Rand) (example, bool) {
 			some = true
 			e.hidden[i] = int32(reader.WordRow(e.units[i].Word) % guesses)
 			if r.Float64() < 0.85 {
-				e.units[i].Word = reader.Hidden
+				e.units[i].Word, e.units[i].Blank = reader.Hidden, true
 			}
 		}
 	}
