@@ -62,6 +62,7 @@ type composer struct {
 	taken []string // values and people
 	used  map[string]bool
 	colon string // after labels
+	stuck bool   // a frame asks for more of a kind than there are
 }
 
 // composed draws a turn of one of the shapes.
@@ -80,7 +81,7 @@ func (w *writer) composed(t *Utterance) {
 	}
 	var c *composer
 	s := ""
-	for again := true; again; again = c.heldOut(s) {
+	for again := true; again; again = c.stuck || c.heldOut(s) {
 		c = &composer{writer: w, cast: map[string]*someone{"me": {}}, used: map[string]bool{}}
 		if shape == "list" && w.chance(manyShare) {
 			s = c.many()
@@ -109,7 +110,7 @@ func (c *composer) more(s string) string {
 	}
 	next := d.fill(c.frame([...]string{"list", "chain", "beside", "contrast"}[c.r.IntN(4)]))
 	again := slices.ContainsFunc(d.facts, func(f fact.Fact) bool { return c.used[f.Subject+"/"+f.Predicate] })
-	if again || len(c.asked)+len(d.asked) > 0 || len(c.facts)+len(d.facts) > mostFacts {
+	if again || d.stuck || len(c.asked)+len(d.asked) > 0 || len(c.facts)+len(d.facts) > mostFacts {
 		return s
 	}
 	c.facts, c.whose = append(c.facts, d.facts...), append(c.whose, d.whose...)
@@ -330,10 +331,14 @@ func (c *composer) person(name string) *someone {
 // joints are characters that stand between values: a made-up one may have them.
 const joints = "和跟与及、，"
 
+// mostDraws is how often a value is drawn that is to be unlike others: of the
+// days of the week none is left after seven.
+const mostDraws = 500
+
 // apart draws until what is drawn is told from all that stands in the turn.
-func (c *composer) apart(draw func() value) value {
-	for {
-		v := draw()
+func (c *composer) apart(draw func() value) (v value) {
+	for range mostDraws {
+		v = draw()
 		s := strings.ToLower(v[c.lang])
 		if strings.ContainsAny(s, joints) {
 			continue
@@ -343,6 +348,8 @@ func (c *composer) apart(draw func() value) value {
 			return v
 		}
 	}
+	c.stuck = true
+	return v
 }
 
 // familiar draws whom one can tell from an animal, or an animal from people, by

@@ -109,3 +109,18 @@ func TestComposedHeldOut(t *testing.T) {
 		}
 	}
 }
+
+// TestStuck checks that a turn that cannot be drawn, since all values of a kind
+// stand in it already, is given up and not drawn for ever.
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	w := newWriter(rand.New(rand.NewPCG(1, 1)), Train)
+	c := &composer{writer: w, cast: map[string]*someone{"me": {}}, used: map[string]bool{}}
+	days := map[string]bool{}
+	for !c.stuck && len(days) < 10 {
+		days[c.apart(func() value { return w.listed("weekday") })[w.lang]] = true
+	}
+	if !c.stuck || len(days) != 7 {
+		t.Errorf("%d days of the week, stuck %v", len(days), c.stuck)
+	}
+}

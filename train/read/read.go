@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"kuai/format/safetensors"
@@ -61,7 +60,7 @@ func Train(ctx context.Context, o Options) (train.Result, error) {
 	return train.Run(ctx, train.Config{
 		Dir: o.Dir, Steps: o.Steps, Rate: o.Rate, Warmup: min(200, o.Steps/10), Decay: o.Steps / 2,
 		Weight: 0.05, Clip: 1, EMA: averaging, Muon: true, Except: []string{"guess.weight"}, BF16: true, Every: o.Every, Init: from, Pool: o.Pool, View: o.View,
-	}, &Task{Net: m, Corpora: o.Corpora, Turns: o.Turns, Lines: o.Lines, Seed: o.Seed})
+	}, &Task{Net: m, Corpora: o.Corpora, Turns: o.Turns, Lines: o.Lines, Seed: o.Seed, small: smallWords(o.Corpora)})
 }
 
 // begin opens the reader that a training begins from, where that is no
@@ -101,4 +100,3 @@ func Export(dir, to string) error {
 	return reader.Save(to, m.Reader)
 }
 
-func splitLines(s string) []string { return strings.Split(s, "\n") }

@@ -40,6 +40,8 @@ type Task struct {
 	Turns   int // of a step
 	Lines   int // of texts in a step
 	Seed    uint64
+
+	small map[string]bool // words that the corpora write in small letters
 }
 
 // Batch is a step's turns, by length.
@@ -74,6 +76,15 @@ type example struct {
 func (k *Task) Batch(step int) (Batch, error) {
 	r := rand.New(rand.NewPCG(k.Seed, uint64(step)))
 	var turns, lines []example
+	plain := 0
+	if len(k.Corpora) > 0 {
+		plain = int(plainShare * float64(k.Turns))
+	}
+	for len(turns) < plain {
+		if e, ok := k.plain(r); ok {
+			turns = append(turns, e)
+		}
+	}
 	for len(turns) < k.Turns {
 		if e, ok := k.turn(r, companion.Train); ok {
 			turns = append(turns, e)
@@ -150,11 +161,7 @@ const blank = 0.5
 
 // line draws a line of a text and hides words of it.
 func (k *Task) line(r *rand.Rand) (example, bool) {
-	doc := k.Corpora[r.IntN(len(k.Corpora))].Document(r)
-	text := doc[r.IntN(len(doc))].Text
-	if lines := slices.DeleteFunc(splitLines(text), func(s string) bool { return s == "" }); len(lines) > 0 {
-		text = lines[r.IntN(len(lines))]
-	}
+	text := lineOf(k.Corpora[r.IntN(len(k.Corpora))], r)
 	e := example{text: text, units: reader.Units(text)}
 	if len(e.units) < 3 || len(e.units) > 48 {
 		return e, false
