@@ -22,7 +22,7 @@ type Utterance struct {
 // Shares of the turns of the Train split that more is said around: small talk,
 // and others who are mentioned, so that who is meant must be read.
 const (
-	quietShare  = 0.08 // say nothing, though they look as if
+	quietShare  = 0.1 // say nothing, though they look as if
 	talkAround  = 0.15
 	otherAround = 0.25
 	leadBefore  = 0.15 // begin with words that say nothing

@@ -92,3 +92,38 @@ func TestTestDraws(t *testing.T) {
 		}
 	}
 }
+
+// TestSpoken checks that what a spoken turn tells stands in it, under predicates
+// that there are, and that no turn is of two splits.
+func TestSpoken(t *testing.T) {
+	t.Parallel()
+	for l := range languageKeys {
+		seen := map[string]bool{}
+		told, quiet := 0, 0
+		for _, split := range []Split{Train, Test, Tune} {
+			all := Spoken(split, fact.Language(l))
+			if len(all) < 100 {
+				t.Errorf("split %d: %d turns", split, len(all))
+			}
+			for _, u := range all {
+				if seen[u.Text] {
+					t.Errorf("twice: %q", u.Text)
+				}
+				seen[u.Text] = true
+				if len(u.Facts) == 0 {
+					quiet++
+				}
+				for _, f := range u.Facts {
+					told++
+					low := strings.ToLower(u.Text)
+					if !strings.Contains(low, strings.ToLower(f.Object)) || f.Subject != fact.User && !strings.Contains(low, strings.ToLower(f.Subject)) {
+						t.Errorf("%q does not tell %s", u.Text, fact.Line(f))
+					}
+				}
+			}
+		}
+		if told < 200 || quiet < 400 {
+			t.Errorf("%s: %d facts, %d turns without one", languageKeys[l], told, quiet)
+		}
+	}
+}

@@ -25,7 +25,8 @@ const mostMissed = 60
 
 // Read measures a reader: of the lines that turns hold, facts and questions,
 // how many it finds, and of those it writes how many are right. A right one has
-// subject, predicate and object as they were drawn.
+// subject, predicate and object as they were drawn. Beside made turns it reads
+// those that people wrote.
 func Read(ctx context.Context, m *reader.Model, pool *par.Pool, cfg ReadConfig) (*report.Report, error) {
 	rep := &report.Report{Machine: report.Machine(), Notes: map[string]any{}}
 	r := reader.NewReader(m, pool)
@@ -46,6 +47,14 @@ func Read(ctx context.Context, m *reader.Model, pool *par.Pool, cfg ReadConfig) 
 			}
 		}
 		t.report(rep, languages[l])
+		var said readTally
+		for _, u := range companion.Spoken(cfg.Split, l) {
+			if err := ctx.Err(); err != nil {
+				return nil, context.Cause(ctx)
+			}
+			said.count(drawn(u), found(r.Read(u.Text)[0]), false)
+		}
+		said.reportSpoken(rep, languages[l])
 	}
 	rep.Notes["missed"] = missed
 	return rep, nil
@@ -89,6 +98,13 @@ func (t *readTally) report(rep *report.Report, language string) {
 	rep.Add("whom_right_"+language, share(t.whom, t.n), "of single lines")
 	rep.Add("predicate_right_"+language, share(t.predicate, t.n), "of single lines")
 	rep.Add("object_right_"+language, share(t.object, t.n), "of single lines")
+}
+
+// reportSpoken gives what becomes of turns that people wrote.
+func (t *readTally) reportSpoken(rep *report.Report, language string) {
+	rep.Add("spoken_found_"+language, share(t.right, t.wanted), "of lines told by turns that people wrote")
+	rep.Add("spoken_right_"+language, share(t.right, t.written), "of lines written of them")
+	rep.Add("spoken_quiet_right_"+language, share(t.quietRight, t.quiet), "of those that tell nothing")
 }
 
 // drawn are the lines of an utterance; days are left to the calendar.

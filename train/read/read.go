@@ -99,4 +99,3 @@ func Export(dir, to string) error {
 	}
 	return reader.Save(to, m.Reader)
 }
-

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"kuai/companion"
+	"kuai/companion/fact"
 	"kuai/grad"
 	"kuai/nn"
 	"kuai/reader"
@@ -85,6 +86,11 @@ func (k *Task) Batch(step int) (Batch, error) {
 			turns = append(turns, e)
 		}
 	}
+	for range int(spokenShare * float64(k.Turns)) {
+		if e, ok := k.spoken(r); ok {
+			turns = append(turns, e)
+		}
+	}
 	for len(turns) < k.Turns {
 		if e, ok := k.turn(r, companion.Train); ok {
 			turns = append(turns, e)
@@ -135,7 +141,24 @@ func byLength(all []example) func(func([]example) bool) {
 
 // turn draws a made turn and its labels.
 func (k *Task) turn(r *rand.Rand, split companion.Split) (example, bool) {
-	u := companion.DrawUtterance(r, split, chinese)
+	return k.labelled(r, companion.DrawUtterance(r, split, chinese))
+}
+
+// spoken draws a turn that somebody wrote.
+func (k *Task) spoken(r *rand.Rand) (example, bool) {
+	l := fact.English
+	if r.Float64() < chinese {
+		l = fact.Chinese
+	}
+	all := companion.Spoken(companion.Train, l)
+	return k.labelled(r, all[r.IntN(len(all))])
+}
+
+// spokenShare is that of a step's turns that people wrote.
+const spokenShare = 0.1
+
+// labelled is a turn with its labels, some of its words hidden.
+func (k *Task) labelled(r *rand.Rand, u companion.Utterance) (example, bool) {
 	e := example{text: u.Text, units: reader.Units(u.Text)}
 	var ok bool
 	e.labels, ok = k.Net.Reader.Config.Label(u.Text, e.units, u.Facts, u.Asked)
