@@ -20,7 +20,7 @@ var phrasesText string
 
 // The files called more add to those beside them.
 //
-//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt kin.txt mentions.txt quiet.txt quiet_2.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt wider_en_3.txt wider_zh_3.txt wider_en_4.txt wider_zh_4.txt composed.txt clauses.txt spoken_en.txt spoken_zh.txt
+//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt kin.txt mentions.txt quiet.txt quiet_2.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt wider_en_3.txt wider_zh_3.txt wider_en_4.txt wider_zh_4.txt composed.txt clauses.txt spoken_en.txt spoken_zh.txt written_en.txt written_zh.txt
 var more embed.FS
 
 func moreText(name string) string {

@@ -7,31 +7,41 @@ import (
 	"kuai/companion/fact"
 )
 
-// Shares of the spoken turns, one in so many, that are for Test and for Tune.
-const spokenShare = 8
+// handShare is the share of the turns marked by hand, one in so many, that is for
+// Test, and that for Tune.
+const handShare = 8
 
-// Spoken are turns that people wrote, what they tell marked by hand: of each
-// language those of a split, whichever turns of the files its hash gives it.
-// Most tell nothing.
-func Spoken(split Split, l fact.Language) []Utterance { return theSpoken()[l][split] }
+// Spoken are turns of published texts, and what they tell marked by hand: of a
+// language those of a split. Most tell nothing.
+func Spoken(split Split, l fact.Language) []Utterance { return byHand()["spoken"][l][split] }
 
-var theSpoken = sync.OnceValue(func() (all [2][3][]Utterance) {
-	for l, name := range languageKeys {
-		for line := range strings.Lines(moreText("spoken_" + name)) {
-			text, told, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-			if !ok || strings.HasPrefix(line, "#") {
-				continue
+// Written are turns and questions that were written for this, marked by hand: of
+// a language those of a split.
+func Written(split Split, l fact.Language) []Utterance { return byHand()["written"][l][split] }
+
+var byHand = sync.OnceValue(func() map[string]*[2][3][]Utterance {
+	out := map[string]*[2][3][]Utterance{}
+	for _, kind := range []string{"spoken", "written"} {
+		all := &[2][3][]Utterance{}
+		for l, name := range languageKeys {
+			for line := range strings.Lines(moreText(kind + "_" + name)) {
+				text, told, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+				if !ok || strings.HasPrefix(line, "#") {
+					continue
+				}
+				lines := strings.ReplaceAll(told, " ; ", "\n")
+				u := Utterance{Lang: fact.Language(l), Text: text, Facts: fact.ParseLines(lines), Asked: fact.ParseQueries(lines)}
+				split := Train
+				switch {
+				case held("spoken"+text, handShare):
+					split = Test
+				case held("tune spoken"+text, handShare):
+					split = Tune
+				}
+				all[l][split] = append(all[l][split], u)
 			}
-			u := Utterance{Lang: fact.Language(l), Text: text, Facts: fact.ParseLines(strings.ReplaceAll(told, " ; ", "\n"))}
-			split := Train
-			switch {
-			case held("spoken"+text, spokenShare):
-				split = Test
-			case held("tune spoken"+text, spokenShare):
-				split = Tune
-			}
-			all[l][split] = append(all[l][split], u)
 		}
+		out[kind] = all
 	}
-	return all
+	return out
 })

@@ -93,37 +93,46 @@ func TestTestDraws(t *testing.T) {
 	}
 }
 
-// TestSpoken checks that what a spoken turn tells stands in it, under predicates
-// that there are, and that no turn is of two splits.
-func TestSpoken(t *testing.T) {
+// TestByHand checks that what a turn marked by hand tells or asks for stands in
+// it, and that no turn is of two splits.
+func TestByHand(t *testing.T) {
 	t.Parallel()
-	for l := range languageKeys {
-		seen := map[string]bool{}
-		told, quiet := 0, 0
-		for _, split := range []Split{Train, Test, Tune} {
-			all := Spoken(split, fact.Language(l))
-			if len(all) < 100 {
-				t.Errorf("split %d: %d turns", split, len(all))
-			}
-			for _, u := range all {
-				if seen[u.Text] {
-					t.Errorf("twice: %q", u.Text)
+	for name, of := range map[string]func(Split, fact.Language) []Utterance{"spoken": Spoken, "written": Written} {
+		for l := range languageKeys {
+			seen := map[string]bool{}
+			said, quiet := 0, 0
+			for _, split := range []Split{Train, Test, Tune} {
+				all := of(split, fact.Language(l))
+				if len(all) < 150 {
+					t.Errorf("%s, language %d, split %d: %d turns", name, l, split, len(all))
 				}
-				seen[u.Text] = true
-				if len(u.Facts) == 0 {
-					quiet++
-				}
-				for _, f := range u.Facts {
-					told++
+				for _, u := range all {
+					if seen[u.Text] {
+						t.Errorf("twice: %q", u.Text)
+					}
+					seen[u.Text] = true
+					if len(u.Facts)+len(u.Asked) == 0 {
+						quiet++
+						continue
+					}
+					said++
 					low := strings.ToLower(u.Text)
-					if !strings.Contains(low, strings.ToLower(f.Object)) || f.Subject != fact.User && !strings.Contains(low, strings.ToLower(f.Subject)) {
-						t.Errorf("%q does not tell %s", u.Text, fact.Line(f))
+					stands := func(s string) bool { return s == "" || s == fact.User || strings.Contains(low, strings.ToLower(s)) }
+					for _, f := range u.Facts {
+						if !stands(f.Object) || !stands(f.Subject) {
+							t.Errorf("%q does not tell %s", u.Text, fact.Line(f))
+						}
+					}
+					for _, q := range u.Asked {
+						if !stands(q.Object) || !stands(q.Subject) {
+							t.Errorf("%q does not ask %s", u.Text, q.Line())
+						}
 					}
 				}
 			}
-		}
-		if told < 200 || quiet < 400 {
-			t.Errorf("%s: %d facts, %d turns without one", languageKeys[l], told, quiet)
+			if said < 500 || quiet < 600 {
+				t.Errorf("%s, language %d: %d turns say something, %d nothing", name, l, said, quiet)
+			}
 		}
 	}
 }

@@ -26,7 +26,7 @@ const mostMissed = 60
 // Read measures a reader: of the lines that turns hold, facts and questions,
 // how many it finds, and of those it writes how many are right. A right one has
 // subject, predicate and object as they were drawn. Beside made turns it reads
-// those that people wrote.
+// turns of published texts, and written ones, that were marked by hand.
 func Read(ctx context.Context, m *reader.Model, pool *par.Pool, cfg ReadConfig) (*report.Report, error) {
 	rep := &report.Report{Machine: report.Machine(), Notes: map[string]any{}}
 	r := reader.NewReader(m, pool)
@@ -47,14 +47,19 @@ func Read(ctx context.Context, m *reader.Model, pool *par.Pool, cfg ReadConfig) 
 			}
 		}
 		t.report(rep, languages[l])
-		var said readTally
-		for _, u := range companion.Spoken(cfg.Split, l) {
-			if err := ctx.Err(); err != nil {
-				return nil, context.Cause(ctx)
+		for _, hand := range []struct {
+			name string
+			of   func(companion.Split, fact.Language) []companion.Utterance
+		}{{"spoken", companion.Spoken}, {"written", companion.Written}} {
+			var said readTally
+			for _, u := range hand.of(cfg.Split, l) {
+				if err := ctx.Err(); err != nil {
+					return nil, context.Cause(ctx)
+				}
+				said.count(drawn(u), found(r.Read(u.Text)[0]), u.Asked != nil)
 			}
-			said.count(drawn(u), found(r.Read(u.Text)[0]), false)
+			said.byHand(rep, hand.name, languages[l])
 		}
-		said.reportSpoken(rep, languages[l])
 	}
 	rep.Notes["missed"] = missed
 	return rep, nil
@@ -100,11 +105,11 @@ func (t *readTally) report(rep *report.Report, language string) {
 	rep.Add("object_right_"+language, share(t.object, t.n), "of single lines")
 }
 
-// reportSpoken gives what becomes of turns that people wrote.
-func (t *readTally) reportSpoken(rep *report.Report, language string) {
-	rep.Add("spoken_found_"+language, share(t.right, t.wanted), "of lines told by turns that people wrote")
-	rep.Add("spoken_right_"+language, share(t.right, t.written), "of lines written of them")
-	rep.Add("spoken_quiet_right_"+language, share(t.quietRight, t.quiet), "of those that tell nothing")
+// byHand gives what becomes of turns that were marked by hand.
+func (t *readTally) byHand(rep *report.Report, name, language string) {
+	rep.Add(name+"_found_"+language, share(t.right, t.wanted), "of the lines of turns marked by hand")
+	rep.Add(name+"_right_"+language, share(t.right, t.written), "of lines written of them")
+	rep.Add(name+"_quiet_right_"+language, share(t.quietRight, t.quiet), "of those that tell nothing")
 }
 
 // drawn are the lines of an utterance; days are left to the calendar.

@@ -20,11 +20,11 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, b := range rep.Bars {
-		if b.Value == nil || *b.Value < 0.6 || *b.Value > 1 {
+		if b.Value == nil || *b.Value < 0.5 || *b.Value > 1 {
 			t.Errorf("%s: %v", b.Name, b.Value)
 		}
 	}
-	if len(rep.Bars) != 20 {
+	if len(rep.Bars) != 26 {
 		t.Errorf("%d figures", len(rep.Bars))
 	}
 }

@@ -86,8 +86,8 @@ func (k *Task) Batch(step int) (Batch, error) {
 			turns = append(turns, e)
 		}
 	}
-	for range int(spokenShare * float64(k.Turns)) {
-		if e, ok := k.spoken(r); ok {
+	for range int(handShare * float64(k.Turns)) {
+		if e, ok := k.byHand(r); ok {
 			turns = append(turns, e)
 		}
 	}
@@ -144,18 +144,21 @@ func (k *Task) turn(r *rand.Rand, split companion.Split) (example, bool) {
 	return k.labelled(r, companion.DrawUtterance(r, split, chinese))
 }
 
-// spoken draws a turn that somebody wrote.
-func (k *Task) spoken(r *rand.Rand) (example, bool) {
+// byHand draws a turn that was marked by hand.
+func (k *Task) byHand(r *rand.Rand) (example, bool) {
 	l := fact.English
 	if r.Float64() < chinese {
 		l = fact.Chinese
 	}
-	all := companion.Spoken(companion.Train, l)
+	all := companion.Written(companion.Train, l)
+	if r.IntN(2) == 0 {
+		all = companion.Spoken(companion.Train, l)
+	}
 	return k.labelled(r, all[r.IntN(len(all))])
 }
 
-// spokenShare is that of a step's turns that people wrote.
-const spokenShare = 0.1
+// handShare is that of a step's turns that were marked by hand.
+const handShare = 0.25
 
 // labelled is a turn with its labels, some of its words hidden.
 func (k *Task) labelled(r *rand.Rand, u companion.Utterance) (example, bool) {
