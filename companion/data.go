@@ -177,9 +177,13 @@ func (d *data) parseWider(text string, tune uint32) {
 		if p.wider[l] == nil {
 			p.wider[l], p.tune[l] = map[string][]string{}, map[string][]string{}
 		}
+		said := map[string]bool{}
+		for _, s := range p.forms[l][form] {
+			said[plainly(s)] = true
+		}
 		for _, s := range phrases {
 			switch {
-			case slices.ContainsFunc(p.forms[l][form], func(o string) bool { return plainly(o) == plainly(s) }):
+			case said[plainly(s)]:
 			case tune > 0 && held("tune"+s, tune):
 				p.tune[l][form] = append(p.tune[l][form], s)
 			default:

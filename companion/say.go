@@ -16,6 +16,15 @@ func Denies(l fact.Language, reply string) bool {
 	return slices.ContainsFunc(denials[l], func(d string) bool { return strings.Contains(reply, d) })
 }
 
+// deniesPlainly says whether a reply is one of the ways to say that something was
+// never told which name nothing: what a small model then names is often something
+// else than what was asked for.
+func deniesPlainly(l fact.Language, reply string) bool {
+	return slices.ContainsFunc(files().say[languageKeys[l]+".unknown"], func(s string) bool {
+		return s != "" && !strings.Contains(s, "{") && strings.EqualFold(s, strings.TrimSpace(reply))
+	}) || strings.EqualFold(Unknown(l), strings.TrimSpace(reply))
+}
+
 // Unknown is what a friend says who was never told.
 func Unknown(l fact.Language) string {
 	return [...]string{fact.English: "You haven't told me that.", fact.Chinese: "你还没告诉过我呢。"}[l]
@@ -24,7 +33,7 @@ func Unknown(l fact.Language) string {
 // Agrees says whether a reply to a query says what the facts that answer it do.
 func Agrees(l fact.Language, asked string, q fact.Query, facts []fact.Fact, reply string) bool {
 	if len(facts) == 0 {
-		return Denies(l, reply)
+		return deniesPlainly(l, reply)
 	}
 	if Denies(l, reply) {
 		return false
