@@ -53,6 +53,9 @@ What is finished is exported as a directory that kuai chat and transformers' use
 			if o.Recall < 0 || o.Recall > 1 {
 				return usage(fmt.Errorf("--recall is %g, want 0 to 1", o.Recall))
 			}
+			if o.Steps < 1 || o.Tokens < 1 || o.Vocabulary < 1 {
+				return usage(fmt.Errorf("--steps %d --tokens %d --vocabulary %d, want at least 1 of each", o.Steps, o.Tokens, o.Vocabulary))
+			}
 			if export {
 				return talk.Export(cmd.Context(), o, to)
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -24,6 +25,9 @@ sentences and their translations, the two halves of a sentence.`,
 		Example: "  kuai train vectors --text dialogues.txt.gz --text pairs.tsv.gz",
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.Steps < 1 || o.Pairs < 1 {
+				return usage(fmt.Errorf("--steps %d --pairs %d, want at least 1 of each", o.Steps, o.Pairs))
+			}
 			if to == "" {
 				to = filepath.Join(t.dir, "model")
 			}
