@@ -30,6 +30,14 @@ func Unknown(l fact.Language) string {
 	return [...]string{fact.English: "You haven't told me that.", fact.Chinese: "你还没告诉过我呢。"}[l]
 }
 
+// But says that something was not told, and what was told that is near it.
+func But(l fact.Language, near string) string {
+	if l == fact.Chinese {
+		return strings.TrimSuffix(Unknown(l), "呢。") + "，不过" + near
+	}
+	return strings.TrimSuffix(Unknown(l), ".") + ", but " + strings.Replace(near, "You", "you", 1)
+}
+
 // Agrees says whether a reply to a query says what the facts that answer it do.
 func Agrees(l fact.Language, asked string, q fact.Query, facts []fact.Fact, reply string) bool {
 	if len(facts) == 0 {

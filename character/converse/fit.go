@@ -98,8 +98,8 @@ func (t turn) fits(reply string) bool {
 	switch {
 	case ok && len(t.told) > 0:
 		return slices.ContainsFunc(t.told, func(v string) bool { return strings.EqualFold(v, noted) }) || strings.EqualFold(companion.List(t.l, t.told), noted)
-	case ok:
-		return memory.Mentions(t.said, noted)
+	case ok: // nothing was told: what is noted is a word that it heard
+		return false
 	case len(t.told) == 0:
 		return !claims[t.l].MatchString(reply)
 	case slices.ContainsFunc(t.told, func(v string) bool { return memory.Mentions(reply, v) }):

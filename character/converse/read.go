@@ -70,12 +70,25 @@ func (r *Reader) Read(turns ...memory.Turn) []memory.Reading {
 			y.Asked = onDay(turn, x.Asked)
 		}
 		byRole(&y)
+		toDo(turn.Text, y.Facts)
 		out[at[i]] = y
 	}
 	if len(turns) == 1 {
 		r.last, r.said = turns[0], out[0]
 	}
 	return out
+}
+
+// toDo gives what somebody likes to do its "to": who likes to read likes no read.
+func toDo(text string, facts []fact.Fact) {
+	for i, f := range facts {
+		switch f.Predicate {
+		case "likes", "dislikes", "hobby":
+			if to := "to " + f.Object; strings.Contains(text, " "+to) {
+				facts[i].Object = to
+			}
+		}
+	}
 }
 
 // byRole makes "sister Mira" the sister, whose name is Mira.

@@ -27,6 +27,7 @@ type Found struct {
 	Query fact.Query
 	Facts []fact.Fact
 	Aside []fact.Fact // that show how: whose name it is, what was on the day after
+	Near  []fact.Fact // where nothing answers: what somebody likes, where a hobby was asked for
 }
 
 // look reads a question and finds the facts that it asks for; nothing where it
@@ -67,10 +68,23 @@ func (t *Thread) look(query string, now time.Time) (found []Found) {
 				f = g
 			}
 		}
+		if len(f.Facts) == 0 && q.On.IsZero() && slices.Contains(pastimes, q.Predicate) {
+			for _, other := range pastimes {
+				also := q
+				also.Predicate = other
+				if g := t.lookUp(also); len(g.Facts) > 0 {
+					f.Near = g.Facts
+					break
+				}
+			}
+		}
 		found = append(found, f)
 	}
 	return found
 }
+
+// pastimes are what somebody does for pleasure, under three names.
+var pastimes = []string{"hobby", "sport", "likes"}
 
 // What somebody is to be given, shown or spared follows from more than one kind
 // of fact: where nothing is known of the one that a reader thinks of, a wish is
@@ -113,12 +127,12 @@ func (t *Thread) lookUp(q fact.Query) Found {
 	t.gather(p, q)
 	found := p.match(q)
 	if !q.Before || len(found) == 0 {
-		return Found{q, found, p.naming(q.Subject, found)}
+		return Found{Query: q, Facts: found, Aside: p.naming(q.Subject, found)}
 	}
 	last := found[len(found)-1]
 	q = fact.Query{Subject: fact.User, On: last.From.AddDate(0, 0, -1)}
 	if before := t.onDay(p, q); before != nil {
-		return Found{asked, before, []fact.Fact{last}}
+		return Found{Query: asked, Facts: before, Aside: []fact.Fact{last}}
 	}
 	return Found{Query: asked}
 }

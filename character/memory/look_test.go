@@ -165,3 +165,35 @@ func TestBehind(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNear checks that a hobby which nobody told of is not made up from what is
+// liked, but that this is said.
+func TestNear(t *testing.T) {
+	t.Parallel()
+	r := &lines{says: map[string]string{
+		"I love hiking.": "user | likes | hiking", "And I like to read.": "user | likes | to read",
+		"What are my hobbies?": "user | hobby | ?", "What are my sister's hobbies?": "sister | hobby | ?",
+	}, read: map[string]int{}}
+	th, err := Open(t.TempDir(), Options{NoSync: true, Reader: r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = th.Close() }()
+	for _, s := range []string{"I love hiking.", "And I like to read."} {
+		if _, err := th.Append(Turn{Time: time.Now(), Speaker: fact.User, Text: s}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for question, want := range map[string]string{
+		"What are my hobbies?":          "You haven't told me that, but you like hiking and to read.",
+		"What are my sister's hobbies?": "You haven't told me that.",
+	} {
+		p, err := th.Recall(t.Context(), question, time.Now(), 768, func(s string) int { return len(s) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Grounded("You love chess."); got != want {
+			t.Errorf("%s %q, want %q", question, got, want)
+		}
+	}
+}

@@ -142,6 +142,10 @@ func (p Pack) Grounded(reply string) string {
 		return reply
 	}
 	f := p.Asked[0]
+	if len(f.Near) > 0 {
+		near := fact.Query{Subject: f.Query.Subject, Predicate: f.Near[0].Predicate}
+		return companion.But(p.lang, companion.Say(p.lang, "", near, f.Near))
+	}
 	if companion.Agrees(p.lang, p.query, f.Query, f.Facts, reply) {
 		return reply
 	}
