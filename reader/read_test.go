@@ -2,10 +2,6 @@ package reader
 
 import (
 	"errors"
-	"kuai/grad"
-	"kuai/internal/near"
-	"kuai/kernel/gemm"
-	"kuai/mem"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +9,11 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"kuai/grad"
+	"kuai/internal/near"
+	"kuai/kernel/gemm"
+	"kuai/mem"
 
 	"github.com/google/go-cmp/cmp"
 

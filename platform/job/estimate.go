@@ -134,9 +134,10 @@ func (q *Queue) outlooks(ctx context.Context, tx *db.Tx) (map[string]outlook, er
 		return nil, err
 	}
 	out := make(map[string]outlook, len(line))
-	for begin, end := 0, 0; begin < len(line); begin = end { // those of one priority
+	end := 0
+	for begin := 0; begin < len(line); begin = end { // those of one priority
 		var waiting []turn
-		for end = begin; end < len(line) && line[end].priority == line[begin].priority; end++ {
+		for ; end < len(line) && line[end].priority == line[begin].priority; end++ {
 			if share := line[end].share; end == begin || share != line[end-1].share {
 				waiting = append(waiting, turn{share: share, last: last[share]})
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -145,7 +146,7 @@ func (h *hub) hear(m event.Message, kick chan struct{}) {
 	}
 }
 
-// looks looks at what a message or a newcomer points at, and now and then at all.
+// looks reads what a message or a newcomer points at, and now and then at all.
 func (h *hub) looks(ctx context.Context, kick <-chan struct{}) {
 	tick := time.NewTicker(h.every)
 	defer tick.Stop()
@@ -185,7 +186,7 @@ func (h *hub) look(ctx context.Context, all bool) {
 		if err != nil {
 			return err
 		}
-		s.read = append(s.read[:len(s.read):len(s.read)], moved...)
+		s.read = append(slices.Clip(s.read), moved...)
 		if err = s.load(ctx, tx); err != nil || !waiting {
 			return err
 		}

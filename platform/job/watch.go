@@ -38,7 +38,7 @@ type Sight struct {
 	err   error
 }
 
-// Estimate is what Queue.Estimate says; the first who asks asks for all.
+// Estimate is what Queue.Estimate says; the first who wants it asks for all.
 func (s *Sight) Estimate(ctx context.Context) (Estimate, error) {
 	o, err := s.outlook(ctx)
 	if err != nil {

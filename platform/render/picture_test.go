@@ -36,16 +36,16 @@ func TestPicture(t *testing.T) {
 	noise := func(int, int) color.NRGBA {
 		return color.NRGBA{uint8(rng.Uint32()), uint8(rng.Uint32()), uint8(rng.Uint32()), 255}
 	}
-	clear := func(int, int) color.NRGBA { return color.NRGBA{} }
+	empty := func(int, int) color.NRGBA { return color.NRGBA{} }
 	for name, tt := range map[string]struct {
 		w, h         int // of the picture
 		clipW, clipH int
 		toW, toH     int
 		at           func(x, y int) color.NRGBA
 	}{
-		"a wide one covers":      {400, 100, 80, 50, 200, 50, clear},
-		"a square covers":        {100, 100, 80, 50, 80, 80, clear},
-		"a small one stays":      {10, 20, 80, 50, 10, 20, clear},
+		"a wide one covers":      {400, 100, 80, 50, 200, 50, empty},
+		"a square covers":        {100, 100, 80, 50, 80, 80, empty},
+		"a small one stays":      {10, 20, 80, 50, 10, 20, empty},
 		"noise is not too heavy": {900, 600, 750, 480, 750, 500, noise},
 	} {
 		got, err := Picture(pngOf(t, tt.w, tt.h, tt.at), tt.clipW, tt.clipH)
@@ -61,7 +61,7 @@ func TestPicture(t *testing.T) {
 			t.Errorf("%s: what can be seen through is %x", name, r)
 		}
 	}
-	whole := pngOf(t, 8, 8, clear)
+	whole := pngOf(t, 8, 8, empty)
 	huge := bytes.Clone(whole)
 	copy(huge[16:], []byte{0, 1, 0, 0, 0, 1, 0, 0}) // 65536x65536, with a checksum that no longer fits
 	for name, bad := range map[string][]byte{"nothing": nil, "text": []byte("a fox"), "cut": whole[:40], "huge": huge} {

@@ -219,10 +219,7 @@ func (d *dictionary) things(out []uint32, synsets []int32) []uint32 {
 			continue
 		}
 		left[kind]--
-		for {
-			if kind == 1 && d.depth[s] < general {
-				break
-			}
+		for kind == 0 || d.depth[s] >= general {
 			if x := known(ofThing, int(s)); !slices.Contains(out, x) {
 				out = append(out, x)
 			}

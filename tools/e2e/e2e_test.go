@@ -453,8 +453,14 @@ var looks = []struct {
 	theme, language string
 	width, height   int64
 }{
-	{"light", "en", 1280, 800}, {"dark", "zh", 360, 740}, {"dark", "en", 1280, 800}, {"light", "zh", 360, 740},
-	{"light", "zh", 1280, 800}, {"dark", "en", 360, 740}, {"dark", "zh", 1280, 800}, {"light", "en", 360, 740},
+	{"light", "en", 1280, 800},
+	{"dark", "zh", 360, 740},
+	{"dark", "en", 1280, 800},
+	{"light", "zh", 360, 740},
+	{"light", "zh", 1280, 800},
+	{"dark", "en", 360, 740},
+	{"dark", "zh", 1280, 800},
+	{"light", "en", 360, 740},
 }
 
 // written is a chat that nobody had: pictures show the page, and not what a model

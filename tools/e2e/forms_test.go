@@ -58,8 +58,10 @@ func forms() []form {
 		{at: "#/create", ready: `document.querySelector("details.more").open = true`, fields: []field{
 			{source: "create/maker.tsx steps", css: ".options label:nth-child(2) input", text: "2"}, {source: "create/maker.tsx guidance", css: ".options label:nth-child(3) input"},
 		}, send: "#make", wrong: []string{".options label:nth-child(3) input"}},
-		{at: "#/characters/new", ready: `document.querySelector(".fields .field:nth-child(10)")`, fields: append(card, field{source: "folk/editor.tsx tags", css: ".fields .field:nth-child(10) input"}), send: ".editor .primary",
-			done: `location.hash.endsWith("/card") && [...document.querySelectorAll(".people > a")].some(a => a.textContent.includes("onerror"))`},
+		{
+			at: "#/characters/new", ready: `document.querySelector(".fields .field:nth-child(10)")`, fields: append(card, field{source: "folk/editor.tsx tags", css: ".fields .field:nth-child(10) input"}), send: ".editor .primary",
+			done: `location.hash.endsWith("/card") && [...document.querySelectorAll(".people > a")].some(a => a.textContent.includes("onerror"))`,
+		},
 		{at: "#/characters/new", ready: `document.querySelector(".fields .field:nth-child(10)")`, fields: []field{{source: "folk/editor.tsx word", css: ".fields .field:nth-child(1) input", text: " "}}, send: ".editor .primary", wrong: []string{".fields .field:nth-child(1) input"}},
 		{at: "#/characters/@group", ready: pair, fields: []field{{source: "folk/group.tsx name", css: "#group-name"}}, send: "#group-save", done: `location.hash.startsWith("#/characters/%40") && document.querySelector(".head h1")?.textContent.includes("onerror")`},
 		{at: "#/characters/@group", ready: pair, fields: []field{{source: "folk/group.tsx name", css: "#group-name"}}, send: "#group-save", wrong: []string{"#group-name"}}, // there is one
