@@ -82,7 +82,7 @@ export function Characters({ id, view }: { id: string; view: string }) {
           <p class="soft small">{t("dropCard")}</p>
         </div>}
       </nav>
-      <div class="middle">
+      <div class="middle" key={id}>
         {(c || g) && (ready || view !== "") && (
           <div class="row head">
             {c && <Face c={c} />}<h1>{title}</h1><span class="grow" />
