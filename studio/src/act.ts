@@ -32,7 +32,7 @@ export type Same = (body: unknown) => Record<string, string>;
 export interface Act {
   busy: boolean;
   wrong: Record<string, string>; // by field; "" is what is wrong with none of them
-  act: (f: (same: Same) => Promise<unknown>, least?: number) => Promise<void>;
+  act: (f: (same: Same) => Promise<unknown>, least?: number) => Promise<void>; // least: milliseconds until the next may begin, a double click's
   tell: (why: string) => void; // what is wrong with no field
 }
 
@@ -45,7 +45,7 @@ export function useAct(...fields: string[]): Act {
     if (text !== sent.current.body) sent.current = { body: text, key: uuid() };
     return { "Idempotency-Key": sent.current.key };
   };
-  const act = async (f: (same: Same) => Promise<unknown>, least = 0) => {
+  const act = async (f: (same: Same) => Promise<unknown>, least = twice) => {
     if (busy.value) return;
     batch(() => {
       busy.value = true;
