@@ -19,6 +19,7 @@ import (
 	"kuai/api/clip"
 	uploads "kuai/api/file"
 	"kuai/api/talk"
+	"kuai/api/wire"
 	"kuai/character/converse"
 	"kuai/media"
 	"kuai/platform/blob"
@@ -219,7 +220,7 @@ func TestBadRequests(t *testing.T) {
 		{"empty prompt", "POST", "/v1/videos", `{"prompt":" "}`, 400, "prompt is empty"},
 		{"long prompt", "POST", "/v1/videos", `{"prompt":"` + strings.Repeat("a ", 60) + `"}`, 400, "too long"},
 		{"no JSON", "POST", "/v1/videos", `hello`, 400, "JSON"},
-		{"huge body", "POST", "/v1/videos", `{"prompt":"` + strings.Repeat("a", 2<<20) + `"}`, 413, "longer than"},
+		{"huge body", "POST", "/v1/videos", `{"prompt":"` + strings.Repeat("a", wire.MaxChat) + `"}`, 413, "longer than"},
 		{"steps out of range", "POST", "/v1/videos", `{"prompt":"a fox","steps":101}`, 400, "steps is 101"},
 		{"seed", "POST", "/v1/videos", `{"prompt":"a fox","seed":"x"}`, 400, "seed"},
 		{"unknown id", "GET", "/v1/videos/video_none", "", 404, "no video"},
