@@ -29,9 +29,9 @@ func TestFits(t *testing.T) {
 // TestToDo checks that what somebody likes to do is kept as such.
 func TestToDo(t *testing.T) {
 	t.Parallel()
-	facts := fact.ParseLines("user | likes | hiking\nuser | likes | read\nuser | lives_in | Oslo")
-	toDo("I love hiking, I like to read, and moved to Oslo.", facts)
-	if facts[0].Object != "hiking" || facts[1].Object != "to read" || facts[2].Object != "Oslo" {
+	facts := fact.ParseLines("user | likes | hiking\nuser | likes | read\nuser | lives_in | Oslo\nuser | likes | concerts")
+	toDo("I love hiking, I like to read, moved to Oslo, and love going to concerts.", facts)
+	if facts[0].Object != "hiking" || facts[1].Object != "to read" || facts[2].Object != "Oslo" || facts[3].Object != "concerts" {
 		t.Errorf("%v", facts)
 	}
 }

@@ -1,6 +1,7 @@
 package converse
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -82,14 +83,18 @@ func (r *Reader) Read(turns ...memory.Turn) []memory.Reading {
 // toDo gives what somebody likes to do its "to": who likes to read likes no read.
 func toDo(text string, facts []fact.Fact) {
 	for i, f := range facts {
-		switch f.Predicate {
-		case "likes", "dislikes", "hobby":
-			if to := "to " + f.Object; strings.Contains(text, " "+to) {
-				facts[i].Object = to
-			}
+		if f.Predicate != "likes" && f.Predicate != "dislikes" && f.Predicate != "hobby" {
+			continue
+		}
+		to := "to " + f.Object
+		if at := strings.Index(text, " "+to); at >= 0 && likesTo.MatchString(text[:at]) {
+			facts[i].Object = to
 		}
 	}
 }
+
+// likesTo ends where a verb of liking does: one likes to read, and goes to concerts.
+var likesTo = regexp.MustCompile(`(?i)\b(?:like|love|hate|prefer|enjoy|adore)s?$`)
 
 // byRole makes "sister Mira" the sister, whose name is Mira.
 func byRole(x *memory.Reading) {

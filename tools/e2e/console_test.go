@@ -61,8 +61,8 @@ func workers(t *testing.T, b *browser) {
 	b.until(t, `document.querySelector("tbody .state.done")`)
 	b.js(t, `document.querySelector("tbody button").click()`)
 	b.until(t, `document.querySelector("tbody tr").textContent.includes("drains")`)
-	b.js(t, `document.querySelector("tbody button").click()`)
-	b.until(t, `document.querySelector("tbody .state.done")`)
+	b.click(t, "tbody button") // once it rests no more
+	b.until(t, `document.querySelector("tbody tr .state.done") && !document.querySelector("tbody tr").textContent.includes("drains")`)
 	b.fill(t, ".inline input", "rack-"+evil)
 	b.click(t, ".inline .primary")
 	b.until(t, `/KUAI_WORKER_TOKEN=kuai-worker-[A-Z2-7]{20,} kuai worker --join http/.test(document.querySelector(".code code").textContent)`)

@@ -15,16 +15,16 @@ import (
 const plainShare = 0.2
 
 // persons are words of lines that may tell something of the user, or of somebody
-// mentioned before.
-var persons = map[string]bool{}
-
-func init() {
+// mentioned before, an animal too.
+var persons = func() map[string]bool {
+	all := map[string]bool{}
 	for w := range strings.FieldsSeq("i me my mine myself i'm i've i'd i'll im ive we us our ours ourselves we're we've we'd we'll " +
 		"he him his himself he's he'd he'll she her hers herself she's she'd she'll they them their theirs themselves they're they've they'd they'll " +
-		"我 咱 俺 他 她 it") {
-		persons[w] = true
+		"it 我 咱 俺 他 她") {
+		all[w] = true
 	}
-}
+	return all
+}()
 
 // names begin lines of Chinese that are about somebody.
 var names = []string{"汤姆", "玛丽", "约翰", "本人", "杰克", "麦克", "迈克"}

@@ -73,7 +73,7 @@ func OpenSegment(path string) (*Segment, error) {
 // nonsense where somebody made it on purpose: reading postings checks bounds.
 func parseSegment(b []byte) (*Segment, error) {
 	if len(b) < len(segmentMagic)+footerBytes || string(b[:8]) != segmentMagic {
-		return nil, fmt.Errorf("not a segment")
+		return nil, fmt.Errorf("not a segment of this version")
 	}
 	foot := b[len(b)-footerBytes:]
 	u := func(i int) uint64 { return binary.LittleEndian.Uint64(foot[i:]) }

@@ -33,7 +33,7 @@ export function Workers() {
   const list = useRead<{ data: Worker[] }>("/api/v1/workers");
   const tokens = useRead<{ data: Token[] }>("/api/v1/workers/tokens");
   const name = useSignal(""), secret = useSignal("");
-  const { wrong, act } = useAct(), making = useAct("name");
+  const { busy, wrong, act } = useAct(), making = useAct("name");
   useEffect(() => {
     const timer = setInterval(() => {
       if (!document.hidden) void list.again();
@@ -68,7 +68,7 @@ export function Workers() {
           <td>{w.jobs.length === 0 ? <span class="soft">{t("idle")}</span> : w.jobs.map((j) => (
             <div key={j.id}>{j.request?.request?.Prompt ?? j.kind} <span class="soft">{Math.round(100 * (j.progress?.fraction ?? 0))} %</span></div>
           ))}</td>
-          <td>{w.state !== "silent" && <button onClick={() => void drain(w)} aria-label={`${t(w.draining ? "resumeWork" : "drain")}: ${w.name}`} title={t("drainWhy")}>{t(w.draining ? "resumeWork" : "drain")}</button>}</td>
+          <td>{w.state !== "silent" && <button disabled={busy} onClick={() => void drain(w)} aria-label={`${t(w.draining ? "resumeWork" : "drain")}: ${w.name}`} title={t("drainWhy")}>{t(w.draining ? "resumeWork" : "drain")}</button>}</td>
         </tr>
       )} />
       <Note text={wrong[""]} />
