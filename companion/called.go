@@ -48,6 +48,23 @@ func IsRole(word string) bool {
 	return role(fact.English, word) != nil || role(fact.Chinese, word) != nil
 }
 
+// Whole is a subject of an English text with the words before it that belong to
+// what somebody is: the son of "my adopted son" is the adopted son.
+func Whole(subject, text string) string {
+	at := strings.Index(text, subject)
+	if subject == fact.User || at < 0 {
+		return subject
+	}
+	for {
+		before := strings.TrimSuffix(text[:at], " ")
+		word := before[strings.LastIndexByte(before, ' ')+1:]
+		if word == "" || len(before) == at || !IsRole(word+text[at-1:at]+subject) {
+			return subject
+		}
+		subject, at = word+text[at-1:at]+subject, at-1-len(word)
+	}
+}
+
 // Person is who a subject is that was cut too long or stands for several:
 // "aunt's sake" is the aunt, "aunt's dog" is the dog, each of "cats" is a cat.
 func Person(subject string) string {

@@ -46,7 +46,11 @@ func Agrees(l fact.Language, asked string, q fact.Query, facts []fact.Fact, repl
 	if Denies(l, reply) {
 		return false
 	}
-	has := func(s string) bool { return strings.Contains(strings.ToLower(reply), strings.ToLower(s)) }
+	small := strings.ToLower(reply)
+	has := func(s string) bool { return strings.Contains(small, strings.ToLower(s)) }
+	if slices.ContainsFunc(facts, func(f fact.Fact) bool { return strings.Count(small, strings.ToLower(f.Object)) > 1 }) {
+		return false // said twice: a model that lost its way
+	}
 	last := facts[len(facts)-1]
 	switch {
 	case q.Object != "" && !q.Before:

@@ -118,7 +118,7 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 		if f.Subject == fact.User {
 			f.Subject = subjectOf(text, f)
 		}
-		f.Subject = companion.Person(f.Subject)
+		f.Subject = companion.Person(companion.Whole(f.Subject, text))
 		out = append(out, f)
 	}
 	for _, m := range besideZH.FindAllStringSubmatch(text, 4) {

@@ -207,13 +207,30 @@ func live(ctx context.Context, a Answerer, cfg LifeConfig, characters int, l fac
 		k.asked++
 		if right {
 			k.right++
-		} else if len(*wrong) < 60 {
-			*wrong = append(*wrong, map[string]string{"type": q.Type.String(), "pack": p.Text, "ask": q.Text, "reply": reply, "answer": q.Answer})
+		} else if len(*wrong) < 600 {
+			told, err := said(th, q.Evidence, ids)
+			if err != nil {
+				return err
+			}
+			*wrong = append(*wrong, map[string]string{"type": q.Type.String(), "told": told, "pack": p.Text, "ask": q.Text, "reply": reply, "answer": q.Answer})
 		}
 		t.count(&q, right, q.IsStale(reply))
 	}
 	t.bytes += bytesIn(dir)
 	return nil
+}
+
+// said are the turns that answer a question, a line each.
+func said(th *memory.Thread, evidence []int, ids map[int]uint64) (string, error) {
+	var b strings.Builder
+	for _, e := range evidence {
+		turn, err := th.Turn(ids[e])
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(turn.Text + "\n")
+	}
+	return b.String(), nil
 }
 
 func (t *tally) count(q *companion.Question, right, stale bool) {
