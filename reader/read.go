@@ -117,17 +117,25 @@ const (
 	mostAlso = 3
 )
 
-// likely returns the likeliest predicate and those that may be meant instead.
+// alike are predicates between which what is said often does not decide, and of
+// which each is found where another is asked for: a name is one whoever has it.
+var alike = map[string]int{"name": 1, "pet_name": 1, "likes": 2, "hobby": 2, "sport": 2}
+
+// likely returns the likeliest predicate and those that may be meant instead,
+// and how likely it is that the first or one alike is meant.
 func (c Config) likely(scores []float32) (out []string, first float32) {
 	p := make([]float32, len(scores))
 	vec.LogSoftmax(p, scores, 1, len(scores))
-	first = float32(math.Exp(float64(p[best(p)])))
-	for len(out) <= mostAlso {
+	for range mostAlso + 1 {
 		i := best(p)
-		if len(out) > 0 && p[i] < float32(math.Log(atLeast)) {
+		name, chance := c.Predicates[i], float32(math.Exp(float64(p[i])))
+		if len(out) == 0 || len(out) == 1 && alike[name] > 0 && alike[name] == alike[out[0]] {
+			first += chance
+		}
+		if len(out) > 0 && chance < atLeast {
 			break
 		}
-		out = append(out, c.Predicates[i])
+		out = append(out, name)
 		p[i] = float32(math.Inf(-1))
 	}
 	return out, first
