@@ -19,18 +19,24 @@ import (
 func (a *app) evalReaderCommand() *cobra.Command {
 	c := talkeval.ReadConfig{Turns: 1000, Seed: 6}
 	var model string
+	var texts []string
 	var which splitFlags
 	cmd := &cobra.Command{
 		Use:   "reader",
 		Short: "Measure what a reader finds in turns: facts, questions, and about whom",
 		Long: `Have turns read whose names, values and wordings training never showed, in English
 and Chinese: how many of their lines are found, and how many of those written are
-right.`,
-		Example: "  kuai eval reader --json",
+right. With --text, how many of the held-out lines of texts that nobody chose or
+marked are taken to tell something or to ask for it, and of those that speak of
+nobody.`,
+		Example: "  kuai eval reader --json\n  kuai eval reader --text dialogues.txt.gz",
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if c.Split, err = which.split(); err != nil {
+				return err
+			}
+			if c.Texts, err = openCorpora(texts); err != nil {
 				return err
 			}
 			return a.evalReader(cmd.Context(), model, c)
@@ -40,6 +46,7 @@ right.`,
 	f.StringVarP(&model, "model", "m", "", "directory of a reader (default: the built-in one)")
 	f.IntVar(&c.Turns, "turns", c.Turns, "turns of each language")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "which turns")
+	f.StringArrayVar(&texts, "text", nil, "file of text whose held-out part is read, .gz or plain; may be given again")
 	which.add(f)
 	return cmd
 }

@@ -2,6 +2,8 @@ package talk
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -11,6 +13,8 @@ import (
 	"kuai/internal/report"
 	"kuai/par"
 	"kuai/reader"
+	"kuai/train/read"
+	"kuai/train/talk"
 )
 
 // ReadConfig says what a reader is measured on.
@@ -18,7 +22,11 @@ type ReadConfig struct {
 	Turns int // of each language
 	Split companion.Split
 	Seed  uint64
+	Texts []*talk.Corpus // what people wrote, of whose held-out lines it is told how many are taken to tell or to ask
 }
+
+// mostLines are the lines of a text that are read.
+const mostLines = 5000
 
 // mostMissed are the turns that a report shows.
 const mostMissed = 60
@@ -62,7 +70,61 @@ func Read(ctx context.Context, m *reader.Model, pool *par.Pool, cfg ReadConfig) 
 		}
 	}
 	rep.Notes["missed"] = missed
-	return rep, nil
+	return rep, texts(ctx, r, cfg.Texts, rep)
+}
+
+// texts reads lines that nobody chose or marked: of those that speak of nobody,
+// none should be taken to tell of somebody, or to ask for what was told.
+func texts(ctx context.Context, r *reader.Reader, all []*talk.Corpus, rep *report.Report) error {
+	if len(all) == 0 {
+		return nil
+	}
+	impersonal := read.Impersonal(all)
+	for _, c := range all {
+		var lines, told, asked, nobody, nobodyTold, nobodyAsked int
+		for line := range held(c) {
+			if err := ctx.Err(); err != nil {
+				return context.Cause(ctx)
+			}
+			x := r.Read(line)[0]
+			lines++
+			told += min(len(x.Facts), 1)
+			asked += min(len(x.Asked), 1)
+			if impersonal(line) {
+				nobody++
+				nobodyTold += min(len(x.Facts), 1)
+				nobodyAsked += min(len(x.Asked), 1)
+			}
+			if lines == mostLines {
+				break
+			}
+		}
+		share := func(n, of int) float64 { return float64(n) / float64(max(of, 1)) }
+		rep.Add(c.Name+"_told", share(told, lines), fmt.Sprintf("of %d lines held out", lines))
+		rep.Add(c.Name+"_asked", share(asked, lines), "of them")
+		rep.Add(c.Name+"_nobody_told", share(nobodyTold, nobody), fmt.Sprintf("of %d that speak of nobody", nobody))
+		rep.Add(c.Name+"_nobody_asked", share(nobodyAsked, nobody), "of them")
+	}
+	return nil
+}
+
+// held are the lines of a text that training does not see.
+func held(c *talk.Corpus) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := 0; ; i++ {
+			doc, ok := c.Held(i)
+			if !ok {
+				return
+			}
+			for _, part := range doc {
+				for line := range strings.Lines(part.Text) {
+					if line = strings.TrimSpace(line); line != "" && !yield(line) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // readTally counts lines.

@@ -40,6 +40,14 @@ func (k *Task) plain(r *rand.Rand) (example, bool) {
 	return e, true
 }
 
+// Impersonal returns what says of lines whether they speak of nobody in
+// particular, neither of who speaks nor of another; words that the texts write
+// in small letters too are no names.
+func Impersonal(corpora []*talk.Corpus) func(line string) bool {
+	k := &Task{small: smallWords(corpora)}
+	return func(line string) bool { return k.impersonal(example{text: line, units: reader.Units(line)}) }
+}
+
 // impersonal says whether a line speaks of nobody in particular: neither of who
 // speaks, nor of somebody mentioned before, nor of one whose name it begins with.
 func (k *Task) impersonal(e example) bool {
