@@ -51,3 +51,33 @@ func TestPerson(t *testing.T) {
 		}
 	}
 }
+
+func TestWholeSubject(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ subject, text, want string }{
+		{"son", "My adopted son asked for a table.", "adopted son"},
+		{"brother", "I asked my big brother", "big brother"},
+		{"son", "My lovely son sleeps", "son"},
+		{"brother", "my sister and brother", "brother"},
+		{"son", "son", "son"},
+		{"user", "my adopted son", "user"},
+		{"Mira", "my adopted son", "Mira"},
+		{"", "my son", ""},
+	} {
+		if got := Whole(c.subject, c.text); got != c.want {
+			t.Errorf("%q in %q: %q, want %q", c.subject, c.text, got, c.want)
+		}
+	}
+}
+
+// TestAgreesOnce refuses replies that say the same thing twice.
+func TestAgreesOnce(t *testing.T) {
+	t.Parallel()
+	q := fact.Query{Subject: fact.User, Predicate: "collects"}
+	facts := []fact.Fact{{Subject: fact.User, Predicate: "collects", Object: "tin"}}
+	for reply, want := range map[string]bool{"You collect tin.": true, "Silence, tin and tin.": false} {
+		if got := Agrees(fact.English, "what do I collect", q, facts, reply); got != want {
+			t.Errorf("%q: %v, want %v", reply, got, want)
+		}
+	}
+}

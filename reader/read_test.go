@@ -2,6 +2,7 @@ package reader
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -217,5 +218,29 @@ func TestBlank(t *testing.T) {
 	}
 	if a, b := known(false), known(true); a < 5 || b != 0 {
 		t.Errorf("%d things are known of hidden words, %d of blank ones", a, b)
+	}
+}
+
+// TestLikely takes predicates that are alike for one when it says how sure it is.
+func TestLikely(t *testing.T) {
+	t.Parallel()
+	c := Config{Predicates: []string{"name", "pet_name", "lives_in", "from"}}
+	for _, x := range []struct {
+		chances []float64
+		names   []string
+		first   float64
+	}{
+		{[]float64{0.5, 0.4, 0.06, 0.04}, []string{"name", "pet_name", "lives_in"}, 0.9},
+		{[]float64{0.01, 0.01, 0.55, 0.43}, []string{"lives_in", "from"}, 0.55},
+		{[]float64{0.97, 0.01, 0.01, 0.01}, []string{"name"}, 0.98},
+	} {
+		scores := make([]float32, len(x.chances))
+		for i, p := range x.chances {
+			scores[i] = float32(math.Log(p))
+		}
+		names, first := c.likely(scores)
+		if !slices.Equal(names, x.names) || math.Abs(float64(first)-x.first) > 1e-3 {
+			t.Errorf("%v: %v, %v; want %v, %v", x.chances, names, first, x.names, x.first)
+		}
 	}
 }
