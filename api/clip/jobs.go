@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -60,24 +59,21 @@ type JobsOptions struct {
 // Jobs is Videos over durable jobs: any node answers for any of them.
 type Jobs struct {
 	o     JobsOptions
-	life  context.Context //nolint:containedctx // of what runs in the background
-	quit  context.CancelFunc
-	tasks sync.WaitGroup
+	ends  *job.Ends
+	close chan struct{} // closed by Close
 
 	settled sync.Map // id -> chan struct{}, closed when the job's ticket has ended
 }
 
 // NewJobs returns one, that works until Close.
 func NewJobs(ctx context.Context, o JobsOptions) *Jobs {
-	v := &Jobs{o: o}
-	v.life, v.quit = context.WithCancel(ctx)
-	return v
+	return &Jobs{o: o, ends: job.NewEnds(ctx, o.Queue), close: make(chan struct{})}
 }
 
 // Close ends what runs in the background.
 func (v *Jobs) Close() {
-	v.quit()
-	v.tasks.Wait()
+	close(v.close)
+	v.ends.Close()
 }
 
 // Shape says which clips are made.
@@ -156,28 +152,23 @@ func (v *Jobs) Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, e
 	}
 	done := make(chan struct{})
 	v.settled.Store(j.ID, done)
-	v.tasks.Go(func() {
+	v.ends.Wait(j.ID, func(ctx context.Context) {
 		defer func() { close(done); v.settled.Delete(j.ID) }()
-		v.settle(v.life, t, j.ID)
+		v.settle(ctx, t, j.ID)
 	})
 	return jobOf(j)
 }
 
-// settle waits for a job's end and ends its ticket.
+// settle ends the ticket of a job that has ended.
 func (v *Jobs) settle(ctx context.Context, t gate.Ticket, id string) {
+	ctx, stop := context.WithTimeout(ctx, settleTimeout)
+	defer stop()
 	last := serve.Job{Status: serve.Cancelled} // unless it is there at its end
-	for _, err := range v.o.Queue.Watch(ctx, id, 0) {
-		if ctx.Err() != nil || errors.Is(err, event.ErrClosed) {
-			return
-		}
-	}
 	if j, err := v.o.Queue.Get(ctx, "", id); err == nil {
 		if s, err := jobOf(j); err == nil {
 			last = s
 		}
 	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer stop()
 	var err error
 	if used, made := Used(last); made {
 		err = t.Settle(ctx, used)
@@ -342,6 +333,8 @@ func (v *Jobs) Delete(ctx context.Context, owner, id string) error {
 	if done, ok := v.settled.Load(id); ok {
 		select {
 		case <-done.(chan struct{}):
+		case <-v.close:
+			return event.ErrClosed
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -82,6 +82,44 @@ type figures struct {
 	first    error // of the failures
 }
 
+// askAgain is how long a client waits before it asks for its clip again.
+const askAgain = 20 * time.Millisecond
+
+// clip orders a clip, waits for it and fetches it.
+func (c *client) clip(ctx context.Context) error {
+	id, err := c.submit(ctx, "a fox")
+	if err != nil {
+		return err
+	}
+	for {
+		data, err := c.call(ctx, http.MethodGet, "/v1/videos/"+id, "")
+		if err != nil {
+			return err
+		}
+		var v struct {
+			Status string `json:"status"`
+		}
+		if err := json.Unmarshal(data, &v); err != nil {
+			return fmt.Errorf("load: %w", err)
+		}
+		switch v.Status {
+		case "completed":
+			data, err := c.call(ctx, http.MethodGet, "/v1/videos/"+id+"/content", "")
+			if err == nil && len(data) == 0 {
+				err = fmt.Errorf("load: the file of %s is empty", id)
+			}
+			return err
+		case "failed":
+			return fmt.Errorf("load: %s failed: %s", id, data)
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
 // measure keeps so many connections busy for a time.
 func measure(ctx context.Context, connections int, long time.Duration, ask func(ctx context.Context) error) figures {
 	var mu sync.Mutex

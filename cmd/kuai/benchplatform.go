@@ -20,7 +20,8 @@ func (a *app) benchPlatformCommand(quick *bool) *cobra.Command {
 		Long: `Start the platform in this process, with accounts, limits and the ledger on SQLite
 in a temporary directory, before models that cost nothing, and measure requests
 a second while 1000 event streams are open. The clients run in the same process,
-over loopback, and share its cores. At the end the books are audited.`,
+over loopback, and share its cores. Memory is taken after each measurement, and
+at the end the books are audited.`,
 		Example: "  kuai bench platform --quick --json\n  kuai bench platform --each 8m",
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -41,6 +42,6 @@ over loopback, and share its cores. At the end the books are audited.`,
 			return a.print(rep)
 		},
 	}
-	cmd.Flags().DurationVar(&each, "each", 0, "time of each of the five measurements (default 15s, or 4s with --quick)")
+	cmd.Flags().DurationVar(&each, "each", 0, "time of each of the five measurements but that of the queue, which grows: 15s at most (default 15s, or 4s with --quick)")
 	return cmd
 }
