@@ -150,11 +150,11 @@ func (v *Jobs) Submit(ctx context.Context, t gate.Ticket, o Order) (serve.Job, e
 	if isHeld {
 		held.Detach()
 	}
-	done := make(chan struct{})
-	v.settled.Store(j.ID, done)
-	v.ends.Wait(j.ID, func(ctx context.Context) {
-		defer func() { close(done); v.settled.Delete(j.ID) }()
-		v.settle(ctx, t, j.ID)
+	done, id := make(chan struct{}), j.ID // the job itself is not kept
+	v.settled.Store(id, done)
+	v.ends.Wait(id, func(ctx context.Context) {
+		defer func() { close(done); v.settled.Delete(id) }()
+		v.settle(ctx, t, id)
 	})
 	return jobOf(j)
 }
