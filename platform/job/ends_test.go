@@ -20,7 +20,7 @@ func TestEnds(t *testing.T) {
 		b := newBench(t, d, nil, Options{})
 		ctx := t.Context()
 		e := NewEnds(ctx, b.Queue)
-		early, cancelled, on := b.submit(t, Request{}), Job{}, Job{}
+		early := b.submit(t, Request{})
 		b.claim(t)
 		must(t, b.Finish(ctx, Lease{early.ID, 1}, Result{}))
 		done := b.submit(t, Request{})
@@ -43,7 +43,7 @@ func TestEnds(t *testing.T) {
 		b.claim(t)
 		must(t, b.Finish(ctx, Lease{done.ID, 1}, Result{}))
 		want(done.ID)
-		cancelled, on = b.submit(t, Request{}), b.submit(t, Request{})
+		cancelled, on := b.submit(t, Request{}), b.submit(t, Request{})
 		wait(on.ID)
 		wait(cancelled.ID)
 		if _, err := b.Cancel(ctx, cancelled.Org, cancelled.ID); err != nil {
