@@ -32,6 +32,7 @@ func TestStudio(t *testing.T) {
 		{"character from a PNG", character},
 		{"branches", branches},
 		{"clip in a conversation", scene},
+		{"first picture", firstPicture},
 		{"persona and group", group},
 		{"chat", chat},
 		{"key", key},
@@ -241,8 +242,52 @@ func scene(t *testing.T, b *browser) {
 	b.fill(t, "#say", "/clip a crab runs")
 	b.click(t, ".talk .primary")
 	b.until(t, `document.querySelector(".scene video")?.readyState > 1 && document.querySelector(".scene figcaption").textContent.includes("crab")`)
+	b.click(t, "#sticker")
+	b.click(t, ".stickers button")
+	b.until(t, `!document.querySelector("dialog") && document.querySelector(".sticker video:not([controls])")?.readyState > 1`)
 	b.reload(t)
 	b.until(t, `document.querySelector(".scene video")?.readyState > 1 && document.querySelector(".scene figcaption").textContent.includes("crab")`)
+	b.until(t, `document.querySelector(".sticker video")?.getBoundingClientRect().width < 150`)
+	b.fill(t, "#say", "/sticker a crab jumps")
+	b.click(t, ".talk .primary")
+	b.until(t, `document.querySelectorAll(".sticker video").length === 2`)
+	b.shot(filepath.Join(os.TempDir(), "sticker.png"))
+}
+
+// firstPicture orders of a model whose clips begin with a picture, which this
+// server has not: the page's requests are looked at, and its refusals made up.
+func firstPicture(t *testing.T, b *browser) {
+	b.js(t, `window.plain = fetch; window.forms = []; window.fetch = async (u, o) => {
+		if (String(u).includes("/videos/options")) return Response.json({...await (await plain(u, o)).json(), models: ["wan", "kuai-video"], begin_with_picture: ["wan"]});
+		if (!(o?.body instanceof FormData)) return plain(u, o);
+		forms.push(o.body);
+		return Response.json({error: {message: "it is all black", param: "input_reference"}}, {status: 400});
+	}`)
+	b.open(t, "#/chat")
+	b.until(t, `document.querySelector("#ask")`)
+	b.open(t, "#/create")
+	b.until(t, `document.querySelector("#first")`)
+	b.fill(t, "#prompt", "a fox jumps")
+	b.click(t, "#make")
+	b.until(t, `document.querySelector(".first .why")?.textContent.includes("choose one") && forms.length === 0`)
+	choose := func(name, kind, bytes string) {
+		b.js(t, fmt.Sprintf(`(e => { const d = new DataTransfer(); d.items.add(new File([%s], %q, {type: %q})); e.files = d.files; e.dispatchEvent(new Event("change", {bubbles: true})); })(document.querySelector("#first"))`, bytes, name, kind))
+	}
+	choose("notes.txt", "text/plain", `"words"`)
+	b.until(t, `document.querySelector(".first .why")?.textContent.includes("notes.txt is no picture")`)
+	choose("huge.png", "image/png", `new Uint8Array(13 << 20)`)
+	b.until(t, `/huge.png has 13.6 MB/.test(document.querySelector(".first .why")?.textContent)`)
+	choose("fox.png", "image/png", `Uint8Array.from(atob("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="), c => c.charCodeAt(0))`)
+	b.until(t, `document.querySelector(".first img")?.naturalWidth === 1 && !document.querySelector(".first .why")`)
+	b.click(t, "#make")
+	b.until(t, `document.querySelector(".first .why")?.textContent === "it is all black" && document.querySelector("#prompt").value === "a fox jumps"`)
+	b.shot(filepath.Join(os.TempDir(), "first.png"))
+	if got := b.value(t, `forms.map(f => [f.get("model"), f.get("prompt"), f.get("input_reference").name].join(" ")).join("; ")`); got != "wan a fox jumps fox.png" {
+		t.Errorf("the form was %q", got)
+	}
+	b.js(t, `(e => { e.value = "kuai-video"; e.dispatchEvent(new Event("change", {bubbles: true})); })(document.querySelector("#filming"))`)
+	b.until(t, `!document.querySelector("#first")`)
+	b.reload(t)
 }
 
 // group says to be somebody, seats two characters together, and lets one be

@@ -43,7 +43,7 @@ const every = 2000; // milliseconds between looks
 
 export function Jobs() {
   const state = useSignal("");
-  const { wrong, act: once } = useAct();
+  const { busy, wrong, act: once } = useAct();
   const jobs = useRead<{ data: Job[] | null }>(`/api/v1/jobs?limit=100${state.value && `&state=${state.value}`}`);
   const clips = useRead<{ data: Clip[] }>(jobs.missing ? "/v1/videos?limit=100" : "");
   useEffect(() => {
@@ -63,15 +63,15 @@ export function Jobs() {
       {jobs.missing ? (
         <Rows of={clips} all={clips.value?.data} none={t("noJobs")} heads={heads} row={(c: Clip) => (
           <tr key={c.id}><td>{moment(c.created_at * 1000)}</td><td><a href={link("create", c.id)}>{c.prompt}</a></td><td><State state={c.status} why={c.error?.message} /> {c.status === "in_progress" && `${c.progress} %`}</td>
-            <td>{(c.status === "queued" || c.status === "in_progress") && <button class="quiet" onClick={() => void act(`/api/v1/videos/${c.id}/cancel`)}>{t("cancel")}</button>}</td></tr>
+            <td>{(c.status === "queued" || c.status === "in_progress") && <button class="quiet" disabled={busy} onClick={() => void act(`/api/v1/videos/${c.id}/cancel`)}>{t("cancel")}</button>}</td></tr>
         )} />
       ) : (
         <Fragment>
           <label class="pick">{t("filter")} <select value={state.value} onChange={(e) => (state.value = e.currentTarget.value)}>{states.map((s) => <option key={s} value={s}>{s ? stateOf(s) : t("all")}</option>)}</select></label>
           <Rows of={jobs} all={jobs.value?.data} none={t("noJobs")} heads={heads} row={(j: Job) => (
             <tr key={j.id}><td>{moment(j.created_at * 1000)}</td><td>{j.kind} <span class="soft">{j.request?.request?.Prompt ?? j.id}</span></td><td><State state={j.state} why={j.error?.message} /> {j.attempt > 1 && t("attempt", { n: j.attempt })}</td>
-              <td>{["queued", "running", "finalising"].includes(j.state) && <button class="quiet" onClick={() => void act(`/api/v1/jobs/${j.id}/cancel`)}>{t("cancel")}</button>}
-                {j.state === "failed" && me.value?.operator && <button class="quiet" onClick={() => void act(`/api/v1/jobs/${j.id}/revive`)}>{t("reviveJob")}</button>}</td></tr>
+              <td>{["queued", "running", "finalising"].includes(j.state) && <button class="quiet" disabled={busy} onClick={() => void act(`/api/v1/jobs/${j.id}/cancel`)}>{t("cancel")}</button>}
+                {j.state === "failed" && me.value?.operator && <button class="quiet" disabled={busy} onClick={() => void act(`/api/v1/jobs/${j.id}/revive`)}>{t("reviveJob")}</button>}</td></tr>
           )} />
         </Fragment>
       )}

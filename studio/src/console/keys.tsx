@@ -28,7 +28,7 @@ const scopes = ["chat", "videos", "images", "files", "models", "characters", "jo
 export function Keys() {
   const list = useRead<Page<Key>>(inOrg("keys?limit=200"));
   const making = useSignal(false), secret = useSignal("");
-  const { wrong, act: once, tell } = useAct();
+  const { busy, wrong, act: once, tell } = useAct();
   const act = async (f: () => Promise<unknown>) => {
     await once(f);
     await list.again();
@@ -59,8 +59,8 @@ export function Keys() {
             <td>{t(k.revoked_at ? "revoked" : "active")}</td>
             <td>{!k.revoked_at && (
               <span class="row">
-                <button class="quiet" onClick={() => void rotate(k)} aria-label={`${t("rotate")}: ${k.name}`}>{t("rotate")}</button>
-                <button class="quiet" onClick={() => void revoke(k)} aria-label={`${t("revoke")}: ${k.name}`}>{t("revoke")}</button>
+                <button class="quiet" disabled={busy} onClick={() => void rotate(k)} aria-label={`${t("rotate")}: ${k.name}`}>{t("rotate")}</button>
+                <button class="quiet" disabled={busy} onClick={() => void revoke(k)} aria-label={`${t("revoke")}: ${k.name}`}>{t("revoke")}</button>
               </span>
             )}</td>
           </tr>

@@ -46,7 +46,7 @@ export function Limits() {
     <Fragment>
       <Rows of={list} all={list.value?.data} none={t("noLimits")} heads={[t("whose"), t("kindOf"), t("amount"), t("actions")]} row={(r: Rule) => (
         <tr key={`${r.level}/${r.subject}/${r.kind}`}><td>{subjects.find(([id]) => id === `${r.level}/${r.subject}`)?.[1] ?? `${r.level} ${r.subject}`}</td><td>{kindOf(r.kind)}</td><td>{r.amount.toLocaleString()}</td>
-          <td><button class="quiet" aria-label={`${t("remove")}: ${kindOf(r.kind)}`} onClick={() => void act(() => send("DELETE", inOrg(`limits/${r.level}/${encodeURIComponent(r.subject)}/${r.kind}`)))}>{t("remove")}</button></td></tr>
+          <td><button class="quiet" disabled={busy} aria-label={`${t("remove")}: ${kindOf(r.kind)}`} onClick={() => void act(() => send("DELETE", inOrg(`limits/${r.level}/${encodeURIComponent(r.subject)}/${r.kind}`)))}>{t("remove")}</button></td></tr>
       )} />
       <h2>{t("addLimit")}</h2>
       <form class="row inline" onSubmit={set}>

@@ -35,7 +35,7 @@ const every = 1500; // milliseconds between looks
 export function Models() {
   const list = useRead<{ data: Model[] }>("/api/v1/models");
   const name = useSignal("");
-  const { wrong, act } = useAct(), fetching = useAct("name");
+  const { busy, wrong, act } = useAct(), fetching = useAct("name");
   useEffect(() => {
     const timer = setInterval(() => {
       if (!document.hidden) void list.again();
@@ -65,10 +65,10 @@ export function Models() {
           <td>{m.state_bytes + m.kv_bytes_per_token > 0 ? <Fragment>{bytes(m.state_bytes)}<div class="soft small">+ {t("perToken", { n: bytes(m.kv_bytes_per_token) })}</div></Fragment> : "–"}</td>
           <td>{m.tokens_per_second > 0 ? <Fragment>{t("tokensRate", { n: number(m.tokens_per_second, 1) })}<div class="soft small">{t("readRate", { n: number(m.prompt_tokens_per_second, 0) })}</div></Fragment> : <span class="soft">{m.state === "loaded" ? t("notMeasured") : "–"}</span>}</td>
           <td>
-            {m.state === "here" && m.bytes > 0 && <button onClick={() => void change("load", m.name)} aria-label={`${t("load")}: ${m.name}`}>{t("load")}</button>}
-            {m.state === "loaded" && <button onClick={() => { if (confirm(t("unloadSure", { name: m.name }))) void change("unload", m.name); }} aria-label={`${t("unload")}: ${m.name}`}>{t("unload")}</button>}
-            {m.state === "pulling" && <button onClick={() => void change("cancel", m.name)} aria-label={`${t("cancel")}: ${m.name}`}>{t("cancel")}</button>}
-            {m.state === "here" && m.error && <button class="quiet" onClick={() => void change("cancel", m.name)} aria-label={`${t("dismiss")}: ${m.name}`}>{t("dismiss")}</button>}
+            {m.state === "here" && m.bytes > 0 && <button disabled={busy} onClick={() => void change("load", m.name)} aria-label={`${t("load")}: ${m.name}`}>{t("load")}</button>}
+            {m.state === "loaded" && <button disabled={busy} onClick={() => { if (confirm(t("unloadSure", { name: m.name }))) void change("unload", m.name); }} aria-label={`${t("unload")}: ${m.name}`}>{t("unload")}</button>}
+            {m.state === "pulling" && <button disabled={busy} onClick={() => void change("cancel", m.name)} aria-label={`${t("cancel")}: ${m.name}`}>{t("cancel")}</button>}
+            {m.state === "here" && m.error && <button class="quiet" disabled={busy} onClick={() => void change("cancel", m.name)} aria-label={`${t("dismiss")}: ${m.name}`}>{t("dismiss")}</button>}
           </td>
         </tr>
       )} />

@@ -30,7 +30,7 @@ export function People() {
   const list = useRead<Page<Member>>(inOrg("members?limit=200"));
   const invited = useRead<Page<Invitation>>(inOrg("invitations?limit=200"));
   const email = useSignal(""), role = useSignal<string>("member"), secret = useSignal("");
-  const { wrong, act } = useAct(), inviting = useAct("email");
+  const { busy, wrong, act } = useAct(), inviting = useAct("email");
   const again = () => Promise.all([list.again(), invited.again()]);
   const change = async (f: () => Promise<unknown>) => {
     await act(f);
@@ -52,7 +52,7 @@ export function People() {
       <Rows of={list} all={list.value?.data} none={t("noPeople")} heads={[t("name"), t("email"), t("role"), t("actions")]} row={(m: Member) => (
         <tr key={m.id}><td>{m.name}</td><td>{m.email}</td>
           <td><select aria-label={`${t("role")}: ${m.name}`} value={m.role} onChange={(e) => void change(() => send("PUT", inOrg(`members/${m.id}`), { role: e.currentTarget.value }))}>{roles.map((r) => <option key={r} value={r}>{t(r)}</option>)}</select></td>
-          <td><button class="quiet" onClick={() => { if (confirm(t("removeSure", { name: m.name }))) void change(() => send("DELETE", inOrg(`members/${m.id}`))); }} aria-label={`${t("remove")}: ${m.name}`}>{t("remove")}</button></td></tr>
+          <td><button class="quiet" disabled={busy} onClick={() => { if (confirm(t("removeSure", { name: m.name }))) void change(() => send("DELETE", inOrg(`members/${m.id}`))); }} aria-label={`${t("remove")}: ${m.name}`}>{t("remove")}</button></td></tr>
       )} />
       <Note text={wrong[""]} />
       <h2>{t("invitations")}</h2>
@@ -64,7 +64,7 @@ export function People() {
       <Note text={inviting.wrong[""]} />
       {secret.value && <div class="hint secret" role="alert"><p>{t("inviteSecret")}</p><code>{secret}</code><p class="row"><Copy text={secret.value} /><button onClick={() => (secret.value = "")}>{t("iHaveIt")}</button></p></div>}
       {open.length > 0 && <Rows of={invited} all={open} none="" heads={[t("email"), t("role"), t("expires"), t("actions")]} row={(i: Invitation) => (
-        <tr key={i.id}><td>{i.email}</td><td>{t(i.role)}</td><td>{day(i.expires_at)}</td><td><button class="quiet" onClick={() => void change(() => send("DELETE", inOrg(`invitations/${i.id}`)))} aria-label={`${t("takeBack")}: ${i.email}`}>{t("takeBack")}</button></td></tr>
+        <tr key={i.id}><td>{i.email}</td><td>{t(i.role)}</td><td>{day(i.expires_at)}</td><td><button class="quiet" disabled={busy} onClick={() => void change(() => send("DELETE", inOrg(`invitations/${i.id}`)))} aria-label={`${t("takeBack")}: ${i.email}`}>{t("takeBack")}</button></td></tr>
       )} />}
     </Fragment>
   );
@@ -72,7 +72,7 @@ export function People() {
 
 export function Projects() {
   const name = useSignal(""), org = useSignal("");
-  const { wrong, act } = useAct(), one = useAct("name"), other = useAct("name");
+  const { busy, wrong, act } = useAct(), one = useAct("name"), other = useAct("name");
   const make = (form: Act, path: string, what: { value: string }) => (e: Event) => {
     e.preventDefault();
     void form.act(async (same) => {
@@ -88,7 +88,7 @@ export function Projects() {
       <ul class="plain">
         {projects.value.map((p) => (
           <li key={p.id} class="row"><b>{p.name}</b> <code class="soft">{p.id}</code><span class="grow" />
-            {projects.value.length > 1 && <button class="quiet" aria-label={`${t("remove")}: ${p.name}`} onClick={() => { if (confirm(t("deleteSure", { text: p.name }))) void act(async () => { await send("DELETE", inOrg(`projects/${p.id}`)); await readProjects(); }); }}>{t("remove")}</button>}</li>
+            {projects.value.length > 1 && <button class="quiet" disabled={busy} aria-label={`${t("remove")}: ${p.name}`} onClick={() => { if (confirm(t("deleteSure", { text: p.name }))) void act(async () => { await send("DELETE", inOrg(`projects/${p.id}`)); await readProjects(); }); }}>{t("remove")}</button>}</li>
         ))}
       </ul>
       <form class="row inline" onSubmit={make(one, inOrg("projects"), name)}>

@@ -11,7 +11,7 @@ import { Rows } from "./table";
 
 export function Shares() {
   const list = useRead<{ data: Shared[] }>("/api/v1/shares");
-  const { wrong, act } = useAct();
+  const { busy, wrong, act } = useAct();
   return (
     <Fragment>
       <p class="soft">{t("sharesWhy")}</p>
@@ -21,7 +21,7 @@ export function Shares() {
           <td><a href={link("create", s.video)} lang={langOf(s.prompt)}>{s.prompt}</a></td>
           <td>{day(s.created_at * 1000)}</td>
           <td>{day(s.expires_at * 1000)}</td>
-          <td><span class="row"><Copy text={s.url} /><button class="quiet" aria-label={`${t("takeBack")}: ${s.prompt}`} onClick={() => void act(async () => { await takeBack(s); await list.again(); })}>{t("takeBack")}</button></span></td>
+          <td><span class="row"><Copy text={s.url} /><button class="quiet" disabled={busy} aria-label={`${t("takeBack")}: ${s.prompt}`} onClick={() => void act(async () => { await takeBack(s); await list.again(); })}>{t("takeBack")}</button></span></td>
         </tr>
       )} />
     </Fragment>

@@ -86,7 +86,7 @@ export function Workers() {
           <h2>{t("tokensMade")}</h2>
           <Rows of={tokens} all={tokens.value?.data} none="" heads={[t("name"), t("made"), t("actions")]} row={(k: Token) => (
             <tr key={`${k.name}/${k.created_at}`} class={k.revoked_at ? "off" : ""}><td>{k.name}</td><td>{day(k.created_at * 1000)}</td>
-              <td>{k.revoked_at ? t("revoked") : <button class="quiet" onClick={() => { if (confirm(t("revokeSure", { name: k.name }))) void revoke(k); }} aria-label={`${t("revoke")}: ${k.name}`}>{t("revoke")}</button>}</td></tr>
+              <td>{k.revoked_at ? t("revoked") : <button class="quiet" disabled={busy} onClick={() => { if (confirm(t("revokeSure", { name: k.name }))) void revoke(k); }} aria-label={`${t("revoke")}: ${k.name}`}>{t("revoke")}</button>}</td></tr>
           )} />
         </Fragment>
       )}

@@ -1,10 +1,11 @@
 // The prompt, its examples, the words that the model knows, and its options.
 import { h } from "preact";
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import type { Signal } from "@preact/signals";
 import { language, langOf, t } from "../say";
 import { Choice, Note } from "../ui";
-import { error, guidance, kind, make, options, price, prompt, seed, sending, slotOf, steps, takes, wrong } from "./state";
+import { begins, chosen, error, filming, first, guidance, kind, make, options, picked, pictures, price, prompt, seed, sending, slotOf, steps, takes, wrong } from "./state";
 
 const examples = [
   "a fox jumps over the grass at night",
@@ -45,6 +46,11 @@ export function Maker() {
       <Suggestions />
       <div class="row">
         <Choice label={t("kind")} all={["clip", "image"] as const} now={kind.value} set={(v) => (kind.value = v)} show={(v) => t(v)} />
+        {kind.value === "clip" && (options.value?.models?.length ?? 0) > 1 && (
+          <label class="row takes">{t("model")}
+            <select id="filming" value={filming.value} onChange={(e) => (chosen.value = e.currentTarget.value)}>{options.value?.models?.map((m) => <option key={m} value={m}>{m}</option>)}</select>
+          </label>
+        )}
         <label class="row takes">{t("takes")}
           <select value={String(takes.value)} onChange={(e) => (takes.value = Number(e.currentTarget.value))}>
             {[1, 2, 3, 4].map((n) => <option key={n} value={n}>{n}</option>)}
@@ -53,6 +59,7 @@ export function Maker() {
         <span class="soft price">{price.value && t("costs", { price: price.value })}</span>
         <button class="primary" id="make" disabled={sending.value}>{t(kind.value === "clip" ? "makeClip" : "makeImage")}</button>
       </div>
+      {kind.value === "clip" && begins(filming.value) && <First />}
       <details class="more">
         <summary>{t("options")}</summary>
         <div class="row options">
@@ -70,6 +77,24 @@ export function Maker() {
       </div>
       <Note text={error.value} onClose={() => (error.value = "")} />
     </form>
+  );
+}
+
+// First is the picture that a clip begins with, of models whose clips do.
+function First() {
+  const why = wrong.value.input_reference, url = useSignal("");
+  useEffect(() => {
+    if (!first.value) return void (url.value = "");
+    const own = (url.value = URL.createObjectURL(first.value));
+    return () => URL.revokeObjectURL(own);
+  }, [first.value]);
+  return (
+    <div class={why ? "first wrong" : "first"} onDragOver={(e) => e.preventDefault()} onDrop={(e) => { e.preventDefault(); picked(e.dataTransfer?.files[0]); }}>
+      {url.value && <img src={url.value} alt={t("firstPicture")} />}
+      <label class="button">{t("firstPicture")}<input class="sr" id="first" type="file" accept={pictures.join(",")} aria-invalid={!!why} onChange={(e) => { picked(e.currentTarget.files?.[0]); e.currentTarget.value = ""; }} /></label>
+      {first.value ? <button type="button" class="quiet" onClick={() => (first.value = null)}>{t("takeOut")}</button> : <span class="soft small">{t("firstWhy")}</span>}
+      {why && <span class="why" role="alert">{why}</span>}
+    </div>
   );
 }
 
@@ -97,7 +122,7 @@ function add(word: string, begun = "") {
 function Suggestions() {
   const begun = /[\p{L}]+$/u.exec(prompt.value)?.[0] ?? "";
   const found: string[] = [];
-  if (begun && options.value) {
+  if (begun && options.value && filming.value === options.value.model) {
     for (const slot of options.value.words) {
       for (const w of langOf(begun) === "zh" ? slot.zh : slot.en) {
         if (w.toLowerCase().startsWith(begun.toLowerCase()) && w.toLowerCase() !== begun.toLowerCase()) found.push(w);
@@ -112,7 +137,7 @@ function Suggestions() {
 }
 
 function Known() {
-  if (options.value?.words.length === 0) return null;
+  if (options.value?.words.length === 0 || filming.value !== options.value?.model) return null;
   return (
     <details class="more known">
       <summary>{t("wordsKnown")}</summary>

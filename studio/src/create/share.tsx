@@ -46,7 +46,7 @@ export function Share({ v, onClose }: { v: Video; onClose: () => void }) {
         <div class="shared" key={s.id}>
           <Field label={t("address")} hint={`– ${day(s.expires_at * 1000)}`} value={s.url} set={() => {}} readOnly onFocus={(e: { currentTarget: HTMLInputElement }) => e.currentTarget.select()} />
           <p class="row"><Copy text={s.url} /><a href={s.url} target="_blank" rel="noopener">{t("play")}</a><span class="grow" />
-            <button type="button" class="quiet" onClick={() => void act(async () => { await takeBack(s); await list.again(); })}>{t("takeBack")}</button></p>
+            <button type="button" class="quiet" disabled={busy} onClick={() => void act(async () => { await takeBack(s); await list.again(); })}>{t("takeBack")}</button></p>
         </div>
       ))}
     </Modal>

@@ -7,7 +7,7 @@ import { go } from "../route";
 import { langOf, t } from "../say";
 import { Choice, Save, useMedia } from "../ui";
 import { Share } from "./share";
-import { cancel, content, current, favour, favourites, foreseen, loop, made, options, prompt, remix, remove, seed, slotOf, speed, speeds, waiting } from "./state";
+import { begins, cancel, content, current, favour, favourites, foreseen, loop, made, options, prompt, remix, remove, seed, slotOf, speed, speeds, waiting } from "./state";
 import type { Video } from "./state";
 
 const labels: Record<string, string> = { webm: "WebM", mp4: "MP4", gif: "GIF", webp: "WebP", png: "PNG", zip: "ZIP" };
@@ -123,7 +123,7 @@ function About({ v }: { v: Video }) {
       <Words v={v} />
       <p class="soft facts">{t("about", { seed: v.kuai_seed, s: v.seconds, t: v.kuai_seconds_of_work?.toFixed(1) ?? "" })}</p>
       <div class="row">
-        <button onClick={() => void remix(v)} title={t("sameAgain")}>{t("remix")}</button>
+        {!begins(v.model) && <button onClick={() => void remix(v)} title={t("sameAgain")}>{t("remix")}</button>}
         <button onClick={() => use(String(v.kuai_seed))} title={t("sameSeed")}>{t("usePrompt")}</button>
         <button id="share" onClick={() => (sharing.value = true)}>{t("share")}</button>
         <span class="grow" />

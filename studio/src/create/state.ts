@@ -2,10 +2,10 @@
 // has the truth: the page can be opened anew at any time.
 import { computed, effect, signal } from "@preact/signals";
 import { after, single, twice, uuid } from "../act";
-import { ask, events, get, key, send, whenBack } from "../net";
+import { ask, events, Failed, get, key, send, whenBack } from "../net";
 import { charge, ratesOf, written } from "../price";
 import type { Rates } from "../price";
-import { store, stored, t } from "../say";
+import { bytes, store, stored, t } from "../say";
 import type { Word } from "../say";
 
 export type Status = "queued" | "in_progress" | "completed" | "failed" | "cancelled";
@@ -23,6 +23,7 @@ export const slotOf = (kind: string) => (slots[kind] ? t(slots[kind]) : kind);
 export interface Video {
   id: string;
   status: Status;
+  model: string;
   progress: number; // per cent
   prompt: string;
   seconds: string;
@@ -41,7 +42,9 @@ export interface Video {
 }
 
 export interface Options {
-  model: string;
+  model: string; // of which the words and the length are told
+  models?: string[]; // all that make clips, the usual one first
+  begin_with_picture?: string[]; // models whose clips do
   size?: number;
   frames?: number;
   fps?: number;
@@ -75,6 +78,8 @@ export const seed = signal("");
 export const steps = signal("");
 export const guidance = signal("");
 export const takes = signal(1);
+export const chosen = signal(""); // a model by its name; "" is the usual one
+export const first = signal<File | null>(null); // the picture that a clip begins with
 export const kind = signal<"clip" | "image">("clip");
 export const speed = signal<number>(stored("speed", 1, (v) => (speeds as readonly number[]).includes(v)));
 export const loop = signal<boolean>(stored("loop", true, (v) => typeof v === "boolean"));
@@ -89,6 +94,24 @@ export const made = computed(() => videos.value.filter((v) => v.status === "comp
 export const waiting = computed(() => videos.value.filter((v) => !isFinal(v)).reverse());
 export const current = computed(() => made.value.find((v) => v.id === shown.value));
 
+// filming is the model that makes clips, where the server has more than one.
+export const filming = computed(() => {
+  const all = options.value?.models ?? [];
+  return all.includes(chosen.value) ? chosen.value : (all[0] ?? options.value?.model ?? "");
+});
+export const begins = (model: string) => !!options.value?.begin_with_picture?.includes(model);
+export const mostPicture = 12 << 20; // bytes of a first picture, as the server takes them
+export const pictures = ["image/png", "image/jpeg", "image/webp", "image/gif"];
+
+// picked takes a first picture, or says beside it why not.
+export function picked(file: File | null | undefined) {
+  if (!file) return;
+  const why = !pictures.includes(file.type) ? t("noPicture", { name: file.name })
+    : file.size > mostPicture ? t("fileTooLarge", { name: file.name, size: bytes(file.size), most: bytes(mostPicture) }) : "";
+  wrong.value = why ? { input_reference: why } : {};
+  if (!why) first.value = file;
+}
+
 export const content = (id: string, query = "") => `/v1/videos/${encodeURIComponent(id)}/content${query && `?${query}`}`;
 
 // attempt runs f and shows what went wrong, beside its field if there is one.
@@ -99,7 +122,7 @@ async function attempt(f: () => Promise<void>) {
     await f();
   } catch (e) {
     const { message, param } = e as Error & { param?: string };
-    if (param && ["prompt", "seed", "steps", "guidance"].includes(param)) wrong.value = { [param]: message };
+    if (param && ["prompt", "seed", "steps", "guidance", "input_reference"].includes(param)) wrong.value = { [param]: message };
     else error.value = message;
   }
 }
@@ -168,7 +191,7 @@ export const refresh = () =>
     loaded.value = true;
     void follow();
     rates.value ??= await ratesOf("kuai-video");
-    options.value ??= await get<Options>("/api/v1/videos/options").catch(() => null);
+    options.value = await get<Options>("/api/v1/videos/options").catch(() => options.value); // another server may have come
   });
 
 whenBack(() => void refresh());
@@ -193,6 +216,8 @@ export const look = (id: string) =>
 export const make = (text: string) =>
   attempt(async () => {
     if (sending.value) return;
+    const begun = kind.value === "clip" && begins(filming.value);
+    if (begun && !first.value) throw new Failed(t("pictureMissing"), 400, "input_reference");
     sending.value = true;
     const over = after(twice);
     try {
@@ -210,14 +235,24 @@ async function order(text: string, nth: number) {
   if (seed.value && !/^\d+$/.test(seed.value)) wish.seed = seed.value; // the server says what is wrong
   if (steps.value) wish.steps = steps.value;
   if (guidance.value) wish.guidance = guidance.value;
-  const v = await send<Video>("POST", "/v1/videos", wish, { "Idempotency-Key": uuid() });
+  if (filming.value) wish.model = filming.value;
+  const id = { "Idempotency-Key": uuid() };
+  const v = begins(wish.model) && first.value ? await begun(wish, first.value, id) : await send<Video>("POST", "/v1/videos", wish, id);
   fresh.add(v.id);
   put(v);
 }
 
+// begun orders a clip that begins with a picture, as a form.
+async function begun(wish: Record<string, string>, picture: File, headers: Record<string, string>): Promise<Video> {
+  const body = new FormData();
+  for (const [name, value] of Object.entries(wish)) body.set(name, value);
+  body.set("input_reference", picture, picture.name);
+  return (await ask("/v1/videos", { method: "POST", headers, body })).json();
+}
+
 // film orders one clip with the usual options and says which it is.
 export async function film(text: string): Promise<string> {
-  const v = await send<Video>("POST", "/v1/videos", { prompt: text }, { "Idempotency-Key": uuid() });
+  const v = await send<Video>("POST", "/v1/videos", { prompt: text, model: options.value?.models?.find((m) => !begins(m)) }, { "Idempotency-Key": uuid() });
   put(v);
   void follow();
   return v.id;
@@ -245,7 +280,7 @@ const change = (what: string, id: string, f: () => Promise<void>, least = 0) => 
 
 export const remix = (v: Video) =>
   change("remix", v.id, async () => {
-    const w = await send<Video>("POST", "/v1/videos", { prompt: v.prompt }, { "Idempotency-Key": uuid() });
+    const w = await send<Video>("POST", "/v1/videos", { prompt: v.prompt, model: v.model }, { "Idempotency-Key": uuid() });
     fresh.add(w.id);
     put(w);
     void follow();
@@ -280,7 +315,7 @@ effect(() => {
 // price is what the order will cost, "" where nobody says.
 export const price = computed(() => {
   const r = rates.value, o = options.value;
-  if (!r || !o?.frames || !o.fps) return "";
+  if (!r || (kind.value === "clip" && filming.value !== o?.model) || !o?.frames || !o.fps) return "";
   const one: Record<string, number> = kind.value === "image" ? { images: 1 } : { video_milliseconds: (o.frames * 1000) / o.fps };
   return written(takes.value * charge(r, { ...one, requests: 1 }), r.currency);
 });

@@ -67,8 +67,8 @@ export function Seats({ g }: { g: Group }) {
       <ul class="plain">
         {g.members.map((m) => (
           <li class="row" key={m.name}><b>{m.name}</b>{m.muted && <span class="state">{t("muted")}</span>}<span class="grow" />
-            <button class="quiet" aria-pressed={!!m.muted} onClick={() => void change({ [m.muted ? "unmute" : "mute"]: [m.id] })} aria-label={`${t(m.muted ? "unmute" : "mute")}: ${m.name}`}>{t(m.muted ? "unmute" : "mute")}</button>
-            {g.members.length > 1 && <button class="quiet" onClick={() => void change({ leave: [m.id] })} aria-label={`${t("letGo")}: ${m.name}`}>{t("letGo")}</button>}</li>
+            <button class="quiet" disabled={busy} aria-pressed={!!m.muted} onClick={() => void change({ [m.muted ? "unmute" : "mute"]: [m.id] })} aria-label={`${t(m.muted ? "unmute" : "mute")}: ${m.name}`}>{t(m.muted ? "unmute" : "mute")}</button>
+            {g.members.length > 1 && <button class="quiet" disabled={busy} onClick={() => void change({ leave: [m.id] })} aria-label={`${t("letGo")}: ${m.name}`}>{t("letGo")}</button>}</li>
         ))}
       </ul>
       {others.length > 0 && (

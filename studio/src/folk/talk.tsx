@@ -8,14 +8,14 @@ import { day, langOf, moment, t } from "../say";
 import { Icon } from "../icon";
 import { Field, Modal, Note } from "../ui";
 import { changing, correct, draft, facts, forget, forgetAll, greetings, recalled, said, say, speaker, stop, swipe, swipes, writing } from "./state";
-import { Scenes, shoot } from "./scene";
+import { Scenes, shoot, Stickers } from "./scene";
 import type { Fact, Group, Message } from "./state";
 
-const order = /^\/(?:clip|视频)\s+(.+)$/su; // a clip, asked for in words
+const order = /^\/(clip|视频|sticker|贴纸)\s+(.+)$/su; // a clip or a sticker, asked for in words
 
 export function Talk({ name, group }: { name: string; group?: Group }) {
   const box = useRef<HTMLDivElement>(null);
-  const text = draft;
+  const text = draft, picking = useSignal(false);
   useEffect(() => {
     if (box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [said.value, writing.value]);
@@ -25,7 +25,7 @@ export function Talk({ name, group }: { name: string; group?: Group }) {
     if (!what || writing.value !== null) return;
     text.value = "";
     const clip = order.exec(what);
-    void (clip ? shoot(clip[1], what) : say(what));
+    void (clip ? shoot(clip[2], what, clip[1] === "sticker" || clip[1] === "贴纸") : say(what));
   };
   const film = () => {
     const what = text.value.trim();
@@ -59,8 +59,9 @@ export function Talk({ name, group }: { name: string; group?: Group }) {
           onKeyDown={(e) => { if (e.key === "Enter" && !e.shiftKey && !e.isComposing) send(e); }} />
         {writing.value !== null
           ? <button type="button" onClick={stop}>{t("stop")}</button>
-          : <Fragment><button type="button" class="quiet" id="film" title={t("filmThis")} aria-label={t("filmThis")} onClick={film}><Icon name="create" /></button><button class="primary">{t("send")}</button></Fragment>}
+          : <Fragment><button type="button" class="quiet" id="film" title={t("filmThis")} aria-label={t("filmThis")} onClick={film}><Icon name="create" /></button><button type="button" class="quiet" id="sticker" title={t("sticker")} aria-label={t("sticker")} onClick={() => (picking.value = true)}><Icon name="characters" /></button><button class="primary">{t("send")}</button></Fragment>}
       </form>
+      {picking.value && <Stickers onClose={() => (picking.value = false)} />}
     </section>
   );
 }
