@@ -137,7 +137,7 @@ function Suggestions() {
 }
 
 function Known() {
-  if (options.value?.words.length === 0 || filming.value !== options.value?.model) return null;
+  if (options.value && (options.value.words.length === 0 || filming.value !== options.value.model)) return null; // until they are known, its place is kept
   return (
     <details class="more known">
       <summary>{t("wordsKnown")}</summary>
