@@ -251,7 +251,7 @@ func scene(t *testing.T, b *browser) {
 	b.fill(t, "#say", "/sticker a crab jumps")
 	b.click(t, ".talk .primary")
 	b.until(t, `document.querySelectorAll(".sticker video").length === 2`)
-	b.shot(filepath.Join(os.TempDir(), "sticker.png"))
+	b.keep("characters sticker")
 }
 
 // firstPicture orders of a model whose clips begin with a picture, which this
@@ -281,7 +281,7 @@ func firstPicture(t *testing.T, b *browser) {
 	b.until(t, `document.querySelector(".first img")?.naturalWidth === 1 && !document.querySelector(".first .why")`)
 	b.click(t, "#make")
 	b.until(t, `document.querySelector(".first .why")?.textContent === "it is all black" && document.querySelector("#prompt").value === "a fox jumps"`)
-	b.shot(filepath.Join(os.TempDir(), "first.png"))
+	b.keep("create first picture")
 	if got := b.value(t, `forms.map(f => [f.get("model"), f.get("prompt"), f.get("input_reference").name].join(" ")).join("; ")`); got != "wan a fox jumps fox.png" {
 		t.Errorf("the form was %q", got)
 	}

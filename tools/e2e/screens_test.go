@@ -225,7 +225,7 @@ var shots = os.Getenv("KUAI_SHOTS")
 
 // keep keeps a picture of the page, if pictures are wanted.
 func (b *browser) keep(name string) {
-	if shots != "" {
+	if shots != "" && os.MkdirAll(shots, 0o755) == nil {
 		b.shot(filepath.Join(shots, strings.NewReplacer("#/", "", "/", "-", " ", "-").Replace(name)+".png"))
 	}
 }
