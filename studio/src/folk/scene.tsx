@@ -18,7 +18,7 @@ interface Scene {
 
 const most = 100; // of one conversation
 
-const scenes = signal<Record<string, Scene[]>>(stored("scenes", {}, (v) => !!v && typeof v === "object" && !Array.isArray(v)));
+export const scenes = signal<Record<string, Scene[]>>(stored("scenes", {}, (v) => !!v && typeof v === "object" && !Array.isArray(v)));
 
 function keep(of: string, all: Scene[]) {
   scenes.value = { ...scenes.value, [of]: all.slice(-most) };

@@ -8,7 +8,7 @@ import { day, langOf, moment, t } from "../say";
 import { Icon } from "../icon";
 import { Field, Modal, Note } from "../ui";
 import { changing, correct, draft, facts, forget, forgetAll, greetings, recalled, said, say, speaker, stop, swipe, swipes, writing } from "./state";
-import { Scenes, shoot, Stickers } from "./scene";
+import { Scenes, scenes, shoot, Stickers } from "./scene";
 import type { Fact, Group, Message } from "./state";
 
 const order = /^\/(clip|视频|sticker|贴纸)\s+(.+)$/su; // a clip or a sticker, asked for in words
@@ -18,7 +18,7 @@ export function Talk({ name, group }: { name: string; group?: Group }) {
   const text = draft, picking = useSignal(false);
   useEffect(() => {
     if (box.current) box.current.scrollTop = box.current.scrollHeight;
-  }, [said.value, writing.value]);
+  }, [said.value, writing.value, scenes.value]);
   const send = (e?: Event) => {
     e?.preventDefault();
     const what = text.value.trim();
