@@ -115,10 +115,11 @@ export function picked(file: File | null | undefined) {
 export const content = (id: string, query = "") => `/v1/videos/${encodeURIComponent(id)}/content${query && `?${query}`}`;
 
 // attempt runs f and shows what went wrong, beside its field if there is one.
-async function attempt(f: () => Promise<void>) {
+// What is beside a field stays when something else than its form begins.
+async function attempt(f: () => Promise<void>, form = false) {
   try {
     error.value = "";
-    wrong.value = {};
+    if (form) wrong.value = {};
     await f();
   } catch (e) {
     const { message, param } = e as Error & { param?: string };
@@ -227,7 +228,7 @@ export const make = (text: string) =>
       void over.then(() => (sending.value = false));
     }
     void follow();
-  });
+  }, true);
 
 async function order(text: string, nth: number) {
   const wish: Record<string, string> = { prompt: text };
