@@ -141,9 +141,7 @@ func (r *run) measures(ctx context.Context) error {
 		return err
 	})
 	r.take(ctx, "a clip from its order to its file, 16 connections", connected, r.client.clip)
-	if r.cfg.Each > fullTime { // faster than they are made: what waits must not be all that is measured
-		r.cfg.Each = fullTime
-	}
+	r.cfg.Each = min(r.cfg.Each, fullTime) // faster than they are made: what waits must not be all that is measured
 	r.take(ctx, "submission of a job, 16 connections", connected, func(ctx context.Context) error {
 		_, err := r.client.submit(ctx, "a fox")
 		return err

@@ -42,6 +42,6 @@ at the end the books are audited.`,
 			return a.print(rep)
 		},
 	}
-	cmd.Flags().DurationVar(&each, "each", 0, "time of each of the five measurements but that of the queue, which grows: 15s at most (default 15s, or 4s with --quick)")
+	cmd.Flags().DurationVar(&each, "each", 0, "time of each measurement; of submissions, whose queue grows, 15s at most (default 15s, or 4s with --quick)")
 	return cmd
 }

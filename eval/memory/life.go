@@ -61,6 +61,10 @@ type LifeConfig struct {
 	View      func(what string) // told what comes next; may be nil
 }
 
+// mostLifeWrong is how many wrong replies are kept to be looked at, in both
+// languages and all sizes.
+const mostLifeWrong = 600
+
 // tally counts answers.
 type tally struct {
 	asked, right, told, never, wrong, updates, stale int
@@ -207,7 +211,7 @@ func live(ctx context.Context, a Answerer, cfg LifeConfig, characters int, l fac
 		k.asked++
 		if right {
 			k.right++
-		} else if len(*wrong) < 600 {
+		} else if len(*wrong) < mostLifeWrong {
 			told, err := said(th, q.Evidence, ids)
 			if err != nil {
 				return err

@@ -37,7 +37,7 @@ type Ends struct {
 
 // NewEnds returns one that works until Close.
 func NewEnds(ctx context.Context, q *Queue) *Ends {
-	e := &Ends{q: q, every: lookEvery, kick: make(chan struct{}, 1), room: make(chan struct{}, endsCalled), waiting: map[string]func(context.Context){}}
+	e := &Ends{q: q, every: q.hub.every, kick: make(chan struct{}, 1), room: make(chan struct{}, endsCalled), waiting: map[string]func(context.Context){}}
 	ctx, e.quit = context.WithCancel(ctx)
 	deaf, err := q.bus.Subscribe("job.*.state", e.hear)
 	if err != nil { // looks find the ends too, but later

@@ -63,7 +63,8 @@ func TestEnds(t *testing.T) {
 // each.
 func TestEndsDeaf(t *testing.T) {
 	b := newBench(t, dbtest.Open(t, dbtest.SQLite(t)), deaf{}, Options{})
-	e := &Ends{q: b.Queue, every: time.Millisecond, kick: make(chan struct{}, 1), room: make(chan struct{}, endsCalled), waiting: map[string]func(context.Context){}}
+	b.hub.every = time.Millisecond
+	e := NewEnds(t.Context(), b.Queue)
 	const jobs = 300
 	var ended atomic.Int64
 	var all []Job
@@ -82,9 +83,6 @@ func TestEndsDeaf(t *testing.T) {
 	for _, j := range all {
 		must(t, b.Finish(t.Context(), Lease{j.ID, 1}, Result{}))
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	e.quit = stop
-	e.work.Go(func() { e.looks(ctx) })
 	for deadline := time.Now().Add(10 * time.Second); ended.Load() < jobs && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
