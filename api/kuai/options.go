@@ -17,9 +17,21 @@ type options struct {
 	Size    int                `json:"size,omitempty"` // of a side, in pixels
 	Frames  int                `json:"frames,omitempty"`
 	FPS     int                `json:"fps,omitempty"`
+	Stride  int                `json:"stride,omitempty"` // a clip has a multiple of it and one frames
 	Formats []string           `json:"formats"`
-	Begin   []string           `json:"begin_with_picture,omitempty"` // models whose clips do
-	Words   []video.SlotConfig `json:"words"`                        // that the model knows
+	Forms   []form             `json:"forms,omitempty"` // of models of other servers
+	Words   []video.SlotConfig `json:"words"`           // that the model knows
+}
+
+// form is what the clips of a model of other servers are like.
+type form struct {
+	Model   string `json:"model"`
+	Width   int    `json:"width"`
+	Height  int    `json:"height"`
+	Frames  int    `json:"frames"` // at most, and where nobody says
+	FPS     int    `json:"fps"`
+	Stride  int    `json:"stride"`
+	Picture bool   `json:"begins_with_picture,omitempty"`
 }
 
 // options answers with what the model can make and which words it knows.
@@ -31,12 +43,10 @@ func (v videos) options(w http.ResponseWriter, r *http.Request) {
 	side, _ := v.room.Sides(&clip.Order{Model: clip.Model})
 	o := options{Model: clip.Model, Models: v.room.Models(), Size: side, Formats: []string{"webm", "mp4", "gif", "webp", "png", "zip"}, Words: []video.SlotConfig{}}
 	for _, f := range v.room.Videos.Forms() {
-		if f.Picture {
-			o.Begin = append(o.Begin, f.Name)
-		}
+		o.Forms = append(o.Forms, form{f.Name, f.Width, f.Height, f.Frames, f.FPS, max(f.Stride, 1), f.Picture})
 	}
 	if s, ok := v.room.Videos.Shape(); ok {
-		o.Frames, o.FPS = s.Frames(), s.FPS()
+		o.Frames, o.FPS, o.Stride = s.Frames(), s.FPS(), video.TimeStride
 		if known, ok := s.(interface{ Words() []video.SlotConfig }); ok {
 			o.Words = known.Words()
 		}

@@ -258,7 +258,7 @@ func scene(t *testing.T, b *browser) {
 // server has not: the page's requests are looked at, and its refusals made up.
 func firstPicture(t *testing.T, b *browser) {
 	b.js(t, `window.plain = fetch; window.forms = []; window.fetch = async (u, o) => {
-		if (String(u).includes("/videos/options")) return Response.json({...await (await plain(u, o)).json(), models: ["wan", "kuai-video"], begin_with_picture: ["wan"]});
+		if (String(u).includes("/videos/options")) return Response.json({...await (await plain(u, o)).json(), models: ["wan", "kuai-video"], forms: [{model: "wan", width: 832, height: 480, frames: 81, fps: 16, stride: 4, begins_with_picture: true}]});
 		if (!(o?.body instanceof FormData)) return plain(u, o);
 		forms.push(o.body);
 		return Response.json({error: {message: "it is all black", param: "input_reference"}}, {status: 400});

@@ -5,7 +5,7 @@ import { useEffect } from "preact/hooks";
 import type { Signal } from "@preact/signals";
 import { language, langOf, t } from "../say";
 import { Choice, Note } from "../ui";
-import { begins, chosen, error, filming, first, guidance, kind, make, options, picked, pictures, price, prompt, seed, sending, slotOf, steps, takes, wrong } from "./state";
+import { begins, chosen, error, filming, first, guidance, kind, lengthOf, make, options, picked, pictures, price, prompt, seconds, seed, sending, slotOf, steps, takes, wanted, wrong } from "./state";
 
 const examples = [
   "a fox jumps over the grass at night",
@@ -44,11 +44,20 @@ export function Maker() {
         onInput={(e) => (prompt.value = e.currentTarget.value)} onKeyDown={keys} />
       {wrong.value.prompt && <p id="prompt-why" class="why" role="alert">{wrong.value.prompt}</p>}
       <Suggestions />
+      {kind.value === "clip" && begins(filming.value) && <First />}
       <div class="row">
         <Choice label={t("kind")} all={["clip", "image"] as const} now={kind.value} set={(v) => (kind.value = v)} show={(v) => t(v)} />
         {kind.value === "clip" && (options.value?.models?.length ?? 0) > 1 && (
           <label class="row takes">{t("model")}
             <select id="filming" value={filming.value} onChange={(e) => (chosen.value = e.currentTarget.value)}>{options.value?.models?.map((m) => <option key={m} value={m}>{m}</option>)}</select>
+          </label>
+        )}
+        {kind.value === "clip" && lengthOf("") > 1 && (
+          <label class="row takes">{t("length")}
+            <select id="seconds" value={wanted.value} onChange={(e) => (seconds.value = e.currentTarget.value)}>
+              {Array.from({ length: Math.ceil(lengthOf("")) - 1 }, (_, i) => String(i + 1)).map((n) => <option key={n} value={n}>{n} s</option>)}
+              <option value="">{+lengthOf("").toFixed(1)} s</option>
+            </select>
           </label>
         )}
         <label class="row takes">{t("takes")}
@@ -59,7 +68,6 @@ export function Maker() {
         <span class="soft price">{price.value && t("costs", { price: price.value })}</span>
         <button class="primary" id="make" disabled={sending.value}>{t(kind.value === "clip" ? "makeClip" : "makeImage")}</button>
       </div>
-      {kind.value === "clip" && begins(filming.value) && <First />}
       <details class="more">
         <summary>{t("options")}</summary>
         <div class="row options">

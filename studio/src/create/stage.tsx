@@ -7,7 +7,7 @@ import { go } from "../route";
 import { langOf, t } from "../say";
 import { Choice, Save, useMedia } from "../ui";
 import { Share } from "./share";
-import { begins, cancel, content, current, favour, favourites, foreseen, loop, made, options, prompt, remix, remove, seed, slotOf, speed, speeds, waiting } from "./state";
+import { begins, cancel, content, current, favour, favourites, foreseen, loop, made, options, pace, prompt, remix, remove, seed, slotOf, speed, speeds, waiting } from "./state";
 import type { Video } from "./state";
 
 const labels: Record<string, string> = { webm: "WebM", mp4: "MP4", gif: "GIF", webp: "WebP", png: "PNG", zip: "ZIP" };
@@ -74,7 +74,7 @@ function step(by: number) {
   const el = player();
   if (!el) return;
   el.pause();
-  const fps = options.value?.fps ?? 12;
+  const fps = pace(current.value?.model ?? "").fps || 12;
   el.currentTime = Math.max(0, Math.min(el.duration || 0, (Math.round(el.currentTime * fps) + by) / fps + 0.001));
 }
 

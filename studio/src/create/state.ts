@@ -41,13 +41,23 @@ export interface Video {
   kuai_seconds_left?: number;
 }
 
+// Form is what the clips of a model of another server are like.
+export interface Form {
+  model: string;
+  frames: number; // at most, and where nobody says
+  fps: number;
+  stride: number; // a clip has a multiple of it and one frames
+  begins_with_picture?: boolean;
+}
+
 export interface Options {
   model: string; // of which the words and the length are told
   models?: string[]; // all that make clips, the usual one first
-  begin_with_picture?: string[]; // models whose clips do
+  forms?: Form[]; // of models of other servers
   size?: number;
   frames?: number;
   fps?: number;
+  stride?: number;
   formats: string[];
   words: { kind: string; en: string[]; zh: string[] }[];
 }
@@ -61,7 +71,7 @@ export interface Still {
 
 export const speeds = [0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3] as const;
 
-export const rates = signal<Rates | null>(null);
+export const rates = signal<Record<string, Rates | null>>({}); // by model
 export const videos = signal<Video[]>([]); // the newest first
 export const more = signal(false); // older ones that are not loaded yet
 export const loaded = signal(false);
@@ -78,6 +88,7 @@ export const seed = signal("");
 export const steps = signal("");
 export const guidance = signal("");
 export const takes = signal(1);
+export const seconds = signal(""); // of a clip; "" is the longest
 export const chosen = signal(""); // a model by its name; "" is the usual one
 export const first = signal<File | null>(null); // the picture that a clip begins with
 export const kind = signal<"clip" | "image">("clip");
@@ -99,7 +110,23 @@ export const filming = computed(() => {
   const all = options.value?.models ?? [];
   return all.includes(chosen.value) ? chosen.value : (all[0] ?? options.value?.model ?? "");
 });
-export const begins = (model: string) => !!options.value?.begin_with_picture?.includes(model);
+const formOf = (model: string) => options.value?.forms?.find((f) => f.model === model);
+export const begins = (model: string) => !!formOf(model)?.begins_with_picture;
+
+// pace is how many frames a model's clips have at most, and in a second; 0 where it is not known.
+export function pace(model: string): { frames: number; fps: number; stride: number } {
+  const { frames = 0, fps = 0, stride = 1 } = formOf(model) ?? (model === options.value?.model ? options.value : {});
+  return { frames, fps, stride };
+}
+
+// lengthOf is how many seconds a clip of the chosen model has, as the server
+// counts it; the longest where none are wished for, 0 where it is not known.
+export function lengthOf(wish: string): number {
+  const { frames, fps, stride } = pace(filming.value);
+  const n = wish ? 1 + Math.floor(Math.floor(Number(wish) * fps + 0.5) / stride) * stride : frames;
+  return fps && Math.min(n, frames) / fps;
+}
+export const wanted = computed(() => (Number(seconds.value) < lengthOf("") ? seconds.value : "")); // "" is the longest
 export const mostPicture = 12 << 20; // bytes of a first picture, as the server takes them
 export const pictures = ["image/png", "image/jpeg", "image/webp", "image/gif"];
 
@@ -191,8 +218,8 @@ export const refresh = () =>
     more.value = has_more;
     loaded.value = true;
     void follow();
-    rates.value ??= await ratesOf("kuai-video");
     options.value = await get<Options>("/api/v1/videos/options").catch(() => options.value); // another server may have come
+    for (const m of options.value?.models ?? []) rates.value = { ...rates.value, [m]: rates.value[m] ?? (await ratesOf(m)) };
   });
 
 whenBack(() => void refresh());
@@ -237,6 +264,7 @@ async function order(text: string, nth: number) {
   if (steps.value) wish.steps = steps.value;
   if (guidance.value) wish.guidance = guidance.value;
   if (filming.value) wish.model = filming.value;
+  if (wanted.value) wish.seconds = wanted.value;
   const id = { "Idempotency-Key": uuid() };
   const v = begins(wish.model) && first.value ? await begun(wish, first.value, id) : await send<Video>("POST", "/v1/videos", wish, id);
   fresh.add(v.id);
@@ -315,8 +343,9 @@ effect(() => {
 
 // price is what the order will cost, "" where nobody says.
 export const price = computed(() => {
-  const r = rates.value, o = options.value;
-  if (!r || (kind.value === "clip" && filming.value !== o?.model) || !o?.frames || !o.fps) return "";
-  const one: Record<string, number> = kind.value === "image" ? { images: 1 } : { video_milliseconds: (o.frames * 1000) / o.fps };
+  const clip = kind.value === "clip", r = rates.value[(clip ? filming.value : options.value?.model) ?? ""];
+  const length = lengthOf(wanted.value);
+  if (!r || (clip && !length)) return "";
+  const one: Record<string, number> = clip ? { video_milliseconds: 1000 * length } : { images: 1 };
   return written(takes.value * charge(r, { ...one, requests: 1 }), r.currency);
 });

@@ -11,7 +11,7 @@ export const en = {
   useKey: "Use the key", logIn: "Log in", withKey: "With a key", withLogin: "With a login",
   // create
   prompt: "What should it show?", make: "Make", makeClip: "Make the clip", makeImage: "Make the picture", clip: "Clip", image: "Picture", kind: "What to make",
-  options: "Options", seed: "Seed", random: "random", steps: "Steps", usual: "usual", guidance: "Guidance", takes: "Takes", examples: "Examples", otherExamples: "Other examples",
+  options: "Options", seed: "Seed", random: "random", steps: "Steps", usual: "usual", guidance: "Guidance", takes: "Takes", length: "Length", examples: "Examples", otherExamples: "Other examples",
   wordsKnown: "Words it knows", perhaps: "Did you mean", reading: "Reading the prompt", drawing: "Drawing", unfolding: "Unfolding the frames", starting: "Starting", waiting: "Waiting for its turn",
   inQueue: "number {n} in the queue", step: "step {n} of {of}", left: "about {s} s left", leftMinutes: "about {m} min left", foreseen: "What it is going to be", progress: "Progress", appearsHere: "What you make appears here.",
   speed: "Speed", loop: "Loop", frameBack: "A frame back", frameOn: "A frame on", fullScreen: "Full screen", play: "Play", pause: "Pause", clipOf: "Clip: {text}. Space stops it and lets it go on.",

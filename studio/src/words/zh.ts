@@ -11,7 +11,7 @@ export const zh: typeof en = {
   door: "请先登录", doorWhy: "这台服务器需要密钥或登录。关闭标签页后不保留。", key: "密钥", email: "邮箱", password: "密码",
   useKey: "使用密钥", logIn: "登录", withKey: "用密钥", withLogin: "用账号",
   prompt: "想看到什么？", make: "生成", makeClip: "生成视频", makeImage: "生成图片", clip: "视频", image: "图片", kind: "生成什么",
-  options: "选项", seed: "种子", random: "随机", steps: "步数", usual: "默认", guidance: "引导", takes: "数量", examples: "例子", otherExamples: "换一批例子",
+  options: "选项", seed: "种子", random: "随机", steps: "步数", usual: "默认", guidance: "引导", takes: "数量", length: "时长", examples: "例子", otherExamples: "换一批例子",
   wordsKnown: "它认识的词", perhaps: "是不是想说", reading: "正在读提示词", drawing: "正在画", unfolding: "正在展开画面", starting: "正在开始", waiting: "正在排队",
   inQueue: "排在第 {n} 位", step: "第 {n} 步，共 {of} 步", left: "大约还要 {s} 秒", leftMinutes: "大约还要 {m} 分钟", foreseen: "将要生成的画面", progress: "进度", appearsHere: "生成的内容会出现在这里。",
   speed: "速度", loop: "循环", frameBack: "退一帧", frameOn: "进一帧", fullScreen: "全屏", play: "播放", pause: "暂停", clipOf: "视频：{text}。空格键暂停或继续。",
