@@ -277,16 +277,23 @@ func firstPicture(t *testing.T, b *browser) {
 	b.until(t, `document.querySelector(".first .why")?.textContent.includes("notes.txt is no picture")`)
 	choose("huge.png", "image/png", `new Uint8Array(13 << 20)`)
 	b.until(t, `/huge.png has 13.6 MB/.test(document.querySelector(".first .why")?.textContent)`)
+	pick := func(of, what string) {
+		b.js(t, fmt.Sprintf(`(e => { e.value = %q; e.dispatchEvent(new Event("change", {bubbles: true})); })(document.querySelector(%q))`, what, of))
+	}
+	pick("#seconds", "2") // 33 frames at 16 a second
+	b.until(t, `document.querySelector(".price").textContent.includes("0.0928 USD")`)
 	choose("fox.png", "image/png", `Uint8Array.from(atob("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="), c => c.charCodeAt(0))`)
 	b.until(t, `document.querySelector(".first img")?.naturalWidth === 1 && !document.querySelector(".first .why")`)
 	b.click(t, "#make")
 	b.until(t, `document.querySelector(".first .why")?.textContent === "it is all black" && document.querySelector("#prompt").value === "a fox jumps"`)
 	b.keep("create first picture")
-	if got := b.value(t, `forms.map(f => [f.get("model"), f.get("prompt"), f.get("input_reference").name].join(" ")).join("; ")`); got != "wan a fox jumps fox.png" {
+	if got := b.value(t, `forms.map(f => [f.get("model"), f.get("prompt"), f.get("input_reference").name, f.get("seconds")].join(" ")).join("; ")`); got != "wan a fox jumps fox.png 2" {
 		t.Errorf("the form was %q", got)
 	}
-	b.js(t, `(e => { e.value = "kuai-video"; e.dispatchEvent(new Event("change", {bubbles: true})); })(document.querySelector("#filming"))`)
+	pick("#filming", "kuai-video")
 	b.until(t, `!document.querySelector("#first")`)
+	b.until(t, `document.querySelector("#seconds").value === "2" && document.querySelector("#seconds").options.length === 3`)
+	pick("#seconds", "")
 	b.reload(t)
 }
 
