@@ -51,7 +51,7 @@ var pages = []struct{ at, there string }{
 // finds nothing serious, and nothing stands out to the side of the page or of
 // its part. What is there does not move when the rest comes, whether the screen
 // is gone to or called by its address. With KUAI_SHOTS, a folder, it keeps
-// pictures of them in both languages.
+// pictures of them in both languages, and sheets of all pictures of a look.
 func screens(t *testing.T, b *browser) {
 	axe, left := axeSource(t), english(t)
 	b.js(t, `addEventListener("pagehide", () => localStorage.setItem("kuai.chats", JSON.stringify([`+written+`])))`) // after the page has kept its own
@@ -86,6 +86,9 @@ func screens(t *testing.T, b *browser) {
 				b.still(t, name+", by its address")
 			}
 		}
+	}
+	if shots != "" {
+		sheets(t)
 	}
 }
 
