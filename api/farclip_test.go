@@ -64,7 +64,7 @@ func TestComfyModel(t *testing.T) {
 	})
 	ask("GET", "/v1/models", "", 200, `"id":"wan"`, `"id":"kuai-video"`)
 	ask("GET", "/v1/models/wan", "", 200)
-	ask("GET", "/api/v1/videos/options", "", 200, `"models":["wan","kuai-video"]`, `{"model":"wan","width":832,"height":480,"frames":81,"fps":16,"stride":4}`)
+	ask("GET", "/api/v1/videos/options", "", 200, `"models":["wan","kuai-video"]`, `{"model":"wan","width":832,"height":480,"frames":81,"fps":16,"stride":4,"takes":["seed","steps","guidance","frames"]}`)
 	ask("POST", "/v1/videos", `{"prompt":"a fox","model":"flux"}`, 400, "wan, kuai-video")
 	ask("POST", "/v1/videos", `{"prompt":" ","model":"wan"}`, 400, `"param":"prompt"`)
 	ask("POST", "/v1/videos", `{"prompt":"a fox","model":"wan","seconds":"9"}`, 400, `"param":"seconds"`)

@@ -15,6 +15,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -205,7 +206,9 @@ func (rm *Room) Length(o *Order, field, seconds string) error {
 		return fault.Param(field, "%s is %.40q, want at most %.2f", field, seconds, longest)
 	}
 	if f, far := rm.form(o); far {
-		o.Frames = f.FramesOf(n)
+		if o.Frames = f.FramesOf(n); o.Frames != f.Frames && !slices.Contains(f.Takes, "frames") {
+			return fault.Param(field, "%s is %.40q, but clips of this model have always %.2f", field, seconds, longest)
+		}
 		return nil
 	}
 	o.Frames = min(1+int(n*float64(fps)+0.5)/video.TimeStride*video.TimeStride, most)

@@ -32,6 +32,8 @@ type form struct {
 	FPS     int    `json:"fps"`
 	Stride  int    `json:"stride"`
 	Picture bool   `json:"begins_with_picture,omitempty"`
+	// Takes are those of seed, steps, guidance and frames, the length, that change a clip.
+	Takes []string `json:"takes"`
 }
 
 // options answers with what the model can make and which words it knows.
@@ -43,7 +45,7 @@ func (v videos) options(w http.ResponseWriter, r *http.Request) {
 	side, _ := v.room.Sides(&clip.Order{Model: clip.Model})
 	o := options{Model: clip.Model, Models: v.room.Models(), Size: side, Formats: []string{"webm", "mp4", "gif", "webp", "png", "zip"}, Words: []video.SlotConfig{}}
 	for _, f := range v.room.Videos.Forms() {
-		o.Forms = append(o.Forms, form{f.Name, f.Width, f.Height, f.Frames, f.FPS, max(f.Stride, 1), f.Picture})
+		o.Forms = append(o.Forms, form{f.Name, f.Width, f.Height, f.Frames, f.FPS, max(f.Stride, 1), f.Picture, append([]string{}, f.Takes...)})
 	}
 	if s, ok := v.room.Videos.Shape(); ok {
 		o.Frames, o.FPS, o.Stride = s.Frames(), s.FPS(), video.TimeStride

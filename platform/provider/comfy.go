@@ -70,7 +70,13 @@ func NewComfy(name string, addresses []string, workflow []byte, key string) (*Co
 	if delete(w, formEntry); len(w) == 0 || w["nodes"] != nil {
 		return nil, errors.New("provider: the workflow is not in the API format: export it again with Export (API)")
 	}
-	form.Picture = bytes.Contains(workflow, []byte(`"`+imageName+`"`))
+	has := func(placeholder string) bool { return bytes.Contains(workflow, []byte(`"`+placeholder+`"`)) }
+	form.Picture = has(imageName)
+	for _, option := range []string{"seed", "steps", "guidance", "frames"} {
+		if has("${" + option + "}") {
+			form.Takes = append(form.Takes, option)
+		}
+	}
 	c := &Comfy{form: form, workflow: w, poll: comfyPoll}
 	if len(addresses) == 0 {
 		return c, nil

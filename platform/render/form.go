@@ -19,6 +19,8 @@ type Form struct {
 	Stride int    `json:"stride"` // a clip has a multiple of it and one frames; 0 is 1
 	// Picture says that a clip begins with a picture, which every order has then.
 	Picture bool `json:"-"`
+	// Takes are those of "seed", "steps", "guidance" and "frames" that change a clip.
+	Takes []string `json:"-"`
 }
 
 // names of models stand in kinds of jobs, prices and addresses.

@@ -258,7 +258,7 @@ func scene(t *testing.T, b *browser) {
 // server has not: the page's requests are looked at, and its refusals made up.
 func firstPicture(t *testing.T, b *browser) {
 	b.js(t, `window.plain = fetch; window.forms = []; window.fetch = async (u, o) => {
-		if (String(u).includes("/videos/options")) return Response.json({...await (await plain(u, o)).json(), models: ["wan", "kuai-video"], forms: [{model: "wan", width: 832, height: 480, frames: 81, fps: 16, stride: 4, begins_with_picture: true}]});
+		if (String(u).includes("/videos/options")) return Response.json({...await (await plain(u, o)).json(), models: ["wan", "kuai-video"], forms: [{model: "wan", width: 832, height: 480, frames: 81, fps: 16, stride: 4, begins_with_picture: true, takes: ["seed", "frames"]}]});
 		if (!(o?.body instanceof FormData)) return plain(u, o);
 		forms.push(o.body);
 		return Response.json({error: {message: "it is all black", param: "input_reference"}}, {status: 400});
@@ -279,6 +279,9 @@ func firstPicture(t *testing.T, b *browser) {
 	b.until(t, `/huge.png has 13.6 MB/.test(document.querySelector(".first .why")?.textContent)`)
 	pick := func(of, what string) {
 		b.js(t, fmt.Sprintf(`(e => { e.value = %q; e.dispatchEvent(new Event("change", {bubbles: true})); })(document.querySelector(%q))`, what, of))
+	}
+	if n := b.value(t, `document.querySelectorAll(".options input").length`); n != 1.0 {
+		t.Errorf("%v options of a model that takes the seed alone", n)
 	}
 	pick("#seconds", "2") // 33 frames at 16 a second
 	b.until(t, `document.querySelector(".price").textContent.includes("0.0928 USD")`)

@@ -5,7 +5,7 @@ import { useEffect } from "preact/hooks";
 import type { Signal } from "@preact/signals";
 import { language, langOf, t } from "../say";
 import { Choice, Note } from "../ui";
-import { begins, chosen, error, filming, first, guidance, kind, lengthOf, make, options, picked, pictures, price, prompt, seconds, seed, sending, slotOf, steps, takes, wanted, wrong } from "./state";
+import { begins, chosen, error, filming, first, guidance, heeds, kind, lengthOf, make, options, picked, pictures, price, prompt, seconds, seed, sending, slotOf, steps, takes, wanted, wrong } from "./state";
 
 const examples = [
   "a fox jumps over the grass at night",
@@ -31,6 +31,7 @@ export function Maker() {
     e?.preventDefault();
     void make(prompt.value.trim() || mine[0]);
   };
+  const has = (option: string) => kind.value === "image" || heeds(filming.value, option);
   const keys = (e: KeyboardEvent) => {
     if (e.key !== "Enter" || e.shiftKey || e.isComposing) return;
     e.preventDefault();
@@ -52,7 +53,7 @@ export function Maker() {
             <select id="filming" value={filming.value} onChange={(e) => (chosen.value = e.currentTarget.value)}>{options.value?.models?.map((m) => <option key={m} value={m}>{m}</option>)}</select>
           </label>
         )}
-        {kind.value === "clip" && (!options.value || lengthOf("") > 1) && ( // until it is known, its place is kept
+        {kind.value === "clip" && (!options.value || (heeds(filming.value, "frames") && lengthOf("") > 1)) && ( // until it is known, its place is kept
           <label class="row takes">{t("length")}
             <select id="seconds" value={wanted.value} onChange={(e) => (seconds.value = e.currentTarget.value)}>
               {Array.from({ length: Math.max(0, Math.ceil(lengthOf("")) - 1) }, (_, i) => String(i + 1)).map((n) => <option key={n} value={n}>{n} s</option>)}
@@ -71,9 +72,9 @@ export function Maker() {
       <details class="more">
         <summary>{t("options")}</summary>
         <div class="row options">
-          <Option name={t("seed")} param="seed" hint={t("random")} value={seed} width="9rem" />
-          {kind.value === "clip" && <Option name={t("steps")} param="steps" hint={t("usual")} value={steps} width="5.5rem" />}
-          {kind.value === "clip" && <Option name={t("guidance")} param="guidance" hint={t("usual")} value={guidance} width="5.5rem" />}
+          {has("seed") && <Option name={t("seed")} param="seed" hint={t("random")} value={seed} width="9rem" />}
+          {kind.value === "clip" && has("steps") && <Option name={t("steps")} param="steps" hint={t("usual")} value={steps} width="5.5rem" />}
+          {kind.value === "clip" && has("guidance") && <Option name={t("guidance")} param="guidance" hint={t("usual")} value={guidance} width="5.5rem" />}
         </div>
       </details>
       <Known />

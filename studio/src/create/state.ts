@@ -48,6 +48,7 @@ export interface Form {
   fps: number;
   stride: number; // a clip has a multiple of it and one frames
   begins_with_picture?: boolean;
+  takes: string[]; // of seed, steps, guidance and frames, those that change a clip
 }
 
 export interface Options {
@@ -113,6 +114,9 @@ export const filming = computed(() => {
 const formOf = (model: string) => options.value?.forms?.find((f) => f.model === model);
 export const begins = (model: string) => !!formOf(model)?.begins_with_picture;
 
+// heeds says whether an option changes the clips of a model; the built-in one has them all.
+export const heeds = (model: string, option: string) => formOf(model)?.takes.includes(option) ?? true;
+
 // pace is how many frames a model's clips have at most, and in a second; 0 where it is not known.
 export function pace(model: string): { frames: number; fps: number; stride: number } {
   const { frames = 0, fps = 0, stride = 1 } = formOf(model) ?? (model === options.value?.model ? options.value : {});
@@ -126,7 +130,7 @@ export function lengthOf(wish: string): number {
   const n = wish ? 1 + Math.floor(Math.floor(Number(wish) * fps + 0.5) / stride) * stride : frames;
   return fps && Math.min(n, frames) / fps;
 }
-export const wanted = computed(() => (Number(seconds.value) < lengthOf("") ? seconds.value : "")); // "" is the longest
+export const wanted = computed(() => (heeds(filming.value, "frames") && Number(seconds.value) < lengthOf("") ? seconds.value : "")); // "" is the longest
 export const mostPicture = 12 << 20; // bytes of a first picture, as the server takes them
 export const pictures = ["image/png", "image/jpeg", "image/webp", "image/gif"];
 
@@ -259,10 +263,11 @@ export const make = (text: string) =>
 
 async function order(text: string, nth: number) {
   const wish: Record<string, string> = { prompt: text };
-  if (seed.value) wish.seed = (BigInt(/^\d+$/.test(seed.value) ? seed.value : "0") + BigInt(nth)).toString();
-  if (seed.value && !/^\d+$/.test(seed.value)) wish.seed = seed.value; // the server says what is wrong
-  if (steps.value) wish.steps = steps.value;
-  if (guidance.value) wish.guidance = guidance.value;
+  const heeded = (option: string) => heeds(filming.value, option);
+  if (seed.value && heeded("seed")) wish.seed = (BigInt(/^\d+$/.test(seed.value) ? seed.value : "0") + BigInt(nth)).toString();
+  if (seed.value && heeded("seed") && !/^\d+$/.test(seed.value)) wish.seed = seed.value; // the server says what is wrong
+  if (steps.value && heeded("steps")) wish.steps = steps.value;
+  if (guidance.value && heeded("guidance")) wish.guidance = guidance.value;
   if (filming.value) wish.model = filming.value;
   if (wanted.value) wish.seconds = wanted.value;
   const id = { "Idempotency-Key": uuid() };
