@@ -223,3 +223,24 @@ func TestComfyPictures(t *testing.T) {
 		}
 	}
 }
+
+// TestFixedLength checks that a clip of another length than a workflow's only
+// one is refused, and that options tell what a workflow takes.
+func TestFixedLength(t *testing.T) {
+	t.Parallel()
+	url, _, _ := farServer(t, "still", strings.ReplaceAll(comfytest.Workflow, `"${frames}"`, "81"))
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		want               string
+	}{
+		{"GET", "/api/v1/videos/options", "", 200, `"takes":["seed","steps","guidance"]`},
+		{"POST", "/v1/videos", `{"prompt":"a fox","model":"still","seconds":"2"}`, 400, "have always 5.06"},
+		{"POST", "/v1/videos", `{"prompt":"a fox","model":"still","seconds":"5.06"}`, 200, `"model":"still"`},
+	} {
+		status, _, got := call(t, c.method, url+c.path, "application/json", strings.NewReader(c.body))
+		if status != c.status || !strings.Contains(got, c.want) {
+			t.Errorf("%s %s: %d %s, want %d and %s", c.path, c.body, status, got, c.status, c.want)
+		}
+	}
+}
