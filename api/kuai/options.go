@@ -17,7 +17,6 @@ type options struct {
 	Size    int                `json:"size,omitempty"` // of a side, in pixels
 	Frames  int                `json:"frames,omitempty"`
 	FPS     int                `json:"fps,omitempty"`
-	Stride  int                `json:"stride,omitempty"` // a clip has a multiple of it and one frames
 	Formats []string           `json:"formats"`
 	Forms   []form             `json:"forms,omitempty"` // of models of other servers
 	Words   []video.SlotConfig `json:"words"`           // that the model knows
@@ -30,7 +29,7 @@ type form struct {
 	Height  int    `json:"height"`
 	Frames  int    `json:"frames"` // at most, and where nobody says
 	FPS     int    `json:"fps"`
-	Stride  int    `json:"stride"`
+	Stride  int    `json:"stride"` // a clip has a multiple of it and one frames
 	Picture bool   `json:"begins_with_picture,omitempty"`
 	// Takes are those of seed, steps, guidance and frames, the length, that change a clip.
 	Takes []string `json:"takes"`
@@ -48,7 +47,7 @@ func (v videos) options(w http.ResponseWriter, r *http.Request) {
 		o.Forms = append(o.Forms, form{f.Name, f.Width, f.Height, f.Frames, f.FPS, max(f.Stride, 1), f.Picture, append([]string{}, f.Takes...)})
 	}
 	if s, ok := v.room.Videos.Shape(); ok {
-		o.Frames, o.FPS, o.Stride = s.Frames(), s.FPS(), video.TimeStride
+		o.Frames, o.FPS = s.Frames(), s.FPS()
 		if known, ok := s.(interface{ Words() []video.SlotConfig }); ok {
 			o.Words = known.Words()
 		}

@@ -53,11 +53,11 @@ export function Maker() {
             <select id="filming" value={filming.value} onChange={(e) => (chosen.value = e.currentTarget.value)}>{options.value?.models?.map((m) => <option key={m} value={m}>{m}</option>)}</select>
           </label>
         )}
-        {kind.value === "clip" && (!options.value || (heeds(filming.value, "frames") && lengthOf("") > 1)) && ( // until it is known, its place is kept
+        {kind.value === "clip" && heeds(filming.value, "frames") && lengthOf("") > 1 && (
           <label class="row takes">{t("length")}
             <select id="seconds" value={wanted.value} onChange={(e) => (seconds.value = e.currentTarget.value)}>
-              {Array.from({ length: Math.max(0, Math.ceil(lengthOf("")) - 1) }, (_, i) => String(i + 1)).map((n) => <option key={n} value={n}>{n} s</option>)}
-              <option value="">{lengthOf("") ? `${+lengthOf("").toFixed(1)} s` : "…"}</option>
+              {Array.from({ length: Math.ceil(lengthOf("")) - 1 }, (_, i) => String(i + 1)).map((n) => <option key={n} value={n}>{n} s</option>)}
+              <option value="">{+lengthOf("").toFixed(1)} s</option>
             </select>
           </label>
         )}

@@ -58,7 +58,6 @@ export interface Options {
   size?: number;
   frames?: number;
   fps?: number;
-  stride?: number;
   formats: string[];
   words: { kind: string; en: string[]; zh: string[] }[];
 }
@@ -114,13 +113,14 @@ export const filming = computed(() => {
 const formOf = (model: string) => options.value?.forms?.find((f) => f.model === model);
 export const begins = (model: string) => !!formOf(model)?.begins_with_picture;
 
-// heeds says whether an option changes the clips of a model; the built-in one has them all.
-export const heeds = (model: string, option: string) => formOf(model)?.takes.includes(option) ?? true;
+// heeds says whether an option changes the clips of a model. The built-in one
+// has learned clips of one length: shorter ones would be cut off in mid-jump.
+export const heeds = (model: string, option: string) => formOf(model)?.takes.includes(option) ?? option !== "frames";
 
 // pace is how many frames a model's clips have at most, and in a second; 0 where it is not known.
 export function pace(model: string): { frames: number; fps: number; stride: number } {
-  const { frames = 0, fps = 0, stride = 1 } = formOf(model) ?? (model === options.value?.model ? options.value : {});
-  return { frames, fps, stride };
+  const { frames = 0, fps = 0 } = formOf(model) ?? (model === options.value?.model ? options.value : {});
+  return { frames, fps, stride: formOf(model)?.stride ?? 1 };
 }
 
 // lengthOf is how many seconds a clip of the chosen model has, as the server
