@@ -88,6 +88,38 @@ func (m *Model) Grown(to Config, seed uint64) (*Model, error) {
 	return out, nil
 }
 
+// Average returns a model whose weights are the mean of those of models of one
+// shape that were trained from the same one: it reads wordings that none of them
+// was trained on better than each ("Model soups", arXiv:2203.05482).
+func Average(models ...*Model) (*Model, error) {
+	if len(models) == 0 {
+		return nil, errors.New("reader: an average of no readers")
+	}
+	out, err := New(models[0].Config, 0)
+	if err != nil {
+		return nil, err
+	}
+	sum := nn.Params(out)
+	for _, p := range sum {
+		clear(p.P.X)
+	}
+	share := 1 / float32(len(models))
+	for i, m := range models {
+		if !reflect.DeepEqual(m.Config, out.Config) {
+			return nil, fmt.Errorf("reader: reader %d has another shape than the first; only readers of one shape have an average", i+1)
+		}
+		for j, p := range nn.Params(m) {
+			for k, x := range p.P.X {
+				sum[j].P.X[k] += share * x
+			}
+		}
+	}
+	for _, p := range sum {
+		p.P.Changed()
+	}
+	return out, nil
+}
+
 // Kind is what a turn does.
 type Kind int32
 

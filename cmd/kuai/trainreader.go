@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -12,7 +13,7 @@ import (
 
 func (a *app) trainReaderCommand() *cobra.Command {
 	var t trainFlags
-	var texts []string
+	var texts, average []string
 	var to string
 	o := read.Options{Steps: 6000, Turns: 512, Lines: 128, Rate: 4e-3}
 	export := false
@@ -21,17 +22,27 @@ func (a *app) trainReaderCommand() *cobra.Command {
 		Short: "Train the reader: what a turn tells, what it asks for, and about whom",
 		Long: `Train the reader of turns, a small bidirectional transformer, on made turns whose
 facts are known, and on guessing hidden words of texts. The memory of characters
-uses it.`,
-		Example: "  kuai train reader --text dialogues.txt.gz --text sentences.txt.gz",
+uses it.
+
+With --average, train nothing: write the mean of the weights of readers that were
+trained from one and the same. It reads new wordings better than each of them.`,
+		Example: `  kuai train reader --text dialogues.txt.gz --text sentences.txt.gz
+  kuai train reader --average runs/one/model --average runs/two/model --to runs/both`,
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Turns < 1 || o.Lines < 0 || o.Steps < 1 {
 				return usage(fmt.Errorf("--turns %d --lines %d --steps %d, want at least 1, 0 and 1", o.Turns, o.Lines, o.Steps))
 			}
+			if len(average) == 1 {
+				return usage(errors.New("--average is given once; one reader is its own average"))
+			}
 			if to == "" {
 				to = filepath.Join(t.dir, "model")
 			}
-			if export {
+			switch {
+			case len(average) > 0:
+				return a.exported(read.Average(average, to), to)
+			case export:
 				return read.Export(t.dir, to)
 			}
 			o.Dir, o.Seed, o.Every, o.View, o.Pool = t.dir, t.seed, t.every, a.Err, par.New(t.workers)
@@ -59,6 +70,7 @@ uses it.`,
 	f.Float64Var(&o.Rate, "rate", o.Rate, "peak learning rate")
 	f.StringVar(&o.Init, "init", "", "directory of a training, or of a reader, that a new one begins from")
 	f.StringVar(&to, "to", "", "directory that the export writes (default: model in --dir)")
+	f.StringArrayVar(&average, "average", nil, "directory of a reader of which only the average with the others is written; given at least twice")
 	f.BoolVar(&export, "export", false, "only export the newest checkpoint")
 	return cmd
 }

@@ -94,8 +94,29 @@ func Export(dir, to string) error {
 	if err := nn.Load(m, f); err != nil {
 		return err
 	}
+	return save(to, m.Reader)
+}
+
+// Average writes the mean of the weights of readers, by their directories, as a
+// reader's directory.
+func Average(dirs []string, to string) error {
+	models := make([]*reader.Model, len(dirs))
+	for i, dir := range dirs {
+		var err error
+		if models[i], err = reader.Open(os.DirFS(dir)); err != nil {
+			return fmt.Errorf("read: %s: %w", dir, err)
+		}
+	}
+	m, err := reader.Average(models...)
+	if err != nil {
+		return err
+	}
+	return save(to, m)
+}
+
+func save(to string, m *reader.Model) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
-	return reader.Save(to, m.Reader)
+	return reader.Save(to, m)
 }

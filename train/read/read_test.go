@@ -3,7 +3,10 @@ package read
 import (
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"kuai/companion"
@@ -155,5 +158,47 @@ func TestInit(t *testing.T) {
 	}
 	if slices.Equal(opened.Norm.W.X, fresh.Reader.Norm.W.X) && slices.Equal(opened.Words.W.X, fresh.Reader.Words.W.X) {
 		t.Error("the reader that was opened has the weights of a new one")
+	}
+}
+
+// TestAverage checks the mean of two readers' weights, and that a reader of
+// another shape is refused.
+func TestAverage(t *testing.T) {
+	t.Parallel()
+	small := reader.Config{Width: 8, Layers: 1, Heads: 1, Predicates: []string{"name"}}
+	write := func(c reader.Config, seed uint64) (string, *reader.Model) {
+		m, err := reader.New(c, seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		if err := reader.Save(dir, m); err != nil {
+			t.Fatal(err)
+		}
+		return dir, m
+	}
+	one, a := write(small, 1)
+	two, b := write(small, 2)
+	to := filepath.Join(t.TempDir(), "both")
+	if err := Average([]string{one, two}, to); err != nil {
+		t.Fatal(err)
+	}
+	m, err := reader.Open(os.DirFS(to))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, x, y := m.Kind.W.X, a.Kind.W.X, b.Kind.W.X
+	for i := range got { // so few values are not packed
+		if want := (x[i] + y[i]) / 2; math.Abs(float64(got[i]-want)) > 1e-6 {
+			t.Fatalf("weight %d is %v, want %v", i, got[i], want)
+		}
+	}
+	small.Layers = 2
+	three, _ := write(small, 3)
+	if err := Average([]string{one, three}, to); err == nil || !strings.Contains(err.Error(), "reader 2 has another shape") {
+		t.Errorf("of two shapes: %v", err)
+	}
+	if err := Average([]string{one, t.TempDir()}, to); err == nil {
+		t.Error("of an empty directory: no error")
 	}
 }
