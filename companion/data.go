@@ -20,7 +20,7 @@ var phrasesText string
 
 // The files called more add to those beside them.
 //
-//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt kin.txt mentions.txt quiet.txt quiet_2.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt wider_en_3.txt wider_zh_3.txt wider_en_4.txt wider_zh_4.txt wider_en_5.txt wider_zh_5.txt composed.txt clauses.txt spoken_en.txt spoken_zh.txt written_en.txt written_zh.txt
+//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt kin.txt mentions.txt quiet.txt quiet_2.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt wider_en_3.txt wider_zh_3.txt wider_en_4.txt wider_zh_4.txt wider_en_5.txt wider_zh_5.txt wider_en_6.txt wider_zh_6.txt composed.txt clauses.txt spoken_en.txt spoken_zh.txt written_en.txt written_zh.txt
 var more embed.FS
 
 func moreText(name string) string {
@@ -87,7 +87,7 @@ var files = sync.OnceValue(func() *data {
 	d := &data{lexicon: parseLexicon(lexiconText, moreText("more_lexicon")), kin: parseKin(moreText("kin")), say: sections(sayText, moreText("more_say"))}
 	d.parsePhrases(phrasesText + moreText("more_en") + moreText("more_zh"))
 	d.parseWider(moreText("wider_en")+"\n"+moreText("wider_zh"), 0)
-	for _, name := range []string{"wider_en_2", "wider_zh_2", "wider_en_3", "wider_zh_3", "wider_en_4", "wider_zh_4", "wider_en_5", "wider_zh_5"} {
+	for _, name := range []string{"wider_en_2", "wider_zh_2", "wider_en_3", "wider_zh_3", "wider_en_4", "wider_zh_4", "wider_en_5", "wider_zh_5", "wider_en_6", "wider_zh_6"} {
 		d.parseWider(moreText(name), tuneShare)
 	}
 	d.parseClauses(moreText("clauses"))
@@ -157,12 +157,12 @@ func (d *data) parsePhrases(text string) {
 // kinOf is the section of kin.txt that a kind of value has.
 var kinOf = map[string]string{"relation": "kin", "animal": "pets"}
 
-// parseKin reads what people and animals are to somebody, by the kind of value.
+// parseKin reads what people and animals are to somebody, by the kind of value,
+// and what longer names for them are made of.
 func parseKin(text string) map[string][]value {
-	all := parseLexicon(text)
-	out := map[string][]value{}
+	out := parseLexicon(text)
 	for kind, section := range kinOf {
-		out[kind] = all[section]
+		out[kind] = out[section]
 	}
 	return out
 }

@@ -72,6 +72,8 @@ func (w *writer) stranger(kind string, own value) value {
 	for {
 		v := w.listed("job")
 		switch at := w.r.Float64(); {
+		case w.chance(longerShare):
+			v = w.longer(kind, own)
 		case at < 0.3:
 		case at < 0.5:
 			other := h.values[w.r.IntN(len(h.values))]
@@ -82,10 +84,49 @@ func (w *writer) stranger(kind string, own value) value {
 		default:
 			v = value{strings.ToLower(w.syllables(1 + w.r.IntN(2))), w.han(2)}
 		}
-		if v[0] != "user" && !h.held[strings.ToLower(v[0])] && !h.held[v[1]] {
+		if v[0] != "user" && !h.held[strings.ToLower(v[0])] && !h.held[v[1]] && !slices.ContainsFunc(files().kin[kind], func(k value) bool { return k[0] == v[0] || k[1] == v[1] }) {
 			return v
 		}
 	}
+}
+
+// longerShare is that of strangers of several words.
+const longerShare = 0.5
+
+// longer makes somebody of several words, that begin or end with one that lists
+// have or not: my little aunt, my chess club friend, my boss's wife, my fat cat.
+func (w *writer) longer(kind string, own value) value {
+	pick := func(name string) value {
+		all := files().kin[name]
+		return all[w.r.IntN(len(all))]
+	}
+	known := func() value {
+		if w.chance(kinShare) {
+			return w.kin(kind)
+		}
+		return own
+	}
+	before := func(a, b value) value {
+		if en, ok := strings.CutSuffix(a[0], "-"); ok {
+			return value{en + "-" + b[0], a[1] + b[1]}
+		}
+		return value{a[0] + " " + b[0], a[1] + b[1]}
+	}
+	at := w.r.Float64()
+	switch {
+	case kind == "animal":
+		return before(pick("coat"), known())
+	case at < 0.4:
+		return before(pick("how"), known())
+	case at < 0.8:
+		v := before(pick("circle"), pick("fellow"))
+		if w.chance(0.2) {
+			v = before(pick("how"), v)
+		}
+		return v
+	}
+	a, b := known(), w.kin(kind)
+	return value{a[0] + "'s " + b[0], a[1] + "的" + b[1]}
 }
 
 func (w *writer) anything(kind string, own value) value {
