@@ -52,6 +52,12 @@ var theHoard = sync.OnceValue(func() *hoard {
 	return h
 })
 
+// holds reports whether a value is one of the Test split, or has one within.
+func (h *hoard) holds(v value) bool {
+	return h.held[strings.ToLower(v[0])] || h.held[v[1]] ||
+		slices.ContainsFunc(strings.FieldsFunc(strings.ToLower(v[0]), func(r rune) bool { return r == ' ' || r == '-' }), func(word string) bool { return h.held[word] })
+}
+
 // wildValue makes a value that is nothing: one of another kind, or halves of
 // two, or sounds. What happens to be held out is drawn again.
 func (w *writer) wildValue(kind string, own value) value {
@@ -84,7 +90,7 @@ func (w *writer) stranger(kind string, own value) value {
 		default:
 			v = value{strings.ToLower(w.syllables(1 + w.r.IntN(2))), w.han(2)}
 		}
-		if v[0] != "user" && !h.held[strings.ToLower(v[0])] && !h.held[v[1]] && !slices.ContainsFunc(files().kin[kind], func(k value) bool { return k[0] == v[0] || k[1] == v[1] }) {
+		if v[0] != "user" && !h.holds(v) && !slices.ContainsFunc(files().kin[kind], func(k value) bool { return k[0] == v[0] || k[1] == v[1] }) {
 			return v
 		}
 	}
