@@ -2,6 +2,9 @@ package reader
 
 import (
 	"math"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"kuai/companion/fact"
 	"kuai/grad"
@@ -9,6 +12,7 @@ import (
 	"kuai/kernel/vec"
 	"kuai/mem"
 	"kuai/par"
+	"kuai/reader/sense"
 )
 
 // Reading is what a turn tells and what it asks for. A fact's days are not
@@ -89,6 +93,7 @@ func (r *Reader) some(turns []string) []Reading {
 			found, at = append(found, p), append(at, int32(i*b.N))
 			continue
 		}
+		values = bare(units[i], joined(turns[i], units[i], values))
 		for _, v := range values[:min(len(values), maxFacts)] {
 			found, at = append(found, place{i, k, v}), append(at, int32(i*b.N+v.first+1))
 		}
@@ -175,8 +180,50 @@ func (p place) add(to *Reading, turn string, units []Unit, predicates []string, 
 	to.Asked = append(to.Asked, q)
 }
 
+// joined makes one of values between which is no more than a space: "old fans".
+func joined(turn string, units []Unit, values []span) (out []span) {
+	for _, v := range values {
+		if n := len(out); n > 0 && turn[units[out[n-1].last].To:units[v.first].From] == " " {
+			out[n-1].last = v.last
+			continue
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// particles end sentences of Chinese and mean nothing by themselves.
+const particles = "喔哦哈啊呀啦呢嘛吧咯呗哟哩喽嘞"
+
+// bare is values without the particle that ends their clause: 彭红 of 她叫彭红喔,
+// but 多哈 of 她住多哈.
+func bare(units []Unit, values []span) []span {
+	for i, v := range values {
+		ends := v.last+1 == len(units) || !wordRune(firstRune(units[v.last+1].Word)) && !unicode.Is(unicode.Han, firstRune(units[v.last+1].Word))
+		if !ends || v.last < v.first+2 || !strings.Contains(particles, units[v.last].Word) {
+			continue
+		}
+		chars := make([]string, 0, v.last-v.first+1)
+		for _, u := range units[v.first : v.last+1] {
+			chars = append(chars, u.Word)
+		}
+		if !sense.Ends(chars) {
+			values[i].last--
+		}
+	}
+	return values
+}
+
+func firstRune(s string) rune {
+	r, _ := utf8.DecodeRuneInString(s)
+	return r
+}
+
 func textOf(turn string, units []Unit, s span) string {
 	from, to := units[s.first].From, units[s.last].To
+	if turn[from] == '-' && s.first > 0 && units[s.first-1].To == from { // cut within mother-in-law
+		from = units[s.first-1].From
+	}
 	for from > 1 && turn[from-1] == '-' && letter(turn[from-2]) { // father-in-law is one word
 		for from--; from > 0 && letter(turn[from-1]); from-- {
 		}

@@ -52,13 +52,16 @@ func onlyTold(text string, facts []fact.Fact) []fact.Fact {
 			case Mentions(s.Text, f.Object) && s.Asks:
 				asked, echoed = true, echo(s.Text)
 			case s.Asks:
-			case Mentions(s.Text, f.Object), asked && (echoed || refersBack.MatchString(s.Text) || saidOf([]Sentence{s}, f.Subject)):
+			case Mentions(s.Text, f.Object), asked && (echoed || refersBack.MatchString(s.Text) || saidOf([]Sentence{s}, f.Subject) || f.Subject == fact.User && itWasI.MatchString(s.Text)):
 				return false // "Do you know Oslo? I live there."
 			}
 		}
 		return asked
 	})
 }
+
+// itWasI answers a question that one has put oneself: "Who was in Oslo? I!"
+var itWasI = regexp.MustCompile(`(?i)^(?:(?:it|that) (?:was|is) )?(?:i|me)(?: did| was| am| do| have)?[.! ]*$|^(?:是|就是)?我(?:呀|啊|呗|咯)?[。！! ]*$`)
 
 // saidOf says whether a sentence that does not ask speaks of somebody: "Dreki?
 // That's my aunt."
@@ -103,6 +106,8 @@ var (
 		regexp.MustCompile(`(?i)\b(?:my|our) ([a-z-]+(?: [a-z-]+){0,2}?)(?:'s name is| is called| is named) (?-i:([A-Z][\w'-]*))`),
 		regexp.MustCompile(`(?i)\bi (?:have|'ve got|got) an? (?:\w+ )?` + roleNames + `,?(?: who is| that is|'s)? (?:called|named) (?-i:([A-Z][\w'-]*))`),
 	}
+	// "Dreki? Oh, that's just my aunt", "I was out with Mira, that's my sister"
+	thatsEN  = regexp.MustCompile(`([A-Z][\w'-]*)[?,.!]* (?i:oh,? )?(?i:that|this|she|he|it)(?:'s| is) (?:just |only )?(?:my|our) ` + roleNames + `\b`)
 	calledZH = regexp.MustCompile(`(?:叫|名字是|名叫)$`)
 	besideZH = regexp.MustCompile(`我家?(` + strings.Join(rolesZH, "|") + `)([\p{Han}]{2,3}?)(?:是|在|住|今年|喜欢|最|会|有|也|刚|搬|去|每|爱|对|特别|很)`)
 	selfZH   = regexp.MustCompile(`(?:我叫|叫我|我的名字|我是|我名叫|大家叫)`)
@@ -116,7 +121,7 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 			continue
 		}
 		if f.Subject == fact.User {
-			f.Subject = subjectOf(text, f)
+			f.Subject = another(text, fact.Fact{Subject: subjectOf(text, f), Predicate: f.Predicate, Object: f.Object})
 		}
 		f.Subject = companion.Person(companion.Whole(f.Subject, text))
 		out = append(out, f)
@@ -126,15 +131,18 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 			out = append(out, fact.Fact{Subject: m[1], Predicate: nameOf(m[1]), Object: m[2]})
 		}
 	}
-	for _, p := range calledEN {
+	for _, p := range append(calledEN, thatsEN) {
 		for _, m := range p.FindAllStringSubmatch(text, 4) {
+			if p == thatsEN {
+				m[1], m[2] = m[2], m[1]
+			}
 			role := strings.ToLower(m[1])
 			if last := role[strings.LastIndexByte(role, ' ')+1:]; !companion.IsRole(role) {
 				role = last
 			}
 			f := fact.Fact{Subject: role, Predicate: nameOf(role), Object: m[2]}
 			if companion.IsRole(role) && !named(out, role) {
-				out = slices.DeleteFunc(out, func(g fact.Fact) bool { return g.Subject == fact.User && g.Object == f.Object })
+				out = slices.DeleteFunc(out, func(g fact.Fact) bool { return (g.Subject == fact.User || g.Subject == role) && g.Object == f.Object })
 				out = append(out, f)
 			}
 		}
@@ -144,7 +152,7 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 
 var (
 	asksNameEN = regexp.MustCompile(`(?i)\bwhat(?:'s| is| was) (?:my|our) ([a-z-]+(?: [a-z-]+){0,2}?)(?:'s name| called| named)\b`)
-	asksNameZH = regexp.MustCompile(`我家?的?(` + strings.Join(rolesZH, "|") + `)的?(?:叫什么|叫啥|名字)`)
+	asksNameZH = regexp.MustCompile(`我家?的?(` + strings.Join(rolesZH, "|") + `)的?(?:叫[做作]?(?:什么|啥|哪个名)|名字)`)
 )
 
 // asksName reads a question for what somebody is called.

@@ -64,6 +64,23 @@ func TestHeed(t *testing.T) {
 	}
 }
 
+// TestOnlyTold checks what is told beside what is asked.
+func TestOnlyTold(t *testing.T) {
+	t.Parallel()
+	trip := []fact.Fact{{Subject: fact.User, Predicate: "trip", Object: "Oslo"}}
+	for text, want := range map[string]int{
+		"Just between us: who was in Oslo today? I!": 1,
+		"By the way, Oslo? I was there.":             1,
+		"听我说，Oslo？我今天刚去过呀":                           1,
+		"Who was in Oslo today? I forgot.":           0,
+		"Was I in Oslo today?":                       0,
+	} {
+		if got := onlyTold(text, trip); len(got) != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
+
 func TestSentences(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
@@ -86,7 +103,9 @@ func TestSentences(t *testing.T) {
 		"I like tea":            ".I like tea",
 		"Where does Mira live and what's my job?": "?Where does Mira live?|?what's my job?",
 		"And what's my job?":                      "?And what's my job?",
-		"":                                        "",
+		"Don't throw out stamps, I collect them.": ".Don't throw out stamps, I collect them.",
+		"Have a guess":                            ".Have a guess", "do you know Mira": "?do you know Mira", "Does Mira live here": "?Does Mira live here",
+		"": "",
 	} {
 		var got []string
 		for _, s := range Sentences(in) {

@@ -52,7 +52,8 @@ func (t *Thread) look(query string, now time.Time) (found []Found) {
 		if !ok {
 			continue
 		}
-		q.Subject = t.meant(companion.Person(companion.Whole(who, query)), query)
+		q.Subject = who
+		q.Subject = t.meant(companion.Person(companion.Whole(askedOf(query, q), query)), query)
 		f := t.lookUp(q)
 		others := q.Or
 		if wishes.MatchString(query) && q.Object == "" {

@@ -18,6 +18,7 @@ import (
 	"compress/gzip"
 	_ "embed"
 	"io"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -284,4 +285,105 @@ func (d *dictionary) cut(chars []string, out [][]uint32) {
 			out[k] = append(slices.Clone(all), known(ofPlace, min(k-i, 2)+4*min(j-1-k, 2)), known(ofBegin, begins[k]), known(ofEnd, ends[k]))
 		}
 	}
+}
+
+// Someone says how many of the words that something begins with, in small
+// letters, or Chinese characters, name a person or an animal: three of "book club
+// friend is here", two of 继母爱跳舞; 0 for none.
+func Someone(words []string) int {
+	d := theDictionary()
+	if n := min(han(words), longestSomeone); n > 0 {
+		for ; n > 0; n-- {
+			if d.someoneZH(words[:n]) {
+				return n
+			}
+		}
+		return 0
+	}
+	for i, w := range words[:min(len(words), longestSomeone)] {
+		switch {
+		case w == "-" && i > 0:
+		case w == "" || w[0] < 'a' || w[0] > 'z' || slices.Contains(noNoun, w):
+			return 0
+		case !slices.Contains(adjectives, w) && d.being(d.inflected(w)):
+			for i+2 < len(words) && words[i+1] == "-" { // in-law
+				i += 2
+			}
+			if i+1 < len(words) && d.onlyNoun(words[i+1]) { // dog food
+				continue
+			}
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// Ends says whether Chinese characters end with a word of several that is in the
+// dictionary.
+func Ends(chars []string) bool {
+	d := theDictionary()
+	for n := 2; n <= min(longestHan, len(chars)); n++ {
+		if d.entry(strings.Join(chars[len(chars)-n:], "")) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// longestSomeone is how many words or characters somebody has.
+const longestSomeone = 7
+
+// noNoun are words that end what a noun may be said with.
+var noNoun = strings.Fields(`a an and are as at be but by can could did do does for from had has have he her his i if in is it its me mine my no not of on or our
+	she so than that the their them they this to us was we were what when where which who whom whose why will with would you your`)
+
+// adjectives can be people too, who are seldom meant.
+var adjectives = strings.Fields("favorite favourite native local junior senior female male adult human minor elder younger older best last first")
+
+// onlyNoun says whether a word is a noun and no verb.
+func (d *dictionary) onlyNoun(word string) bool {
+	all := d.find(word)
+	return len(all) > 0 && !slices.ContainsFunc(all, func(s int32) bool { return !d.noun[s] })
+}
+
+// someoneZH says whether characters are what somebody is called: nouns, of which
+// the last is a person or an animal.
+func (d *dictionary) someoneZH(chars []string) bool {
+	text := strings.Join(chars, "")
+	if d.being(d.find(text)) || kinZH.MatchString(text) {
+		return true
+	}
+	for i := 1; i < len(chars); i++ {
+		first := strings.Join(chars[:i], "")
+		if e := d.entry(first); e != "" && e[0] != '-' && strings.ContainsRune("nabfjst", rune(e[0])) && d.someoneZH(chars[i:]) {
+			return true
+		}
+	}
+	return false
+}
+
+// kinZH is who belongs to a family or is met every day: the Open Wordnet has few
+// of them.
+var kinZH = regexp.MustCompile(`^(?:[大小老二三四堂表干前继养义曾外亲]?(?:妈[妈咪]?|爸[爸]?|爹|娘|奶奶?|爷爷?|姥姥|姥爷|婆婆?|公公|哥哥?|姐姐?|弟弟?|妹妹?|姑姑?|姑妈|舅舅?|舅妈|姨妈?|叔叔?|伯[伯父母]|婶婶?|嫂子?|嫂嫂|媳妇|女婿|侄[子女儿]|外甥女?|孙[子女]|老公|老婆|丈夫|妻子?|女儿|儿子|儿媳|男友|女友)|[前继养义干][夫任父母子女]|[教岳祖伯叔姑姨师]?[父母]|教[子女]|[同室校学战战球牌旅网好女男朋队舍]友|[男女]朋友|闺[蜜密]|宝[宝贝]|对象|搭子|[大小]家伙|发小|死党|邻居|房东|租客|同桌|室友|同[学事桌]|上铺|下铺|上司|下属|组长|班长|社长|[工师徒学导医司保]?[师傅])$`)
+
+// being says whether the first meanings of a word are people or animals.
+func (d *dictionary) being(synsets []int32) bool {
+	people, animals, left := d.find("person")[0], d.find("animal")[0], mostNouns
+	for _, s := range synsets {
+		if !d.noun[s] {
+			continue
+		}
+		for ; ; s = d.above[s] {
+			if s == people || s == animals {
+				return true
+			}
+			if d.above[s] == s {
+				break
+			}
+		}
+		if left--; left == 0 {
+			break
+		}
+	}
+	return false
 }

@@ -1,0 +1,98 @@
+package memory
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"kuai/character/memory/term"
+	"kuai/companion/fact"
+	"kuai/reader"
+	"kuai/reader/sense"
+)
+
+// Facts of these are the user's though a sentence speaks of somebody else: my dog
+// is a labrador, my wife is Ann.
+var ownToo = []string{"has_pet", "married_to", "dates", "sibling"}
+
+// mayBeAnothers says whether a fact or a question that was taken for the user's
+// may be about somebody else. What happens today happens to the user.
+func mayBeAnothers(subject, predicate string) bool {
+	row, _ := fact.Find(predicate)
+	return subject == fact.User && row.Kind != fact.Event && !slices.Contains(ownToo, predicate)
+}
+
+var (
+	firstEN = strings.Fields("i me mine myself we us our ours i'm i've i'd i'll im ive")
+	tellZH  = regexp.MustCompile(`(?:告诉|提醒|跟|和|问|听|帮|给|让|请|求)我|我(?:跟|和|告诉|问)你|我(?:想|要|来)?(?:说|问|知道)`)
+)
+
+// onlyOne is of whom alone a sentence speaks, in which the user is no more than
+// whose somebody is: "My book club friend is fond of jazz". The value, if there
+// is one, stands outside of whom it is.
+func onlyOne(sentence, value string) (who string, ok bool) {
+	chinese := term.Chinese(sentence)
+	if chinese {
+		sentence = tellZH.ReplaceAllString(sentence, "，")
+	}
+	units := reader.Units(sentence)
+	words := make([]string, len(units))
+	for i, u := range units {
+		words[i] = u.Word
+	}
+	for i, w := range words {
+		if !chinese && w != "my" {
+			if slices.Contains(firstEN, w) {
+				return "", false
+			}
+			continue
+		}
+		if chinese && w != "我" {
+			continue
+		}
+		n := sense.Someone(words[i+1:])
+		if n == 0 {
+			return "", false
+		}
+		s := sentence[units[i+1].From:units[i+n].To]
+		if who != "" && !strings.EqualFold(who, s) || value != "" && (Mentions(s, value) || strings.Contains(s, value)) {
+			return "", false
+		}
+		who = s
+	}
+	return who, who != ""
+}
+
+// another is whom a fact of a text is about that was taken for the user's.
+func another(text string, f fact.Fact) string {
+	if !mayBeAnothers(f.Subject, f.Predicate) {
+		return f.Subject
+	}
+	for _, s := range Sentences(text) {
+		if !strings.Contains(s.Text, f.Object) {
+			continue
+		}
+		if who, ok := onlyOne(s.Text, f.Object); ok {
+			return who
+		}
+		break
+	}
+	return f.Subject
+}
+
+// askedOf is whom a question is about that was taken for one about the user.
+func askedOf(text string, q fact.Query) string {
+	if !mayBeAnothers(q.Subject, q.Predicate) {
+		return q.Subject
+	}
+	for _, s := range slices.Backward(Sentences(text)) {
+		if !s.Asks && !wants(s.Text) {
+			continue
+		}
+		if who, ok := onlyOne(s.Text, ""); ok {
+			return who
+		}
+		break
+	}
+	return q.Subject
+}
