@@ -109,7 +109,7 @@ func (r *Reader) some(turns []string) []Reading {
 		if p.kind == Tells && p0 < sure {
 			continue
 		}
-		whom := pointed(first.X[j*b.N:][:n+1], last.X[j*b.N:][:n+1])
+		whom := pointed(first.X[j*b.N:][:n+1], last.X[j*b.N:][:n+1], units[p.turn])
 		p.add(&out[p.turn], turns[p.turn], units[p.turn], names, whom)
 	}
 	return out
@@ -256,12 +256,20 @@ func valueSpans(tag []float32, n int) (out []span) {
 	return out
 }
 
+// Units of the longest that somebody is called: 继父的拉布拉多 has seven.
+const (
+	longestWhom   = 6
+	longestWhomZH = 10
+)
+
 // pointed is the likeliest span of units, or the user's.
-func pointed(first, last []float32) span {
-	const longest = 6
+func pointed(first, last []float32, units []Unit) span {
 	top, at := first[0]+last[0], span{-1, -1}
 	for i := 1; i < len(first); i++ {
-		for j := i; j < min(i+longest, len(last)); j++ {
+		for j := i; j < min(i+longestWhomZH, len(last)); j++ {
+			if j >= i+longestWhom && !unicode.Is(unicode.Han, firstRune(units[j-1].Word)) {
+				break
+			}
 			if s := first[i] + last[j]; s > top {
 				top, at = s, span{i - 1, j - 1}
 			}

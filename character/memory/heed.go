@@ -10,6 +10,7 @@ import (
 	"kuai/character/memory/term"
 	"kuai/companion"
 	"kuai/companion/fact"
+	"kuai/reader/sense"
 )
 
 // heed puts right what a reader found in a turn where the words alone decide:
@@ -107,7 +108,8 @@ var (
 		regexp.MustCompile(`(?i)\bi (?:have|'ve got|got) an? (?:\w+ )?` + roleNames + `,?(?: who is| that is|'s)? (?:called|named) (?-i:([A-Z][\w'-]*))`),
 	}
 	// "Dreki? Oh, that's just my aunt", "I was out with Mira, that's my sister"
-	thatsEN  = regexp.MustCompile(`([A-Z][\w'-]*)[?,.!]* (?i:oh,? )?(?i:that|this|she|he|it)(?:'s| is) (?:just |only )?(?:my|our) ` + roleNames + `\b`)
+	thatsEN  = regexp.MustCompile(`([A-Z][\w'-]*)[?,.!]* (?i:(?:oh|yes|yeah|ah|well|no)[,.!]* )*(?i:that|this|she|he|it)(?:'s| is) (?:just |only )?(?:my|our) ` + roleNames + `\b`)
+	noName   = regexp.MustCompile(`(?i)^(?:oh|yes|yeah|ah|well|no|and|so|but|hey|ok|okay|i|now|because|sorry|wow)$`)
 	calledZH = regexp.MustCompile(`(?:叫|名字是|名叫)$`)
 	besideZH = regexp.MustCompile(`我家?(` + strings.Join(rolesZH, "|") + `)([\p{Han}]{2,3}?)(?:是|在|住|今年|喜欢|最|会|有|也|刚|搬|去|每|爱|对|特别|很)`)
 	selfZH   = regexp.MustCompile(`(?:我叫|叫我|我的名字|我是|我名叫|大家叫)`)
@@ -124,10 +126,13 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 			f.Subject = another(text, fact.Fact{Subject: subjectOf(text, f), Predicate: f.Predicate, Object: f.Object})
 		}
 		f.Subject = companion.Person(companion.Whole(f.Subject, text))
+		if !isName(f.Predicate) && ownPart(text, f.Subject) {
+			f.Subject = fact.User
+		}
 		out = append(out, f)
 	}
 	for _, m := range besideZH.FindAllStringSubmatch(text, 4) {
-		if !strings.ContainsAny(m[2], "的是在我你他她它了也都就很最和跟们家不没叫那这") && !named(out, m[1]) {
+		if !strings.ContainsAny(m[2], "的是在我你他她它了也都就很最和跟们家不没叫那这得还") && !sense.Word(m[2]) && !sense.Word(string([]rune(m[2])[:2])) && !named(out, m[1]) {
 			out = append(out, fact.Fact{Subject: m[1], Predicate: nameOf(m[1]), Object: m[2]})
 		}
 	}
@@ -135,6 +140,9 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 		for _, m := range p.FindAllStringSubmatch(text, 4) {
 			if p == thatsEN {
 				m[1], m[2] = m[2], m[1]
+				if noName.MatchString(m[2]) {
+					continue
+				}
 			}
 			role := strings.ToLower(m[1])
 			if last := role[strings.LastIndexByte(role, ' ')+1:]; !companion.IsRole(role) {

@@ -32,6 +32,9 @@ var (
 // is one, stands outside of whom it is.
 func onlyOne(sentence, value string) (who string, ok bool) {
 	chinese := term.Chinese(sentence)
+	if _, after, ok := strings.Cut(sentence, ": "); ok && strings.Contains(after, value) { // "Just between us: ..."
+		sentence = after
+	}
 	if chinese {
 		sentence = tellZH.ReplaceAllString(sentence, "，")
 	}
@@ -61,6 +64,12 @@ func onlyOne(sentence, value string) (who string, ok bool) {
 		who = s
 	}
 	return who, who != ""
+}
+
+// ownPart says whether somebody is nobody but a part or a thing of the user's:
+// "My voice shakes because of frogs" is about the user.
+func ownPart(text, subject string) bool {
+	return !term.Chinese(text) && !strings.ContainsAny(subject, " -") && Mentions(text, "my "+subject) && sense.Thing(strings.ToLower(subject))
 }
 
 // another is whom a fact of a text is about that was taken for the user's.

@@ -318,6 +318,17 @@ func Someone(words []string) int {
 	return 0
 }
 
+// Thing says whether a word, in small letters, is a noun that dictionaries have
+// for things alone, not for people or animals.
+func Thing(word string) bool {
+	d := theDictionary()
+	all := d.inflected(word)
+	return slices.ContainsFunc(all, func(s int32) bool { return d.noun[s] }) && !d.being(all)
+}
+
+// Word says whether Chinese characters are a word of the dictionary.
+func Word(chars string) bool { return theDictionary().entry(chars) != "" }
+
 // Ends says whether Chinese characters end with a word of several that is in the
 // dictionary.
 func Ends(chars []string) bool {
@@ -364,7 +375,7 @@ func (d *dictionary) someoneZH(chars []string) bool {
 
 // kinZH is who belongs to a family or is met every day: the Open Wordnet has few
 // of them.
-var kinZH = regexp.MustCompile(`^(?:[大小老二三四堂表干前继养义曾外亲]?(?:妈[妈咪]?|爸[爸]?|爹|娘|奶奶?|爷爷?|姥姥|姥爷|婆婆?|公公|哥哥?|姐姐?|弟弟?|妹妹?|姑姑?|姑妈|舅舅?|舅妈|姨妈?|叔叔?|伯[伯父母]|婶婶?|嫂子?|嫂嫂|媳妇|女婿|侄[子女儿]|外甥女?|孙[子女]|老公|老婆|丈夫|妻子?|女儿|儿子|儿媳|男友|女友)|[前继养义干][夫任父母子女]|[教岳祖伯叔姑姨师]?[父母]|教[子女]|[同室校学战战球牌旅网好女男朋队舍]友|[男女]朋友|闺[蜜密]|宝[宝贝]|对象|搭子|[大小]家伙|发小|死党|邻居|房东|租客|同桌|室友|同[学事桌]|上铺|下铺|上司|下属|组长|班长|社长|[工师徒学导医司保]?[师傅])$`)
+var kinZH = regexp.MustCompile(`^(?:[大小老二三四堂表干前继养义曾外亲]?(?:妈[妈咪]?|爸[爸]?|爹|娘|奶奶?|爷爷?|姥姥|姥爷|婆婆?|公公|哥哥?|姐姐?|弟弟?|妹妹?|姑姑?|姑妈|舅舅?|舅妈|姨妈?|叔叔?|伯[伯父母]|婶婶?|嫂子?|嫂嫂|媳妇|女婿|侄[子女儿]|外甥女?|孙[子女]|老公|老婆|丈夫|妻子?|女儿|儿子|儿媳|男友|女友)|[前继养义干][夫任父母子女]|[教岳祖伯叔姑姨师]?[父母]|教[子女]|[同室校学战战球牌旅网好女男朋队舍]友|[男女]朋友|闺[蜜密]|宝[宝贝]|对象|搭子|[大小]家伙|发小|死党|邻居|房东|总监|主任|主管|经理|部长|局长|院长|校长|科长|队长|店长|会计|编辑|助理|实习生|老板娘?|合伙人|客户|租客|同桌|室友|同[学事桌]|上铺|下铺|上司|下属|组长|班长|社长|[工师徒学导医司保]?[师傅])$`)
 
 // being says whether the first meanings of a word are people or animals.
 func (d *dictionary) being(synsets []int32) bool {
