@@ -326,8 +326,11 @@ func Thing(word string) bool {
 	return slices.ContainsFunc(all, func(s int32) bool { return d.noun[s] }) && !d.being(all)
 }
 
-// Word says whether Chinese characters are a word of the dictionary.
-func Word(chars string) bool { return theDictionary().entry(chars) != "" }
+// NoNoun says whether Chinese characters are a word that is no noun.
+func NoNoun(chars string) bool {
+	e := theDictionary().entry(chars)
+	return e != "" && e[0] != 'n' && e[0] != '-'
+}
 
 // Ends says whether Chinese characters end with a word of several that is in the
 // dictionary.

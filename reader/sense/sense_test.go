@@ -114,3 +114,18 @@ func TestEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestThing checks which words are people, things, nouns and not.
+func TestThing(t *testing.T) {
+	t.Parallel()
+	for word, want := range map[string]bool{"voice": true, "initials": true, "stories": true, "sister": false, "dogs": false, "mira": false} {
+		if got := Thing(word); got != want {
+			t.Errorf("%q: %v", word, got)
+		}
+	}
+	for word, want := range map[string]bool{"居然": true, "以前": true, "小强": false, "小芸": false, "老师": false} {
+		if got := NoNoun(word); got != want {
+			t.Errorf("%q: %v", word, got)
+		}
+	}
+}
