@@ -326,10 +326,10 @@ func Thing(word string) bool {
 	return slices.ContainsFunc(all, func(s int32) bool { return d.noun[s] }) && !d.being(all)
 }
 
-// NoNoun says whether Chinese characters are a word that is no noun.
+// NoNoun says whether Chinese characters are a verb, an adverb or a smaller word.
 func NoNoun(chars string) bool {
 	e := theDictionary().entry(chars)
-	return e != "" && e[0] != 'n' && e[0] != '-'
+	return e != "" && strings.IndexByte("cdfptv", e[0]) >= 0
 }
 
 // Ends says whether Chinese characters end with a word of several that is in the
