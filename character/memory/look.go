@@ -107,11 +107,12 @@ func (t *Thread) meant(subject, question string) string {
 	if subject == fact.User || t.book.table.knows(subject) {
 		return subject
 	}
+	person := companion.NameOf(subject) == "name" && companion.IsRole(subject) // a younger uncle is no uncle
 	units := reader.Units(question)
 	for n := longestName; n > 0; n-- {
 		for i := 0; i+n <= len(units); i++ {
 			s := question[units[i].From:units[i+n-1].To]
-			if t.book.table.knows(s) {
+			if t.book.table.knows(s) && !(person && strings.Contains(strings.ToLower(subject), strings.ToLower(s))) {
 				return s
 			}
 		}

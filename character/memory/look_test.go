@@ -197,3 +197,21 @@ func TestNear(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyElse checks that what is known of one is not told of another whose
+// name holds theirs.
+func TestNobodyElse(t *testing.T) {
+	t.Parallel()
+	th := openWith(t, t.TempDir(), &lines{map[string]string{
+		"My uncle lives in Oslo.":                     "uncle | lives_in | Oslo",
+		"Where does my younger uncle live?":           "younger uncle | lives_in | ?",
+		"Where does my dear uncle live, do you know?": "dear uncle | lives_in | ?",
+	}, map[string]int{}})
+	defer func() { _ = th.Close() }()
+	say(t, th, "My uncle lives in Oslo.", "I see.")
+	for ask, want := range map[string]int{"Where does my younger uncle live?": 0, "Where does my dear uncle live, do you know?": 1} {
+		if got := th.look(ask, time.Now()); len(got) != 1 || len(got[0].Facts) != want {
+			t.Errorf("%s: %v", ask, got)
+		}
+	}
+}
