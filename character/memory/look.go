@@ -112,7 +112,8 @@ func (t *Thread) meant(subject, question string) string {
 	for n := longestName; n > 0; n-- {
 		for i := 0; i+n <= len(units); i++ {
 			s := question[units[i].From:units[i+n-1].To]
-			if t.book.table.knows(s) && !(person && strings.Contains(strings.ToLower(subject), strings.ToLower(s))) {
+			within := person && strings.Contains(strings.ToLower(subject), strings.ToLower(s))
+			if !within && t.book.table.knows(s) {
 				return s
 			}
 		}

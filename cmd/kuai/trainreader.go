@@ -28,7 +28,7 @@ With --average, train nothing: write the mean of the weights of readers that wer
 trained from one and the same. It reads new wordings better than each of them.`,
 		Example: `  kuai train reader --text dialogues.txt.gz --text sentences.txt.gz
   kuai train reader --average runs/one/model --average runs/two/model --to runs/both`,
-		Args:    exactArgs(0, "none"),
+		Args: exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Turns < 1 || o.Lines < 0 || o.Steps < 1 {
 				return usage(fmt.Errorf("--turns %d --lines %d --steps %d, want at least 1, 0 and 1", o.Turns, o.Lines, o.Steps))

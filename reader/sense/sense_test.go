@@ -96,7 +96,7 @@ func TestSomeone(t *testing.T) {
 		"book club friend is": 3, "adopted son put": 2, "next - door neighbour had": 4, "mother - in - law is": 5, "boss 's car": 1, "sister": 1,
 		"favourite teacher says": 2, "parents": 1, "team leader": 2,
 		"favorite color": 0, "dog food": 0, "birthday is": 0, "name is": 0, "house": 0, "hobby": 0, "and my sister": 0, "": 0,
-		"养 子 抽 血": 2, "乐 队 队 友 小 时": 4, "继 母 爱 跳 舞": 2, "钢 琴 老 师 喜 欢": 4, "狗": 1, "远 房 表 哥": 4,
+		"养 子 抽 血": 2, "健 身 搭 子 小 时": 4, "继 母 爱 跳 舞": 2, "钢 琴 老 师 喜 欢": 4, "狗": 1, "远 房 表 哥": 4,
 		"生 日": 0, "怕 老 师": 0, "叫 小 明": 0, "是 学 生": 0, "家": 0, "前 天": 0,
 	} {
 		if got := Someone(strings.Fields(text)); got != want {
