@@ -125,7 +125,7 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 		if f.Subject == fact.User {
 			f.Subject = another(text, fact.Fact{Subject: subjectOf(text, f), Predicate: f.Predicate, Object: f.Object})
 		}
-		f.Subject = companion.Person(companion.Whole(f.Subject, text))
+		f.Subject = companion.Person(petOf(text, companion.Whole(f.Subject, text), f.Predicate))
 		if !isName(f.Predicate) && ownPart(text, f.Subject) {
 			f.Subject = fact.User
 		}

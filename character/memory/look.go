@@ -53,7 +53,7 @@ func (t *Thread) look(query string, now time.Time) (found []Found) {
 			continue
 		}
 		q.Subject = who
-		q.Subject = t.meant(companion.Person(companion.Whole(askedOf(query, q), query)), query)
+		q.Subject = t.meant(companion.Person(petOf(query, companion.Whole(askedOf(query, q), query), q.Predicate)), query)
 		f := t.lookUp(q)
 		others := q.Or
 		if wishes.MatchString(query) && q.Object == "" {

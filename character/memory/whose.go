@@ -66,6 +66,31 @@ func onlyOne(sentence, value string) (who string, ok bool) {
 	return who, who != ""
 }
 
+// petOf is the pet of somebody of whom a pet's name or food was told or asked
+// for: 继父 of 我继父的拉布拉多叫什么 is 继父的拉布拉多.
+func petOf(text, subject, predicate string) string {
+	if subject == fact.User || predicate != "pet_name" && predicate != "pet_eats" {
+		return subject
+	}
+	at := strings.Index(text, subject)
+	if at < 0 {
+		return subject
+	}
+	end := at + len(subject)
+	units := reader.Units(text[end:])
+	if len(units) < 2 || units[0].Word != "的" && units[0].Word != "'s" {
+		return subject
+	}
+	words := make([]string, len(units)-1)
+	for i, u := range units[1:] {
+		words[i] = u.Word
+	}
+	if n := sense.Someone(words); n > 0 {
+		return text[at : end+units[n].To]
+	}
+	return subject
+}
+
 // ownPart says whether somebody is nobody but a part or a thing of the user's:
 // "My voice shakes because of frogs" is about the user.
 func ownPart(text, subject string) bool {

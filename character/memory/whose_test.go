@@ -42,3 +42,19 @@ func TestAnother(t *testing.T) {
 		}
 	}
 }
+
+// TestPetOf checks whose pets are meant.
+func TestPetOf(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][4]string{
+		{"我继父的拉布拉多叫什么？", "继父", "pet_name", "继父的拉布拉多"},
+		{"What's my aunt's dog called?", "aunt", "pet_name", "aunt's dog"},
+		{"What's my aunt's name?", "aunt", "pet_name", "aunt"},
+		{"What's my aunt's dog called?", "aunt", "name", "aunt"},
+		{"我的狗叫什么", fact.User, "pet_name", fact.User},
+	} {
+		if got := petOf(c[0], c[1], c[2]); got != c[3] {
+			t.Errorf("%q: %s, want %s", c[0], got, c[3])
+		}
+	}
+}
