@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"kuai/character/memory/term"
+	"kuai/companion"
 	"kuai/companion/fact"
 	"kuai/reader"
 	"kuai/reader/sense"
@@ -66,6 +67,8 @@ func onlyOne(sentence, value string) (who string, ok bool) {
 	return who, who != ""
 }
 
+const longestPet = 6 // words or characters
+
 // petOf is the pet of somebody of whom a pet's name or food was told or asked
 // for: 继父 of 我继父的拉布拉多叫什么 is 继父的拉布拉多.
 func petOf(text, subject, predicate string) string {
@@ -81,12 +84,10 @@ func petOf(text, subject, predicate string) string {
 	if len(units) < 2 || units[0].Word != "的" && units[0].Word != "'s" {
 		return subject
 	}
-	words := make([]string, len(units)-1)
-	for i, u := range units[1:] {
-		words[i] = u.Word
-	}
-	if n := sense.Someone(words); n > 0 {
-		return text[at : end+units[n].To]
+	for n := min(longestPet, len(units)-1); n > 0; n-- {
+		if companion.IsRole(text[end+units[1].From : end+units[n].To]) {
+			return text[at : end+units[n].To]
+		}
 	}
 	return subject
 }
