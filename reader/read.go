@@ -262,12 +262,19 @@ const (
 	longestWhomZH = 10
 )
 
+// endsWhom says whether a unit, by its first rune, cannot stand within what
+// somebody is called: a mark, or "my".
+func endsWhom(word string, first rune) bool {
+	return word == "my" || word == "我" || !wordRune(first) && !unicode.Is(unicode.Han, first) && !strings.ContainsRune("-'’·", first)
+}
+
 // pointed is the likeliest span of units, or the user's.
 func pointed(first, last []float32, units []Unit) span {
 	top, at := first[0]+last[0], span{-1, -1}
 	for i := 1; i < len(first); i++ {
 		for j := i; j < min(i+longestWhomZH, len(last)); j++ {
-			if j >= i+longestWhom && !unicode.Is(unicode.Han, firstRune(units[j-1].Word)) {
+			u := firstRune(units[j-1].Word)
+			if j >= i+longestWhom && !unicode.Is(unicode.Han, u) || j > i && endsWhom(units[j-1].Word, u) {
 				break
 			}
 			if s := first[i] + last[j]; s > top {

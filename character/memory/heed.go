@@ -108,7 +108,7 @@ var (
 		regexp.MustCompile(`(?i)\bi (?:have|'ve got|got) an? (?:\w+ )?` + roleNames + `,?(?: who is| that is|'s)? (?:called|named) (?-i:([A-Z][\w'-]*))`),
 	}
 	// "Dreki? Oh, that's just my aunt", "I was out with Mira, that's my sister"
-	thatsEN  = regexp.MustCompile(`([A-Z][\w'-]*)[?,.!]* (?i:(?:oh|yes|yeah|ah|well|no)[,.!]* )*(?i:that|this|she|he|it)(?:'s| is) (?:just |only )?(?:my|our) ` + roleNames + `\b`)
+	thatsEN  = regexp.MustCompile(`([A-Z][\w'-]*)[?,.!]* (?i:(?:oh|yes|yeah|ah|well|no)[,.!]* )*(?i:that|this|she|he|it)(?:'s| is) (?:just |only )?(?:my|our) ([a-z]+(?:'s)?(?: [a-z]+)?)\b`)
 	noName   = regexp.MustCompile(`(?i)^(?:oh|yes|yeah|ah|well|no|and|so|but|hey|ok|okay|i|now|because|sorry|wow)$`)
 	calledZH = regexp.MustCompile(`(?:叫|名字是|名叫)$`)
 	besideZH = regexp.MustCompile(`我家?(` + strings.Join(rolesZH, "|") + `)([\p{Han}]{2,3}?)(?:是|在|住|今年|喜欢|最|会|有|也|刚|搬|去|每|爱|对|特别|很)`)
@@ -145,11 +145,12 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 				}
 			}
 			role := strings.ToLower(m[1])
-			if last := role[strings.LastIndexByte(role, ' ')+1:]; !companion.IsRole(role) {
+			last := role[strings.LastIndexByte(role, ' ')+1:]
+			if !companion.IsRole(role) && !strings.Contains(role, "'s ") {
 				role = last
 			}
-			f := fact.Fact{Subject: role, Predicate: nameOf(role), Object: m[2]}
-			if companion.IsRole(role) && !named(out, role) {
+			f := fact.Fact{Subject: role, Predicate: nameOf(last), Object: m[2]}
+			if (companion.IsRole(role) || companion.IsRole(last)) && !named(out, role) {
 				out = slices.DeleteFunc(out, func(g fact.Fact) bool { return (g.Subject == fact.User || g.Subject == role) && g.Object == f.Object })
 				out = append(out, f)
 			}

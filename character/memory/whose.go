@@ -12,15 +12,15 @@ import (
 	"kuai/reader/sense"
 )
 
-// Facts of these are the user's though a sentence speaks of somebody else: my dog
-// is a labrador, my wife is Ann.
-var ownToo = []string{"has_pet", "married_to", "dates", "sibling"}
+// spouse is whom the user is married to, whoever else a sentence speaks of: "My
+// wife is Ann"; as "My dog is a labrador" tells of the user's pet.
+var spouse = regexp.MustCompile(`(?i)^(?:\S+ )?(?:wife|husband|spouse|partner|fiancée?|girlfriend|boyfriend|better half)$|老婆|老公|妻子|丈夫|爱人|媳妇|太太|先生|对象|朋友|另一半|未婚`)
 
 // mayBeAnothers says whether a fact or a question that was taken for the user's
 // may be about somebody else. What happens today happens to the user.
 func mayBeAnothers(subject, predicate string) bool {
 	row, _ := fact.Find(predicate)
-	return subject == fact.User && row.Kind != fact.Event && !slices.Contains(ownToo, predicate)
+	return subject == fact.User && row.Kind != fact.Event && predicate != "has_pet"
 }
 
 var (
@@ -107,7 +107,7 @@ func another(text string, f fact.Fact) string {
 		if !strings.Contains(s.Text, f.Object) {
 			continue
 		}
-		if who, ok := onlyOne(s.Text, f.Object); ok {
+		if who, ok := onlyOne(s.Text, f.Object); ok && (f.Predicate != "married_to" || !spouse.MatchString(who)) {
 			return who
 		}
 		break
@@ -124,7 +124,7 @@ func askedOf(text string, q fact.Query) string {
 		if !s.Asks && !wants(s.Text) {
 			continue
 		}
-		if who, ok := onlyOne(s.Text, ""); ok {
+		if who, ok := onlyOne(s.Text, ""); ok && (q.Predicate != "married_to" || !spouse.MatchString(who)) {
 			return who
 		}
 		break

@@ -305,7 +305,7 @@ func Someone(words []string) int {
 		case w == "-" && i > 0:
 		case w == "" || w[0] < 'a' || w[0] > 'z' || slices.Contains(noNoun, w):
 			return 0
-		case !slices.Contains(adjectives, w) && d.being(d.inflected(w)):
+		case !slices.Contains(seldom, w) && d.being(d.inflected(w)):
 			for i+2 < len(words) && words[i+1] == "-" { // in-law
 				i += 2
 			}
@@ -351,8 +351,9 @@ const longestSomeone = 7
 var noNoun = strings.Fields(`a an and are as at be but by can could did do does for from had has have he her his i if in is it its me mine my no not of on or our
 	she so than that the their them they this to us was we were what when where which who whom whose why will with would you your`)
 
-// adjectives can be people too, who are seldom meant.
-var adjectives = strings.Fields("favorite favourite native local junior senior female male adult human minor elder younger older best last first")
+// seldom are adjectives and machines that can be people too, who are seldom meant.
+var seldom = strings.Fields(`favorite favourite native local junior senior female male adult human minor elder younger older best last first
+	reader printer speaker player scanner mixer counter drawer heater`)
 
 // onlyNoun says whether a word is a noun and no verb.
 func (d *dictionary) onlyNoun(word string) bool {
@@ -380,24 +381,20 @@ func (d *dictionary) someoneZH(chars []string) bool {
 // of them.
 var kinZH = regexp.MustCompile(`^(?:[大小老二三四堂表干前继养义曾外亲]?(?:妈[妈咪]?|爸[爸]?|爹|娘|奶奶?|爷爷?|姥姥|姥爷|婆婆?|公公|哥哥?|姐姐?|弟弟?|妹妹?|姑姑?|姑妈|舅舅?|舅妈|姨妈?|叔叔?|伯[伯父母]|婶婶?|嫂子?|嫂嫂|媳妇|女婿|侄[子女儿]|外甥女?|孙[子女]|老公|老婆|丈夫|妻子?|女儿|儿子|儿媳|男友|女友)|[前继养义干][夫任父母子女]|[教岳祖伯叔姑姨师]?[父母]|教[子女]|[同室校学战战球牌旅网好女男朋队舍]友|[男女]朋友|闺[蜜密]|宝[宝贝]|对象|搭子|[大小]家伙|发小|死党|邻居|房东|总监|主任|主管|经理|部长|局长|院长|校长|科长|队长|店长|会计|编辑|助理|实习生|老板娘?|合伙人|客户|租客|同桌|室友|同[学事桌]|上铺|下铺|上司|下属|组长|班长|社长|[工师徒学导医司保]?[师傅])$`)
 
-// being says whether the first meanings of a word are people or animals.
+// being says whether the first meaning of a noun is a person or an animal: a
+// computer can be somebody who computes, too.
 func (d *dictionary) being(synsets []int32) bool {
-	people, animals, left := d.find("person")[0], d.find("animal")[0], mostNouns
-	for _, s := range synsets {
-		if !d.noun[s] {
-			continue
+	people, animals := d.find("person")[0], d.find("animal")[0]
+	at := slices.IndexFunc(synsets, func(s int32) bool { return d.noun[s] })
+	if at < 0 {
+		return false
+	}
+	for s := synsets[at]; ; s = d.above[s] {
+		if s == people || s == animals {
+			return true
 		}
-		for ; ; s = d.above[s] {
-			if s == people || s == animals {
-				return true
-			}
-			if d.above[s] == s {
-				break
-			}
-		}
-		if left--; left == 0 {
-			break
+		if d.above[s] == s {
+			return false
 		}
 	}
-	return false
 }
