@@ -14,7 +14,7 @@ import (
 
 // spouse is whom the user is married to, whoever else a sentence speaks of: "My
 // wife is Ann"; as "My dog is a labrador" tells of the user's pet.
-var spouse = regexp.MustCompile(`(?i)^(?:\S+ )?(?:wife|husband|spouse|partner|fiancée?|girlfriend|boyfriend|better half)$|老婆|老公|妻子|丈夫|爱人|媳妇|太太|先生|对象|朋友|另一半|未婚`)
+var spouse = regexp.MustCompile(`(?i)^(?:\S+ )?(?:wife|husband|spouse|partner|fiancée?|girlfriend|boyfriend|better half)$|老婆|老公|妻子|丈夫|爱人|媳妇|太太|先生|对象|朋友|另一半|未婚|前[妻夫任]|^ex\b`)
 
 // mayBeAnothers says whether a fact or a question that was taken for the user's
 // may be about somebody else. What happens today happens to the user.
@@ -24,8 +24,9 @@ func mayBeAnothers(subject, predicate string) bool {
 }
 
 var (
-	firstEN = strings.Fields("i me mine myself we us our ours i'm i've i'd i'll im ive")
-	tellZH  = regexp.MustCompile(`(?:告诉|提醒|跟|和|问|听|帮|给|让|请|求)我|我(?:跟|和|告诉|问)你|我(?:想|要|来)?(?:说|问|知道)`)
+	favorite = regexp.MustCompile(`(?i)^(?:favou?rite|fave)\b`) // my favourite composer is nobody of mine
+	firstEN  = strings.Fields("i me mine myself we us our ours i'm i've i'd i'll im ive")
+	tellZH   = regexp.MustCompile(`(?:告诉|提醒|跟|和|问|听|帮|给|让|请|求)我|我(?:跟|和|告诉|问)你|我(?:想|要|来)?(?:说|问|知道)`)
 )
 
 // onlyOne is of whom alone a sentence speaks, in which the user is no more than
@@ -59,7 +60,11 @@ func onlyOne(sentence, value string) (who string, ok bool) {
 			return "", false
 		}
 		s := sentence[units[i+1].From:units[i+n].To]
-		if who != "" && !strings.EqualFold(who, s) || value != "" && (Mentions(s, value) || strings.Contains(s, value)) {
+		if who != "" && !strings.EqualFold(who, s) || value != "" && (Mentions(s, value) || strings.Contains(s, value)) || favorite.MatchString(s) {
+			return "", false
+		}
+		// "The key is under the mat, so that my mother gets in"
+		if at := strings.Index(sentence, value); value != "" && who == "" && at >= 0 && at+len(value) <= units[i].From && strings.ContainsAny(sentence[at+len(value):units[i].From], ",;，；、：") {
 			return "", false
 		}
 		who = s
@@ -95,7 +100,7 @@ func petOf(text, subject, predicate string) string {
 // ownPart says whether somebody is nobody but a part or a thing of the user's:
 // "My voice shakes because of frogs" is about the user.
 func ownPart(text, subject string) bool {
-	return !term.Chinese(text) && !strings.ContainsAny(subject, " -") && Mentions(text, "my "+subject) && sense.Thing(strings.ToLower(subject))
+	return !term.Chinese(text) && !strings.ContainsAny(subject, " -") && !companion.IsRole(subject) && Mentions(text, "my "+subject) && sense.Thing(strings.ToLower(subject))
 }
 
 // another is whom a fact of a text is about that was taken for the user's.

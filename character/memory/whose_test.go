@@ -23,7 +23,10 @@ func TestAnother(t *testing.T) {
 		{"My e-reader shows Dune.", "reads", "Dune", fact.User},
 		{"My boss and my sister play the cello.", "plays", "cello", fact.User},
 		{"My sister saw me buy a lamp.", "bought", "lamp", fact.User},
-		{"语言：泰米尔语，我继母都会", "speaks", "泰米尔语", "继母"},
+		{"语言：泰米尔语，我继母都会", "speaks", "泰米尔语", fact.User}, // or who knows whose
+		{"我养子抽血查的，醋过敏", "allergic_to", "醋", "养子"},
+		{"新房在十四楼，能看见我丈母娘家", "floor", "十四", fact.User},
+		{"我母语是彝语", "speaks", "彝语", fact.User},
 		{"告诉你，我乐队队友星期五上课", "class_day", "星期五", "乐队队友"},
 		{"我老师告诉我爱好是下棋，我很喜欢", "hobby", "下棋", fact.User},
 		{"我喜欢下棋", "likes", "下棋", fact.User},

@@ -242,17 +242,14 @@ const (
 	rare    = '2'
 )
 
-// cut cuts Chinese characters into the likeliest words and says what is known of
-// them.
-func (d *dictionary) cut(chars []string, out [][]uint32) {
+// lattice is, for each character, where the likeliest word that begins with it
+// ends, and how long the longest words are that begin and end with it.
+func (d *dictionary) lattice(chars []string) (next, begins, ends []int) {
 	n := len(chars)
 	text := strings.Join(chars, "")
-	at := make([]int, n+1) // bytes
-	for i, c := range chars {
-		at[i+1] = at[i] + len(c)
-	}
-	score, next := make([]float64, n+1), make([]int, n+1)
-	begins, ends := make([]int, n), make([]int, n)
+	at := places(chars)
+	score := make([]float64, n+1)
+	next, begins, ends = make([]int, n+1), make([]int, n), make([]int, n)
 	for i := n - 1; i >= 0; i-- {
 		score[i], next[i] = unknown*aClass-ofAll+score[i+1], i+1
 		for j := i + 1; j <= min(n, i+longestHan); j++ {
@@ -272,6 +269,23 @@ func (d *dictionary) cut(chars []string, out [][]uint32) {
 			}
 		}
 	}
+	return next, begins, ends
+}
+
+// places is where characters begin in their text, and its end.
+func places(chars []string) []int {
+	at := make([]int, len(chars)+1)
+	for i, c := range chars {
+		at[i+1] = at[i] + len(c)
+	}
+	return at
+}
+
+// cut cuts Chinese characters into the likeliest words and says what is known of
+// them.
+func (d *dictionary) cut(chars []string, out [][]uint32) {
+	n, text, at := len(chars), strings.Join(chars, ""), places(chars)
+	next, begins, ends := d.lattice(chars)
 	for i := 0; i < n; i = next[i] {
 		j := next[i]
 		var all []uint32
@@ -292,9 +306,14 @@ func (d *dictionary) cut(chars []string, out [][]uint32) {
 // friend is here", two of 继母爱跳舞; 0 for none.
 func Someone(words []string) int {
 	d := theDictionary()
-	if n := min(han(words), longestSomeone); n > 0 {
-		for ; n > 0; n-- {
-			if d.someoneZH(words[:n]) {
+	if n := min(han(words), longestSomeone+longestHan); n > 0 {
+		ends := map[int]bool{}
+		next, _, _ := d.lattice(words[:n])
+		for i := 0; i < n; i = next[i] {
+			ends[next[i]] = true
+		}
+		for n = min(n, longestSomeone); n > 0; n-- {
+			if ends[n] && d.someoneZH(words[:n]) {
 				return n
 			}
 		}
@@ -319,11 +338,18 @@ func Someone(words []string) int {
 }
 
 // Thing says whether a word, in small letters, is a noun that dictionaries have
-// for things alone, not for people or animals.
+// for things alone, not for people, their groups or animals.
 func Thing(word string) bool {
 	d := theDictionary()
-	all := d.inflected(word)
-	return slices.ContainsFunc(all, func(s int32) bool { return d.noun[s] }) && !d.being(all)
+	nouns := 0
+	for _, s := range d.inflected(word) {
+		if d.noun[s] {
+			if nouns++; d.under(s, "person", "animal", "group") {
+				return false
+			}
+		}
+	}
+	return nouns > 0
 }
 
 // NoNoun says whether Chinese characters are a verb, an adverb or a smaller word.
@@ -352,7 +378,7 @@ var noNoun = strings.Fields(`a an and are as at be but by can could did do does 
 	she so than that the their them they this to us was we were what when where which who whom whose why will with would you your`)
 
 // seldom are adjectives and machines that can be people too, who are seldom meant.
-var seldom = strings.Fields(`favorite favourite native local junior senior female male adult human minor elder younger older best last first
+var seldom = strings.Fields(`favorite favourite native local junior senior female male adult human minor major elder younger older best last first
 	reader printer speaker player scanner mixer counter drawer heater`)
 
 // onlyNoun says whether a word is a noun and no verb.
@@ -365,7 +391,7 @@ func (d *dictionary) onlyNoun(word string) bool {
 // the last is a person or an animal.
 func (d *dictionary) someoneZH(chars []string) bool {
 	text := strings.Join(chars, "")
-	if d.being(d.find(text)) || kinZH.MatchString(text) {
+	if kinZH.MatchString(text) || len(chars) > 1 && text != "个人" && d.being(d.find(text)) {
 		return true
 	}
 	for i := 1; i < len(chars); i++ {
@@ -379,22 +405,26 @@ func (d *dictionary) someoneZH(chars []string) bool {
 
 // kinZH is who belongs to a family or is met every day: the Open Wordnet has few
 // of them.
-var kinZH = regexp.MustCompile(`^(?:[大小老二三四堂表干前继养义曾外亲]?(?:妈[妈咪]?|爸[爸]?|爹|娘|奶奶?|爷爷?|姥姥|姥爷|婆婆?|公公|哥哥?|姐姐?|弟弟?|妹妹?|姑姑?|姑妈|舅舅?|舅妈|姨妈?|叔叔?|伯[伯父母]|婶婶?|嫂子?|嫂嫂|媳妇|女婿|侄[子女儿]|外甥女?|孙[子女]|老公|老婆|丈夫|妻子?|女儿|儿子|儿媳|男友|女友)|[前继养义干][夫任父母子女]|[教岳祖伯叔姑姨师]?[父母]|教[子女]|[同室校学战战球牌旅网好女男朋队舍]友|[男女]朋友|闺[蜜密]|宝[宝贝]|对象|搭子|[大小]家伙|发小|死党|邻居|房东|总监|主任|主管|经理|部长|局长|院长|校长|科长|队长|店长|会计|编辑|助理|实习生|老板娘?|合伙人|客户|租客|同桌|室友|同[学事桌]|上铺|下铺|上司|下属|组长|班长|社长|[工师徒学导医司保]?[师傅])$`)
+var kinZH = regexp.MustCompile(`^(?:[狗猫兔鸟鱼龟猪羊鸡鸭鹅]|[大小老二三四堂表干前继养义曾外亲]?(?:妈[妈咪]?|爸[爸]?|爹|娘|奶奶?|爷爷?|姥姥|姥爷|婆婆?|公公|哥哥?|姐姐?|弟弟?|妹妹?|姑姑?|姑妈|舅舅?|舅妈|姨妈?|叔叔?|伯[伯父母]|婶婶?|嫂子?|嫂嫂|媳妇|女婿|侄[子女儿]|外甥女?|孙[子女]|老公|老婆|丈夫|妻子?|女儿|儿子|儿媳|男友|女友)|[前继养义干][夫任父母子女]|[教岳祖伯叔姑姨师]?[父母]|教[子女]|[同室校学战战球牌旅网好女男朋队舍]友|[男女]朋友|闺[蜜密]|宝[宝贝]|对象|搭子|[大小]家伙|发小|死党|邻居|房东|总监|主任|主管|经理|部长|局长|院长|校长|科长|队长|店长|会计|编辑|助理|实习生|老板娘?|合伙人|客户|租客|同桌|室友|同[学事桌]|上铺|下铺|上司|下属|组长|班长|社长|[工师徒学导医司保]?[师傅])$`)
 
 // being says whether the first meaning of a noun is a person or an animal: a
 // computer can be somebody who computes, too.
 func (d *dictionary) being(synsets []int32) bool {
-	people, animals := d.find("person")[0], d.find("animal")[0]
 	at := slices.IndexFunc(synsets, func(s int32) bool { return d.noun[s] })
-	if at < 0 {
-		return false
-	}
-	for s := synsets[at]; ; s = d.above[s] {
-		if s == people || s == animals {
-			return true
+	return at >= 0 && d.under(synsets[at], "person", "animal")
+}
+
+// under says whether a meaning is the first one of some words, or below it.
+func (d *dictionary) under(s int32, words ...string) bool {
+	for {
+		for _, w := range words {
+			if s == d.find(w)[0] {
+				return true
+			}
 		}
 		if d.above[s] == s {
 			return false
 		}
+		s = d.above[s]
 	}
 }
