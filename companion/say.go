@@ -66,7 +66,7 @@ func Agrees(l fact.Language, asked string, q fact.Query, facts []fact.Fact, repl
 // countsIn are the words of questions for how many there are.
 var countsIn = [...]*regexp.Regexp{
 	fact.English: regexp.MustCompile(`(?i)\bhow many\b|\bnumber\b|\bcount(?:s|ed|ing)?\b|\btally\b|\btotal\b|\bsum\b|\badds? up\b|\bnr\b|\bno\. of\b|\bquantity\b`),
-	fact.Chinese: regexp.MustCompile(`几|多少|数|总共|一共|总计|合计`),
+	fact.Chinese: regexp.MustCompile(`几|多少|数|总共|一共|总计|合计|[一两二三四五六][样种个门项件]还是`),
 }
 
 // counts says whether a question is for how many there are.

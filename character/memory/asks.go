@@ -108,7 +108,7 @@ func isQuestion(text string) bool {
 }
 
 var (
-	requestEN = regexp.MustCompile(`(?i)\b(?:tell me|remind me|give me|name|list|look up|recall|remember|do you know|please|who|whom|whose|what|where|when|which|how|whether)\b`)
+	requestEN = regexp.MustCompile(`(?i)\b(?:tell me|remind me|give me|name|list|look up|recall|remember|count|number of|total|do you know|please|who|whom|whose|what|where|when|which|how|whether)\b`)
 	requestZH = regexp.MustCompile(`告诉|提醒|说说|记得|忘了|什么|啥|哪|几|多少|谁`)
 )
 

@@ -132,7 +132,7 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 		out = append(out, f)
 	}
 	for _, m := range besideZH.FindAllStringSubmatch(text, 4) {
-		if !strings.ContainsAny(m[2], "的是在我你他她它了也都就很最和跟们家不没叫那这得还") && !sense.NoNoun(m[2]) && !sense.NoNoun(string([]rune(m[2])[:2])) && !named(out, m[1]) {
+		if !strings.ContainsAny(m[2], "的是在我你他她它了也都就很最和跟们家不没叫那这得还哪什怎谁几啥对把被让给为从向总老") && !sense.HasWord(m[2]) && !named(out, m[1]) {
 			out = append(out, fact.Fact{Subject: m[1], Predicate: nameOf(m[1]), Object: m[2]})
 		}
 	}

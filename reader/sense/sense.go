@@ -352,11 +352,22 @@ func Thing(word string) bool {
 	return nouns > 0
 }
 
-// NoNoun says whether Chinese characters are a verb, an adverb or a smaller word.
-func NoNoun(chars string) bool {
-	e := theDictionary().entry(chars)
-	return e != "" && strings.IndexByte("cdfptv", e[0]) >= 0
+// HasWord says whether a word of several characters, and no name, stands within
+// Chinese characters.
+func HasWord(chars string) bool {
+	d, r := theDictionary(), []rune(chars)
+	for i := range r {
+		for j := i + 2; j <= len(r); j++ {
+			if e := d.entry(string(r[i:j])); e != "" && e[0] != ofName {
+				return true
+			}
+		}
+	}
+	return false
 }
+
+// ofName is the class of names of people.
+const ofName = 'r'
 
 // Ends says whether Chinese characters end with a word of several that is in the
 // dictionary.
