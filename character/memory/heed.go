@@ -107,6 +107,7 @@ var (
 		regexp.MustCompile(`(?i)\b(?:my|our) ([a-z-]+(?: [a-z-]+){0,2}?)(?:'s name is| is called| is named) (?-i:([A-Z][\w'-]*))`),
 		regexp.MustCompile(`(?i)\bi (?:have|'ve got|got) an? (?:\w+ )?` + roleNames + `,?(?: who is| that is|'s)? (?:called|named) (?-i:([A-Z][\w'-]*))`),
 	}
+	goesByEN = regexp.MustCompile(`(?i)\b(?:my|our) ([a-z-]+(?: [a-z-]+){0,2}?) (?:was christened|was baptised|was baptized|goes by(?: the name(?: of)?)?|has gone by|went by the name of|answers to|is known as) (?-i:([A-Z][\w'-]*))`)
 	// "Dreki? Oh, that's just my aunt", "I was out with Mira, that's my sister"
 	thatsEN  = regexp.MustCompile(`([A-Z][\w'-]*)[?,.!]* (?i:(?:oh|yes|yeah|ah|well|no)[,.!]* )*(?i:that|this|she|he|it)(?:'s| is) (?:just |only )?(?:my|our) ([a-z]+(?:'s)?(?: [a-z]+)?)\b`)
 	noName   = regexp.MustCompile(`(?i)^(?:oh|yes|yeah|ah|well|no|and|so|but|hey|ok|okay|i|now|because|sorry|wow)$`)
@@ -126,6 +127,7 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 			f.Subject = another(text, fact.Fact{Subject: subjectOf(text, f), Predicate: f.Predicate, Object: f.Object})
 		}
 		f.Subject = companion.Person(petOf(text, companion.Whole(f.Subject, text), f.Predicate))
+		f.Predicate = liking(text, f)
 		if !isName(f.Predicate) && ownPart(text, f.Subject) {
 			f.Subject = fact.User
 		}
@@ -136,7 +138,7 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 			out = append(out, fact.Fact{Subject: m[1], Predicate: nameOf(m[1]), Object: m[2]})
 		}
 	}
-	for _, p := range append(calledEN, thatsEN) {
+	for _, p := range append(calledEN, goesByEN, thatsEN) {
 		for _, m := range p.FindAllStringSubmatch(text, 4) {
 			if p == thatsEN {
 				m[1], m[2] = m[2], m[1]
@@ -158,6 +160,36 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 	}
 	return out
 }
+
+// What is said just before a thing that is liked or not, where a reader takes one
+// for the other: "so tired of comics".
+var (
+	sourEN  = regexp.MustCompile(`(?i)\b(?:tired of|sick of|fed up with|bored (?:of|with)|can't (?:stand|bear)|cannot (?:stand|bear)|hates?|detests?|despises?|loathes?|never had any liking for)(?: the| any)? $`)
+	sweetEN = regexp.MustCompile(`(?i)\b(?:pleasure from|fond of|crazy about|mad about|feels? alive with|loves?|adores?|enjoys?)(?: the| any)? $`)
+)
+
+// liking is the predicate of a fact, likes or dislikes by the words before its
+// value.
+func liking(text string, f fact.Fact) string {
+	at := strings.Index(text, f.Object)
+	if f.Predicate != "likes" && f.Predicate != "dislikes" || at < 0 {
+		return f.Predicate
+	}
+	switch before := text[:at]; {
+	case negative.MatchString(before[clauseAt(before):]) && !sourEN.MatchString(before):
+	case sourEN.MatchString(before) && !denialEN.MatchString(before[clauseAt(before):]):
+		return "dislikes"
+	case sweetEN.MatchString(before):
+		return "likes"
+	}
+	return f.Predicate
+}
+
+// denialEN turns a word of dislike round: "isn't tired of".
+var denialEN = regexp.MustCompile(`(?i)\b(?:not|isn't|am not|aren't|wasn't|doesn't|don't|didn't|never)\b (?:\w+ ){0,2}(?:tired|sick|fed|bored|hates?|detests?|despises?|loathes?)\b`)
+
+// clauseAt is where the last clause of a text begins.
+func clauseAt(text string) int { return strings.LastIndexAny(text, ",.;:!?") + 1 }
 
 var (
 	asksNameEN = regexp.MustCompile(`(?i)\bwhat(?:'s| is| was) (?:my|our) ([a-z-]+(?: [a-z-]+){0,2}?)(?:'s name| called| named)\b`)

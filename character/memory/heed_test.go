@@ -64,6 +64,44 @@ func TestHeed(t *testing.T) {
 	}
 }
 
+// TestLiking checks what is liked and what is not, by the words before it.
+func TestLiking(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][3]string{
+		{"My aunt is so tired of comics.", "likes", "dislikes"},
+		{"She isn't tired of comics yet.", "likes", "likes"},
+		{"My mother derives great pleasure from comics.", "dislikes", "likes"},
+		{"I don't love comics.", "dislikes", "dislikes"},
+		{"He can't bear comics.", "likes", "dislikes"},
+		{"Some hate it, but I am fond of comics.", "dislikes", "likes"},
+		{"I collect comics.", "likes", "likes"},
+	} {
+		if got := liking(c[0], fact.Fact{Predicate: c[1], Object: "comics"}); got != c[2] {
+			t.Errorf("%q: %s, want %s", c[0], got, c[2])
+		}
+	}
+}
+
+// TestGoesBy checks who is called what in other words than "is called".
+func TestGoesBy(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"Ever since kindergarten my aunt has gone by Wren.":   "aunt name Wren",
+		"My adopted son was christened Lotte in a chapel.":    "adopted son name Lotte",
+		"Lotte? Oh, that's just my aunt.":                     "aunt name Lotte",
+		"Gitra? Yes, that's my colleague's snail, the thief.": "colleague's snail pet_name Gitra",
+		"Yes, that's my aunt.":                                "",
+	} {
+		var got []string
+		for _, f := range ofWhom(text, nil) {
+			got = append(got, f.Subject+" "+f.Predicate+" "+f.Object)
+		}
+		if g := strings.Join(got, ", "); g != want {
+			t.Errorf("%q: %q, want %q", text, g, want)
+		}
+	}
+}
+
 // TestOnlyTold checks what is told beside what is asked.
 func TestOnlyTold(t *testing.T) {
 	t.Parallel()
