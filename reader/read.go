@@ -192,11 +192,11 @@ func joined(turn string, units []Unit, values []span) (out []span) {
 	return out
 }
 
-// particles end sentences of Chinese and mean nothing by themselves.
-const particles = "喔哦哈啊呀啦呢嘛吧咯呗哟哩喽嘞"
+// particles end sentences of Chinese and mean nothing by themselves; 哈 ends names of cities too.
+const particles = "喔哦啊呀啦呢嘛吧咯呗哟哩喽嘞"
 
-// bare is values without the particle that ends their clause: 彭红 of 她叫彭红喔,
-// but 多哈 of 她住多哈.
+// bare is values without the particle that ends their clause, if that is not the
+// end of a word: 彭红 of 她叫彭红喔, but 老酒吧 of 他在老酒吧.
 func bare(units []Unit, values []span) []span {
 	for i, v := range values {
 		ends := v.last+1 == len(units) || !wordRune(firstRune(units[v.last+1].Word)) && !unicode.Is(unicode.Han, firstRune(units[v.last+1].Word))

@@ -244,3 +244,54 @@ func TestLikely(t *testing.T) {
 		}
 	}
 }
+
+// TestValues checks what is one value, and what of it is not.
+func TestValues(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		turn   string
+		values []span
+		want   []string
+	}{
+		{"he collects old fans", []span{{2, 2}, {3, 3}}, []string{"old fans"}},
+		{"tea, milk", []span{{0, 0}, {2, 2}}, []string{"tea", "milk"}},
+		{"她叫彭红喔", []span{{2, 4}}, []string{"彭红"}},
+		{"他在老酒吧。", []span{{2, 4}}, []string{"老酒吧"}},
+		{"她住奥马哈", []span{{2, 4}}, []string{"奥马哈"}},
+		{"彭红喔是", []span{{0, 2}}, []string{"彭红喔"}},
+		{"my mother-in-law's cat", []span{{2, 6}}, []string{"mother-in-law's"}},
+	} {
+		units := Units(c.turn)
+		var got []string
+		for _, v := range bare(units, joined(c.turn, units, c.values)) {
+			got = append(got, textOf(c.turn, units, v))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%q: %q, want %q", c.turn, got, c.want)
+		}
+	}
+}
+
+// TestPointed checks that whom something is about ends at marks and at "my", and
+// may be longer in Chinese.
+func TestPointed(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		turn        string
+		first, last int // units that are the likeliest
+		want        span
+	}{
+		{"我继父的拉布拉多叫麻薯", 1, 7, span{1, 7}},
+		{"my aunt with bees, my aunt", 1, 6, span{-1, -1}},
+		{"my aunt is one of those who sing", 1, 7, span{-1, -1}},
+		{"my next-door neighbour sings", 1, 4, span{1, 4}},
+	} {
+		units := Units(c.turn)
+		first, last := make([]float32, len(units)+1), make([]float32, len(units)+1)
+		first[0], last[0] = 1.5, 1.5 // the user
+		first[c.first+1], last[c.last+1] = 2, 2
+		if got := pointed(first, last, units); got != c.want {
+			t.Errorf("%q: %v, want %v", c.turn, got, c.want)
+		}
+	}
+}

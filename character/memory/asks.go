@@ -18,10 +18,10 @@ const verbsEN = `do|does|did|is|are|am|was|were|can|could|will|would|have|has|sh
 
 var (
 	// what asks though it has no mark: a verb first, or after a question word
-	asksEN = regexp.MustCompile(`(?i)^(?:(?:and|but|so|hey|hm+|well|oh|ok|okay|now)[, ]+)?(?:(?:who|whom|whose|what|where|when|why|which|how)(?:'s|((?: [\w'-]+){0,5}?) (?:` + verbsEN + `))\b|(?:` + verbsEN + `) ` + insideOf + `)`)
+	asksEN = regexp.MustCompile(`(?i)^(?:(?:and|but|so|hey|hm+|well|oh|ok|okay|now)[, ]+)?(?:(?:who|whom|whose|what|where|when|why|which|how)(?:'s|((?: [\w'-]+){0,5}?) (?:` + verbsEN + `))\b|(?:` + verbsEN + `) ` + subjectEN + `)`)
 	// what stands between them in "what I like is tea", which tells
-	insideEN = regexp.MustCompile(`(?i)\b(?:i|you|we|he|she|they|it|my|your|our|her|his|their)\b`)
-	insideOf = `(?:(?:i|you|we|he|she|they|it|my|your|our|her|his|their|the|a|an|any|some|that|this|there|these|those|every|no)(?:one|body|thing)?\b|(?-i:[A-Z])|\w+ing\b)` // whom a verb that stands first is of; "Don't forget" tells
+	insideEN  = regexp.MustCompile(`(?i)\b(?:i|you|we|he|she|they|it|my|your|our|her|his|their)\b`)
+	subjectEN = `(?:(?:i|you|we|he|she|they|it|my|your|our|her|his|their|the|a|an|any|some|that|this|there|these|those|every|no)(?:one|body|thing)?\b|(?-i:[A-Z])|\w+ing\b)` // whom a verb that stands first is of; "Don't forget" tells
 	// two questions in one sentence
 	twoEN = regexp.MustCompile(`(?i),? and (?:what|where|when|who|how|which|do|does|is|are|did)(?:'s|'re)? `)
 	// what is put as a question and yet tells

@@ -106,8 +106,8 @@ var (
 		regexp.MustCompile(`(?i)\b(?:my|an?) (?:\w+ )?` + roleNames + `[.,;!]* (?:her|his|its|their) name(?: is|'s) (?-i:([A-Z][\w'-]*))`),
 		regexp.MustCompile(`(?i)\b(?:my|our) ([a-z-]+(?: [a-z-]+){0,2}?)(?:'s name is| is called| is named) (?-i:([A-Z][\w'-]*))`),
 		regexp.MustCompile(`(?i)\bi (?:have|'ve got|got) an? (?:\w+ )?` + roleNames + `,?(?: who is| that is|'s)? (?:called|named) (?-i:([A-Z][\w'-]*))`),
+		regexp.MustCompile(`(?i)\b(?:my|our) ([a-z-]+(?: [a-z-]+){0,2}?) (?:was christened|was baptised|was baptized|goes by(?: the name(?: of)?)?|has gone by|went by the name of|answers to|is known as) (?-i:([A-Z][\w'-]*))`),
 	}
-	goesByEN = regexp.MustCompile(`(?i)\b(?:my|our) ([a-z-]+(?: [a-z-]+){0,2}?) (?:was christened|was baptised|was baptized|goes by(?: the name(?: of)?)?|has gone by|went by the name of|answers to|is known as) (?-i:([A-Z][\w'-]*))`)
 	// "Dreki? Oh, that's just my aunt", "I was out with Mira, that's my sister"
 	thatsEN  = regexp.MustCompile(`([A-Z][\w'-]*)[?,.!]* (?i:(?:oh|yes|yeah|ah|well|no)[,.!]* )*(?i:that|this|she|he|it)(?:'s| is) (?:just |only )?(?:my|our) ([a-z]+(?:'s)?(?: [a-z]+)?)\b`)
 	noName   = regexp.MustCompile(`(?i)^(?:oh|yes|yeah|ah|well|no|and|so|but|hey|ok|okay|i|now|because|sorry|wow)$`)
@@ -138,7 +138,7 @@ func ofWhom(text string, facts []fact.Fact) (out []fact.Fact) {
 			out = append(out, fact.Fact{Subject: m[1], Predicate: nameOf(m[1]), Object: m[2]})
 		}
 	}
-	for _, p := range append(calledEN, goesByEN, thatsEN) {
+	for _, p := range append(calledEN, thatsEN) {
 		for _, m := range p.FindAllStringSubmatch(text, 4) {
 			if p == thatsEN {
 				m[1], m[2] = m[2], m[1]
