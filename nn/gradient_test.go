@@ -102,6 +102,7 @@ func layerCases(r *rand.Rand) []layerCase {
 		{"Mul by itself", nil, [][]int{shape}, one(func(t *grad.Tape, x *grad.Var) *grad.Var { return Mul(t, x, x) })},
 		{"Scale", nil, [][]int{shape}, one(func(t *grad.Tape, x *grad.Var) *grad.Var { return Scale(t, x, -1.5) })},
 		{"SiLU", nil, [][]int{shape}, one(SiLU)},
+		{"Dropout", nil, [][]int{shape}, one(func(t *grad.Tape, x *grad.Var) *grad.Var { return Dropout(t, x, 0.3, 5) })},
 		{"GELU", nil, [][]int{shape}, one(GELU)},
 		{"ReLU", nil, [][]int{shape}, one(ReLU)},
 		{"Tanh", nil, [][]int{shape}, one(Tanh)},

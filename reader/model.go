@@ -200,6 +200,8 @@ func New(c Config, seed uint64) (*Model, error) {
 
 // Batch is turns cut into units and padded to the longest.
 type Batch struct {
+	Drop Drop // in training
+
 	B, N    int
 	Lens    []int32 // units of each, with unit 0
 	words   []int32 // [B·N]
@@ -207,6 +209,19 @@ type Batch struct {
 	offsets []int32 // [B·N+1], of pieces
 	senses  []int32
 	known   []int32 // [B·N+1], of senses
+}
+
+// Drop is how many of the values that the embeddings and each part of a layer
+// yield are dropped, and what decides which ones.
+type Drop struct {
+	Rate float32
+	Seed uint64
+}
+
+// next drops values; every call drops others.
+func (d *Drop) next(t *grad.Tape, x *grad.Var) *grad.Var {
+	d.Seed++
+	return nn.Dropout(t, x, d.Rate, d.Seed)
 }
 
 // Batch makes a batch of turns and their units.
@@ -269,23 +284,24 @@ func (m *Model) Forward(t *grad.Tape, b *Batch) *grad.Var {
 	if m.Senses != nil {
 		x = nn.Add(t, x, nn.Reshape(t, m.Senses.Bag(t, b.senses, b.known), b.B, b.N, d))
 	}
-	rope := nn.NewRope(b.N, d/m.Config.Heads, ropeBase)
+	drop, rope := b.Drop, nn.NewRope(b.N, d/m.Config.Heads, ropeBase)
+	x = drop.next(t, x)
 	for _, l := range m.Layers {
-		x = l.forward(t, x, b.Lens, m.Config.Heads, rope)
+		x = l.forward(t, x, b.Lens, m.Config.Heads, rope, &drop)
 	}
 	return m.Norm.Forward(t, x)
 }
 
-func (l *layer) forward(t *grad.Tape, x *grad.Var, lens []int32, heads int, rope *nn.Rope) *grad.Var {
+func (l *layer) forward(t *grad.Tape, x *grad.Var, lens []int32, heads int, rope *nn.Rope, drop *Drop) *grad.Var {
 	batch, n, d := x.Dim(0), x.Dim(1), x.Dim(2)
 	qkv := nn.Split(t, l.QKV.Forward(t, l.Norm1.Forward(t, x)), d, d, d)
 	for i := range qkv {
 		qkv[i] = nn.Reshape(t, qkv[i], batch, n, heads, d/heads)
 	}
 	h := nn.SoftmaxAttention(t, rope.Apply(t, qkv[0]), rope.Apply(t, qkv[1]), qkv[2], lens)
-	x = nn.Add(t, x, l.Out.Forward(t, nn.Reshape(t, h, batch, n, d)))
+	x = nn.Add(t, x, drop.next(t, l.Out.Forward(t, nn.Reshape(t, h, batch, n, d))))
 	h = nn.SwiGLU(t, l.Up.Forward(t, l.Norm2.Forward(t, x)))
-	return nn.Add(t, x, l.Down.Forward(t, h))
+	return nn.Add(t, x, drop.next(t, l.Down.Forward(t, h)))
 }
 
 // turns returns the scores that need no places: kinds and tags.

@@ -61,7 +61,7 @@ func (l *loader) kuai(i int) mixer {
 				before++
 			}
 		}
-		a.decay = checkpoint.KuaiDecays(c.Heads, before, c.CountLinear())
+		a.decay = checkpoint.KuaiDecays(k.LightningRates(c)[before])
 		a.norm = l.vector("attn_norm_2", i, c.HeadDim)
 	} else {
 		a.normQ, a.normK = l.vector("attn_q_norm", i, c.HeadDim), l.vector("attn_k_norm", i, c.HeadDim)

@@ -53,6 +53,7 @@ which is timed in turns with the others' first.`,
 	minutes := minutesFlag{&x.Budget}
 	f.Var(&minutes, "minutes", "of each training")
 	f.StringSliceVar(&only, "only", nil, "variants: "+strings.Join(names, ", "))
+	f.BoolVar(&x.Dense, "dense", false, "every variant without experts, which recall sooner")
 	f.StringArrayVar(&texts, "text", nil, "file of text to learn from, .gz or plain; may be given again")
 	f.StringVar(&x.Size, "config", x.Size, "shape that is changed: "+strings.Join(talk.Sizes(), ", "))
 	return cmd
@@ -63,7 +64,9 @@ func (a *app) trainAblations(ctx context.Context, x talk.Ablations, texts, only 
 	if x.Sources, x.Corpora, err = textSources(texts, ablationShare); err != nil {
 		return err
 	}
-	variants := slices.DeleteFunc(talk.Variants(), func(v talk.Variant) bool { return len(only) > 0 && !slices.Contains(only, v.Name) })
+	variants := slices.DeleteFunc(talk.Variants(), func(v talk.Variant) bool {
+		return len(only) > 0 && !slices.Contains(only, v.Name) || x.Dense && v.Name == talk.Dense
+	})
 	if err := os.MkdirAll(x.Dir, 0o755); err != nil {
 		return err
 	}

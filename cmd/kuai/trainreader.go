@@ -33,6 +33,9 @@ trained from one and the same. It reads new wordings better than each of them.`,
 			if o.Turns < 1 || o.Lines < 0 || o.Steps < 1 {
 				return usage(fmt.Errorf("--turns %d --lines %d --steps %d, want at least 1, 0 and 1", o.Turns, o.Lines, o.Steps))
 			}
+			if !(o.Dropout >= 0 && o.Dropout < 1) {
+				return usage(fmt.Errorf("--dropout %v, want a share from 0 to 1, 1 excluded", o.Dropout))
+			}
 			if len(average) == 1 {
 				return usage(errors.New("--average is given once; one reader is its own average"))
 			}
@@ -68,6 +71,7 @@ trained from one and the same. It reads new wordings better than each of them.`,
 	f.IntVar(&o.Turns, "turns", o.Turns, "turns of a step")
 	f.IntVar(&o.Lines, "lines", o.Lines, "lines of the texts in a step")
 	f.Float64Var(&o.Rate, "rate", o.Rate, "peak learning rate")
+	f.Float64Var(&o.Dropout, "dropout", o.Dropout, "share of the values between layers that is dropped, so that nothing hangs on one")
 	f.StringVar(&o.Init, "init", "", "directory of a training, or of a reader, that a new one begins from")
 	f.StringVar(&to, "to", "", "directory that the export writes (default: model in --dir)")
 	f.StringArrayVar(&average, "average", nil, "directory of a reader of which only the average with the others is written; given at least twice")

@@ -61,6 +61,8 @@ type hfConfig struct {
 	ValueLayers []int   `json:"value_embedding_layers"`
 	Ablation    string  `json:"ablation"`
 
+	Rates [][]float64 `json:"lightning_rates"`
+
 	LayerTypes []string `json:"layer_types"`
 	AttnTypes  []int    `json:"attn_type_list"` // the original's: 0 lightning, 1 softmax
 	PostNorm   *bool    `json:"postnorm"`

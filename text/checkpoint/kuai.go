@@ -18,6 +18,7 @@ type Companion struct {
 	Shared     int   // width of the expert that all tokens pass
 	Values     []int // layers whose values get a table of their own
 	SoftCap    float32
+	Rates      [][]float64 // by which the heads of each Lightning layer forget, see KuaiRates
 }
 
 // kuai is our own: lightning attention, one softmax layer over a window and one
@@ -32,7 +33,7 @@ var kuai = architecture{
 		}
 		k := Companion{
 			LogLength: h.LogLength, Conv: h.Conv, Bigrams: h.Bigrams, Dense: h.Dense, DenseWidth: h.FeedForward,
-			Experts: h.ExpertWidth, Shared: h.Shared, Values: h.ValueLayers, SoftCap: float32(h.SoftCap),
+			Experts: h.ExpertWidth, Shared: h.Shared, Values: h.ValueLayers, SoftCap: float32(h.SoftCap), Rates: h.Rates,
 		}
 		if h.Window != nil {
 			k.Window = *h.Window
@@ -59,6 +60,9 @@ var kuai = architecture{
 	neighbours: true,
 }
 
+// maxRate forgets all but a hundredth of a thousandth with each position.
+const maxRate = 12.0
+
 func (k *Companion) check(c *Config) error {
 	for _, f := range []between{
 		{"window", k.Window, 1, MaxContext},
@@ -75,6 +79,19 @@ func (k *Companion) check(c *Config) error {
 	}
 	if (k.Dense > 0 || c.Experts == 0) && k.DenseWidth < 1 {
 		return fmt.Errorf("feed-forward of width %d", k.DenseWidth)
+	}
+	if k.Rates != nil && len(k.Rates) != c.CountLinear() {
+		return fmt.Errorf("lightning_rates of %d layers, there are %d", len(k.Rates), c.CountLinear())
+	}
+	for _, layer := range k.Rates {
+		if len(layer) != c.Heads {
+			return fmt.Errorf("lightning_rates of %d heads, there are %d", len(layer), c.Heads)
+		}
+		for _, r := range layer {
+			if !(r >= 0 && r <= maxRate) {
+				return fmt.Errorf("lightning_rates: %v, want 0 to %v", r, maxRate)
+			}
+		}
 	}
 	if !(k.SoftCap >= 0) || math.IsInf(float64(k.SoftCap), 0) {
 		return fmt.Errorf("soft cap of %v", k.SoftCap)
@@ -101,19 +118,35 @@ func BigramRow(before, token int32, n int) int32 {
 	return int32(h % uint32(n))
 }
 
-// KuaiDecays returns the factors by which the heads of a layer forget, a
-// position: from e^-1 to nearly 1 on a logarithmic scale that the lightning
-// layers share, and the last head, which forgets nothing. The layer has before
-// lightning layers before it, of linear in all.
-func KuaiDecays(heads, before, linear int) []float32 {
+// KuaiRates returns how fast each head of each lightning layer forgets, a
+// position, unless a model has rates of its own: from 1 to nearly 0 on a
+// logarithmic scale that the layers share, and 0 for the last head.
+func KuaiRates(heads, layers int) [][]float64 {
 	const slowest = 1e-4
-	d := make([]float32, heads)
-	for h := range d {
-		d[h] = 1
-		if h < heads-1 {
-			at := (float64(h) + float64(before)/float64(linear)) / float64(heads-1)
-			d[h] = float32(math.Exp(-math.Pow(slowest, at)))
+	all := make([][]float64, layers)
+	for i := range all {
+		all[i] = make([]float64, heads)
+		for h := range heads - 1 {
+			at := (float64(h) + float64(i)/float64(layers)) / float64(heads-1)
+			all[i][h] = math.Pow(slowest, at)
 		}
 	}
+	return all
+}
+
+// KuaiDecays returns the factors by which heads of such rates forget: e^-rate.
+func KuaiDecays(rates []float64) []float32 {
+	d := make([]float32, len(rates))
+	for h, r := range rates {
+		d[h] = float32(math.Exp(-r))
+	}
 	return d
+}
+
+// LightningRates are those by which the heads of each Lightning layer forget.
+func (k *Companion) LightningRates(c *Config) [][]float64 {
+	if k.Rates != nil {
+		return k.Rates
+	}
+	return KuaiRates(c.Heads, c.CountLinear())
 }

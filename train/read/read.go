@@ -25,6 +25,7 @@ type Options struct {
 	Turns   int // of a step
 	Lines   int // of the corpora in a step, whose hidden words are guessed
 	Rate    float64
+	Dropout float64 // share of values, see reader.Drop
 	Pool    *par.Pool
 	Seed    uint64
 	Every   time.Duration
@@ -60,7 +61,7 @@ func Train(ctx context.Context, o Options) (train.Result, error) {
 	return train.Run(ctx, train.Config{
 		Dir: o.Dir, Steps: o.Steps, Rate: o.Rate, Warmup: min(200, o.Steps/10), Decay: o.Steps / 2,
 		Weight: 0.05, Clip: 1, EMA: averaging, Muon: true, Except: []string{"guess.weight"}, BF16: true, Every: o.Every, Init: from, Pool: o.Pool, View: o.View,
-	}, &Task{Net: m, Corpora: o.Corpora, Turns: o.Turns, Lines: o.Lines, Seed: o.Seed, small: smallWords(o.Corpora)})
+	}, &Task{Net: m, Corpora: o.Corpora, Turns: o.Turns, Lines: o.Lines, Dropout: float32(o.Dropout), Seed: o.Seed, small: smallWords(o.Corpora)})
 }
 
 // begin opens the reader that a training begins from, where that is no

@@ -40,6 +40,7 @@ type Task struct {
 	Corpora []*talk.Corpus
 	Turns   int // of a step
 	Lines   int // of texts in a step
+	Dropout float32
 	Seed    uint64
 
 	small map[string]bool // words that the corpora write in small letters
@@ -103,7 +104,7 @@ func (k *Task) Batch(step int) (Batch, error) {
 	}
 	var b Batch
 	for some := range byLength(turns) {
-		g := labelled{Batch: k.batch(some)}
+		g := labelled{Batch: k.batch(r, some)}
 		for _, e := range some {
 			g.labels = append(g.labels, e.labels)
 		}
@@ -111,7 +112,7 @@ func (k *Task) Batch(step int) (Batch, error) {
 		b.units += g.B * g.N
 	}
 	for some := range byLength(lines) {
-		g := hidden{Batch: k.batch(some)}
+		g := hidden{Batch: k.batch(r, some)}
 		g.answers, g.weight = make([]int32, g.B*g.N), make([]float32, g.B*g.N)
 		for i, e := range some {
 			for j, a := range e.hidden {
@@ -126,12 +127,14 @@ func (k *Task) Batch(step int) (Batch, error) {
 	return b, nil
 }
 
-func (k *Task) batch(some []example) *reader.Batch {
+func (k *Task) batch(r *rand.Rand, some []example) *reader.Batch {
 	texts, units := make([]string, len(some)), make([][]reader.Unit, len(some))
 	for i, e := range some {
 		texts[i], units[i] = e.text, e.units
 	}
-	return k.Net.Reader.Config.Batch(texts, units)
+	b := k.Net.Reader.Config.Batch(texts, units)
+	b.Drop = reader.Drop{Rate: k.Dropout, Seed: r.Uint64()}
+	return b
 }
 
 func byLength(all []example) func(func([]example) bool) {

@@ -27,6 +27,11 @@ type Variant struct {
 	change     func(c *Config)
 }
 
+// Dense names the variant without experts.
+const Dense = "dense"
+
+func dense(c *Config) { c.Experts, c.FeedForward = 0, c.ExpertsUsed*c.ExpertWidth }
+
 // Variants are the changes that ablations compare, the unchanged first.
 func Variants() []Variant {
 	return []Variant{
@@ -34,9 +39,7 @@ func Variants() []Variant {
 		{"no-convolution", "without the short convolutions over q, k and v", func(c *Config) { c.ConvKernel = 0 }},
 		{"rotary", "the full layer with rotary positions, without log n", func(c *Config) { c.Ablation = rotaryFull }},
 		{"no-log", "the full layer without log n", func(c *Config) { c.Ablation = noLog }},
-		{"dense", "one feed-forward of as many active weights in place of the experts", func(c *Config) {
-			c.Experts, c.FeedForward = 0, c.ExpertsUsed*c.ExpertWidth
-		}},
+		{Dense, "one feed-forward of as many active weights in place of the experts", dense},
 		{"no-bigrams", "without the table of pairs of tokens", func(c *Config) { c.BigramRows = 0 }},
 		{"value-embeddings", "each second layer with values of its own for each token", func(c *Config) {
 			for i := 1; i < c.Layers; i += 2 {
@@ -50,6 +53,7 @@ func Variants() []Variant {
 // say; Steps follow from the budget.
 type Ablations struct {
 	Options
+	Dense     bool          // every variant is without experts too: recall begins sooner
 	Budget    time.Duration // of a training
 	Corpora   []*Corpus     // whose held-out parts are measured
 	Documents int           // of each
@@ -141,6 +145,9 @@ func (a Ablations) Times(ctx context.Context, variants []Variant) ([]time.Durati
 func (a Ablations) of(v Variant, dir string) Options {
 	o := a.Options
 	o.Dir, o.Change, o.rows = dir, v.change, ablationStages
+	if a.Dense {
+		o.Change = func(c *Config) { dense(c); v.change(c) }
+	}
 	return o
 }
 

@@ -2,6 +2,7 @@ package talk
 
 import (
 	"fmt"
+	"slices"
 
 	"kuai/text/checkpoint"
 )
@@ -47,6 +48,9 @@ type Config struct {
 	EndToken       int      `json:"eos_token_id"`
 	TorchDType     string   `json:"torch_dtype"`
 	ValueEmbedding []int    `json:"value_embedding_layers"` // layers whose values get a table of their own
+	// Rates are those by which the heads of each linear layer forget, where they
+	// are not checkpoint.KuaiRates.
+	Rates [][]float64 `json:"lightning_rates,omitempty"`
 	// Ablation leaves out something of the full layer; no engine reads such a model.
 	Ablation string `json:"ablation,omitempty"`
 }
@@ -89,18 +93,22 @@ func Size(name string, vocabulary int) (Config, error) {
 	return c, nil
 }
 
-// Decays returns the factors by which the heads of a layer forget.
-func (c *Config) Decays(layer int) []float32 {
-	linear, before := 0, 0
-	for i, kind := range c.LayerTypes {
+// rates returns those by which the heads of each linear layer forget.
+func (c *Config) rates() [][]float64 {
+	if c.Rates != nil {
+		return c.Rates
+	}
+	return checkpoint.KuaiRates(c.Heads, c.linear(c.Layers))
+}
+
+// linear counts the linear layers before a layer.
+func (c *Config) linear(layer int) (n int) {
+	for _, kind := range c.LayerTypes[:layer] {
 		if kind == Linear {
-			if i < layer {
-				before++
-			}
-			linear++
+			n++
 		}
 	}
-	return checkpoint.KuaiDecays(c.Heads, before, linear)
+	return n
 }
 
 // check says what makes a configuration impossible.
@@ -118,6 +126,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("talk: %d of %d experts of width %d", c.ExpertsUsed, c.Experts, c.ExpertWidth)
 	case (c.DenseLayers > 0 || c.Experts == 0) && c.FeedForward <= 0:
 		return fmt.Errorf("talk: feed-forward of width %d", c.FeedForward)
+	}
+	if c.Rates != nil && (len(c.Rates) != c.linear(c.Layers) || slices.ContainsFunc(c.Rates, func(layer []float64) bool { return len(layer) != c.Heads })) {
+		return fmt.Errorf("talk: lightning_rates are not of %d layers and %d heads", c.linear(c.Layers), c.Heads)
 	}
 	for _, kind := range c.LayerTypes {
 		if kind != Linear && kind != Sliding && kind != Full {

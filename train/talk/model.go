@@ -82,7 +82,7 @@ func (c *Config) layer(r *rand.Rand, i int) *Layer {
 	x := &Mixer{kind: kind, ablation: c.Ablation, heads: c.Heads, kvHeads: c.KeyValueHeads, d: c.HeadDim}
 	switch kind {
 	case Linear:
-		x.kvHeads, x.decay = c.Heads, c.Decays(i)
+		x.kvHeads, x.decay = c.Heads, checkpoint.KuaiDecays(c.rates()[c.linear(i)])
 		x.ONorm = nn.NewRMSNorm(c.HeadDim)
 	case Sliding:
 		x.window = c.SlidingWindow

@@ -16,6 +16,7 @@ import (
 
 	"kuai/format/atomicfile"
 	"kuai/format/safetensors"
+	"kuai/nn"
 	"kuai/par"
 	"kuai/text/checkpoint"
 	"kuai/token"
@@ -156,6 +157,11 @@ func (o Options) config(t *token.Tokenizer) (Config, error) {
 	if o.Change != nil {
 		o.Change(&c)
 	}
+	if o.Init != "" {
+		if err := o.inherit(&c); err != nil {
+			return Config{}, err
+		}
+	}
 	if data, err = json.MarshalIndent(c, "", "  "); err != nil {
 		return Config{}, err
 	}
@@ -232,7 +238,7 @@ func (o Options) run(ctx context.Context, task *Task) (train.Result, error) {
 	from := ""
 	if o.Init != "" {
 		var err error
-		if from, err = o.initial(); err != nil {
+		if from, err = o.initial(task.Model.Config); err != nil {
 			return train.Result{}, err
 		}
 	}
@@ -245,9 +251,34 @@ func (o Options) run(ctx context.Context, task *Task) (train.Result, error) {
 // initialFile holds the weights that a training began from, as floats.
 const initialFile = "initial.safetensors"
 
+// smaller reads the shape of the model that a training begins from.
+func (o Options) smaller() (c Config, err error) {
+	path := filepath.Join(o.Init, configFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return c, fmt.Errorf("talk: %w", err)
+	}
+	if err := json.Unmarshal(data, &c); err != nil {
+		return c, fmt.Errorf("talk: %s: %w", path, err)
+	}
+	return c, c.check()
+}
+
+// inherit gives a shape what it has from the model that it begins from.
+func (o Options) inherit(c *Config) error {
+	from, err := o.smaller()
+	if err != nil {
+		return err
+	}
+	if err := c.heirs(from); err != nil {
+		return fmt.Errorf("%w; --init %s", err, o.Init)
+	}
+	return nil
+}
+
 // initial writes the weights to begin from as floats and returns their path: an
-// export may be int8.
-func (o Options) initial() (string, error) {
+// export may be int8, and of a smaller shape.
+func (o Options) initial(to Config) (string, error) {
 	f, err := safetensors.Read(filepath.Join(o.Init, train.ModelFile))
 	if err != nil {
 		return "", err
@@ -256,6 +287,27 @@ func (o Options) initial() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("talk: %s: %w", o.Init, err)
 	}
+	from, err := o.smaller()
+	if err != nil {
+		return "", err
+	}
+	m, err := New(from, o.Seed)
+	if err != nil {
+		return "", err
+	}
+	data, err := safetensors.Encode(tensors, nil)
+	if err == nil {
+		f, err = safetensors.Parse(data)
+	}
+	if err == nil {
+		err = nn.Load(m, f)
+	}
+	if err != nil {
+		return "", fmt.Errorf("talk: %s: %w", o.Init, err)
+	}
+	if m, err = m.Grown(to, o.Seed); err != nil {
+		return "", fmt.Errorf("%w; --init %s", err, o.Init)
+	}
 	path := filepath.Join(o.Dir, initialFile)
-	return path, safetensors.Write(path, tensors, nil)
+	return path, nn.Save(path, m, safetensors.F32, nil)
 }
