@@ -20,7 +20,7 @@ var phrasesText string
 
 // The files called more add to those beside them.
 //
-//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt kin.txt mentions.txt quiet.txt quiet_2.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt wider_en_3.txt wider_zh_3.txt wider_en_4.txt wider_zh_4.txt wider_en_5.txt wider_zh_5.txt wider_en_6.txt wider_zh_6.txt composed.txt clauses.txt spoken_en.txt spoken_zh.txt written_en.txt written_zh.txt
+//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt kin.txt mentions.txt quiet.txt quiet_2.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt wider_en_3.txt wider_zh_3.txt wider_en_4.txt wider_zh_4.txt wider_en_5.txt wider_zh_5.txt wider_en_6.txt wider_zh_6.txt wider_en_7.txt wider_zh_7.txt composed.txt clauses.txt spoken_en.txt spoken_zh.txt written_en.txt written_zh.txt company_en.txt company_zh.txt
 var more embed.FS
 
 func moreText(name string) string {
@@ -87,7 +87,7 @@ var files = sync.OnceValue(func() *data {
 	d := &data{lexicon: parseLexicon(lexiconText, moreText("more_lexicon")), kin: parseKin(moreText("kin")), say: sections(sayText, moreText("more_say"))}
 	d.parsePhrases(phrasesText + moreText("more_en") + moreText("more_zh"))
 	d.parseWider(moreText("wider_en")+"\n"+moreText("wider_zh"), 0)
-	for _, name := range []string{"wider_en_2", "wider_zh_2", "wider_en_3", "wider_zh_3", "wider_en_4", "wider_zh_4", "wider_en_5", "wider_zh_5", "wider_en_6", "wider_zh_6"} {
+	for _, name := range []string{"wider_en_2", "wider_zh_2", "wider_en_3", "wider_zh_3", "wider_en_4", "wider_zh_4", "wider_en_5", "wider_zh_5", "wider_en_6", "wider_zh_6", "wider_en_7", "wider_zh_7"} {
 		d.parseWider(moreText(name), tuneShare)
 	}
 	d.parseClauses(moreText("clauses"))

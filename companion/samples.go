@@ -23,8 +23,19 @@ func (w *writer) begin() Sample {
 func (s Sample) user(text string) Sample  { return append(s, Part{User, text, userWeight}) }
 func (s Sample) reply(text string) Sample { return append(s, Part{Assistant, text, replyWeight}) }
 
+// writtenShare is that of small talk that was written, not made.
+const writtenShare = 0.8
+
 // turns adds a piece of small talk, whole or its beginning.
 func (w *writer) turns(s Sample) Sample {
+	if w.chance(writtenShare) {
+		if c, ok := w.written(false); ok {
+			if w.chance(0.5) {
+				c.turns = c.turns[:2]
+			}
+			return s.said(c)
+		}
+	}
 	lines := w.script()
 	if len(lines) > 2 && w.chance(0.3) {
 		lines = lines[:2]
@@ -44,6 +55,11 @@ func (w *writer) turns(s Sample) Sample {
 
 // small is small talk alone.
 func (w *writer) small() Sample {
+	if w.chance(writtenShare) {
+		if s, ok := w.together(); ok {
+			return s
+		}
+	}
 	s := w.begin()
 	for range 1 + w.r.IntN(4) {
 		s = w.turns(s)

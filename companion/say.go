@@ -1,10 +1,13 @@
 package companion
 
 import (
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"kuai/companion/fact"
 	"kuai/companion/speech"
@@ -172,6 +175,94 @@ func Acknowledged(l fact.Language, reply string) (string, bool) {
 	return "", false
 }
 
+// sentence is one in which a value is said: what stands around it.
+type sentence []string
+
+// blank stands for whatever fills a sentence in.
+const blank = "\x00"
+
+// is says whether a text, in small letters, is the sentence with something in its
+// blanks.
+func (s sentence) is(text string) bool {
+	last := len(s) - 1
+	if len(text) < len(s[0])+len(s[last]) || !strings.HasPrefix(text, s[0]) || !strings.HasSuffix(text, s[last]) {
+		return false
+	}
+	text = text[len(s[0]) : len(text)-len(s[last])]
+	for _, piece := range s[1:last] {
+		_, rest, ok := strings.Cut(text, piece)
+		if !ok {
+			return false
+		}
+		text = rest
+	}
+	return text != ""
+}
+
+// answers are the sentences in which what is remembered is said, of the user and
+// of others, without the mark at their end.
+var answers = sync.OnceValue(func() (out [2][]sentence) {
+	const leastEN, leastZH = 6, 2 // letters that a sentence is known by
+	slots := map[string]string{}
+	for _, name := range []string{"v", "m", "d", "q", "n", "list"} {
+		slots[name] = blank
+	}
+	seen := map[string]bool{}
+	for _, p := range files().predicates {
+		for l := range languageKeys {
+			least := [...]int{fact.English: leastEN, fact.Chinese: leastZH}[l]
+			for _, form := range []string{"answer", "note", "counted", "was", "wished"} {
+				for _, phrase := range p.forms[l][form] {
+					for _, of := range []*someone{{}, {role: value{blank, blank}, name: value{blank, blank}}} {
+						text := bare(render(fact.Language(l), phrase, byFriend, of, slots))
+						letters := strings.TrimFunc(strings.ReplaceAll(text, blank, ""), func(r rune) bool { return !unicode.IsLetter(r) })
+						if !seen[text] && strings.Contains(text, blank) && utf8.RuneCountInString(letters) >= least {
+							seen[text] = true
+							out[l] = append(out[l], strings.Split(text, blank))
+						}
+					}
+				}
+			}
+		}
+	}
+	return out
+})
+
+// bare is a sentence in small letters, without the marks at its end.
+func bare(s string) string {
+	return strings.ToLower(strings.TrimRight(strings.TrimSpace(s), ".!?。！？ "))
+}
+
+// Answers says whether one of a reply's sentences says something as if it were
+// remembered: "What about salsa?", "Your sister lives in Oslo."
+func Answers(l fact.Language, reply string) bool {
+	for part := range sentencesOf(reply) {
+		text := bare(part)
+		if text != "" && slices.ContainsFunc(answers()[l], func(s sentence) bool { return s.is(text) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// sentencesOf cuts a reply where a sentence ends.
+func sentencesOf(reply string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for reply != "" {
+			end := strings.IndexFunc(reply, func(r rune) bool { return strings.ContainsRune(".!?。！？", r) })
+			if end < 0 {
+				yield(reply)
+				return
+			}
+			_, n := utf8.DecodeRuneInString(reply[end:])
+			if !yield(reply[:end+n]) {
+				return
+			}
+			reply = reply[end+n:]
+		}
+	}
+}
+
 // Own puts a kind of fact as the one would say it whom it is about: "I am 26
 // years old."
 func Own(l fact.Language, predicate, value string) string {
@@ -257,7 +348,7 @@ func Ended(l fact.Language) string {
 var words = sync.OnceValue(func() map[string]bool {
 	all := map[string]bool{}
 	texts := []string{phrasesText, sayText, talkText, lexiconText}
-	for _, name := range []string{"more_lexicon", "more_en", "more_say", "more_talk", "chatter", "mentions", "quiet", "wider_en", "wider_en_2", "wider_en_3"} {
+	for _, name := range []string{"more_lexicon", "more_en", "more_say", "more_talk", "chatter", "mentions", "quiet", "wider_en", "wider_en_2", "wider_en_3", "company_en"} {
 		texts = append(texts, moreText(name))
 	}
 	for _, text := range texts {

@@ -18,12 +18,30 @@ import (
 // fit.
 const redraws = 2
 
+// drafter is a speaker that draws several replies, the most apt first.
+type drafter interface {
+	Drafts(ctx context.Context, p *Prompt) ([]string, error)
+}
+
 // fitting lets a small model speak until what it says fits the turn, and where
 // it never does says something plain that does.
 func (c *Conversation) fitting(ctx context.Context, w wish, p *Prompt, pack memory.Pack) (string, error) {
 	t := c.turn(w, p, pack)
 	if t.ended {
 		return companion.Ended(t.l), nil
+	}
+	if d, ok := c.speaker.(drafter); ok && p.Memory == "" {
+		all, err := d.Drafts(ctx, p)
+		if err != nil {
+			return "", err
+		}
+		for _, written := range all {
+			if written = strings.TrimSpace(strings.ToValidUTF8(written, "")); t.fits(written) {
+				return written, nil
+			}
+		}
+		p.Used(chat.Usage{}) // none of it is said
+		return t.plain(c), nil
 	}
 	for n := range uint64(redraws + 1) {
 		draw := *p
@@ -73,15 +91,40 @@ func (c *Conversation) turn(w wish, p *Prompt, pack memory.Pack) turn {
 	return t
 }
 
-// claims are beginnings of replies that say what the user told.
+// claims are what replies say of the user and of theirs, as if it had been told.
 var claims = [...]*regexp.Regexp{
-	fact.English: regexp.MustCompile(`(?i)\byou (?:said|told me|mentioned|live|work|are called)\b|\byour (?:name|job|home|birthday|age) (?:is|was)\b|\b(?:lives|works) (?:in|at|as)\b|'s (?:name|job|spouse) is\b`),
-	fact.Chinese: regexp.MustCompile(`你(?:跟我)?(?:说过|说是|告诉过我)|你家在|你住在|你(?:的名字)?叫|你的生日`),
+	fact.English: regexp.MustCompile(`(?i)\byou (?:said|told me|mentioned|live|work|like|love|hate|dislike|prefer|collect|speak|drive|study|bought|lost|found|met|cooked|promised|argued|are (?:called|afraid|allergic|from|an?\b))\b|` +
+		`\byour (?:[\w'-]+ ){1,4}(?:is|was|are|were|has|likes|loves|hates|dislikes|speaks|works|lives|plays|collects|can't stand)\b|\b(?:lives|works) (?:in|at|as)\b|'s (?:name|job|spouse|favou?rite [a-z]+) is\b`),
+	fact.Chinese: regexp.MustCompile(`你(?:跟我)?(?:说过|说是|告诉过我)|你家在|你住在|你(?:的名字)?叫|你的(?:生日|爱好|名字|工作|专业)|你[^，。！？]{0,6}(?:最?喜欢|最?爱[吃喝听看]|受不了|讨厌|最?怕|正?在(?:写|学|读|攒|收集)|收集|养了|过敏|出生)`),
+}
+
+// claimed says whether a reply claims something of the user. What it asks is no
+// claim.
+func claimed(l fact.Language, reply string) bool {
+	for _, s := range memory.Sentences(reply) {
+		if !s.Asks && !strings.ContainsAny(s.Text, "?？") && claims[l].MatchString(s.Text) {
+			return true
+		}
+	}
+	return companion.Answers(l, reply)
+}
+
+// moods are the words of turns that tell of something bad, and of replies that
+// are glad.
+var moods = [...]struct{ bad, glad *regexp.Regexp }{
+	fact.English: {
+		regexp.MustCompile(`(?i)\b(?:fail\w*|lost|late again|burn(?:t|ed)|broke\w*|crack(?:ed)?|sick|ill|ache|pain|hurts?|died|dead|death|funeral|cancel\w*|fired|miss(?:ed)? (?:my|him|her|them|the)|can't sleep|cannot sleep|sad|lonely|crying|cried|awful|terrible|horrible|worst|stolen|robbed|ran away|yell(?:ed|s)?|fight|fought|divorce\w*|dumped|bored|don't feel|worried|scared|stress\w*|exhausted|tired)\b`),
+		regexp.MustCompile(`(?i)\b(?:how (?:nice|lovely|great|wonderful|fun)|congratulations|congrats|well done|lucky you|hooray|wonderful|great news|that's (?:great|lovely|wonderful|nice|good)|i'm glad|happy for you|good for you)\b`),
+	},
+	fact.Chinese: {
+		regexp.MustCompile(`挂了|没考过|没考上|丢了|摔|碎|糊了|晚点|迟到|生病|住院|疼|痛|去世|走了|死|葬|取消|裁|想我|睡不着|失眠|难过|孤单|哭|糟|最差|被偷|被骂|吵架|离婚|分手|无聊|不想|担心|害怕|压力|累`),
+		regexp.MustCompile(`太好了|真好|恭喜|太棒|好开心|真不错|好运气|祝贺|真幸运|替你高兴`),
+	},
 }
 
 // fits says whether a reply can stand after a turn: it does not go round in
-// circles, notes nothing that was not said, and neither claims nor denies what
-// nobody asked for.
+// circles, notes nothing that was not said, neither claims nor denies what nobody
+// asked for, and is not glad of what is bad.
 func (t turn) fits(reply string) bool {
 	switch {
 	case t.looked:
@@ -92,6 +135,8 @@ func (t turn) fits(reply string) bool {
 		return false
 	case companion.Denies(t.l, reply) && (!t.asks || !t.mine):
 		return false
+	case moods[t.l].bad.MatchString(t.said) && moods[t.l].glad.MatchString(reply):
+		return false
 	}
 	noted, ok := companion.Acknowledged(t.l, reply)
 	noted = strings.Trim(noted, " .,!?。，！？")
@@ -101,7 +146,7 @@ func (t turn) fits(reply string) bool {
 	case ok: // nothing was told: what is noted is a word that it heard
 		return false
 	case len(t.told) == 0:
-		return !claims[t.l].MatchString(reply)
+		return !claimed(t.l, reply)
 	case slices.ContainsFunc(t.told, func(v string) bool { return memory.Mentions(reply, v) }):
 		return true
 	}

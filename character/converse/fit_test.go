@@ -1,6 +1,7 @@
 package converse
 
 import (
+	"strings"
 	"testing"
 
 	"kuai/companion/fact"
@@ -22,6 +23,35 @@ func TestFits(t *testing.T) {
 		said := turn{said: "The bus from Oslo was as full as a tin.", l: fact.English, told: tt.told, seen: "The bus from Oslo was as full as a tin."}
 		if got := said.fits(tt.reply); got != tt.want {
 			t.Errorf("told %v, %q fits: %v", tt.told, tt.reply, got)
+		}
+	}
+}
+
+// TestClaims checks that what nobody told is not said of the user, and that what
+// is bad is not thought nice.
+func TestClaims(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		said, reply string
+		l           fact.Language
+		want        bool
+	}{
+		{"What makes you happy?", "Your favorite dish is salsa.", fact.English, false},
+		{"I'm thinking of learning the violin.", "Your profession is bad bad.", fact.English, false},
+		{"My roommate never cleans.", "Your roommate's favorite is cleans.", fact.English, false},
+		{"It's raining cats and dogs here.", "I'm glad you looked up in time.", fact.English, true},
+		{"I just got a promotion!!", "Congratulations! What did you do?", fact.English, true},
+		{"I just got a promotion!!", "Do you like your work?", fact.English, true},
+		{"The bus was late again.", "Oh, how nice!", fact.English, false},
+		{"The bus was on time.", "Oh, how nice!", fact.English, true},
+		{"我想我奶奶了", "你奶奶受不了早起。", fact.Chinese, false},
+		{"给我讲个笑话吧", "你在写一个爱好。", fact.Chinese, false},
+		{"什么事会让你开心？", "看到你来就很开心。", fact.Chinese, true},
+		{"手机屏幕摔碎了", "真好！快跟我说说。", fact.Chinese, false},
+		{"昨晚看了个章鱼的纪录片", "屏幕最会偷时间了。", fact.Chinese, true},
+	} {
+		if got := (turn{said: tt.said, l: tt.l, seen: tt.said, asks: strings.ContainsAny(tt.said, "?？")}).fits(tt.reply); got != tt.want {
+			t.Errorf("to %q, %q fits: %v", tt.said, tt.reply, got)
 		}
 	}
 }

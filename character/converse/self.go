@@ -70,7 +70,7 @@ var asked = [...][]struct {
 	fact.Chinese: {
 		{"name", regexp.MustCompile(`你(?:叫|的名字|是谁)|怎么称呼`)},
 		{"age", regexp.MustCompile(`多大|几岁|年纪|年龄`)},
-		{"works_as", regexp.MustCompile(`(?:做|干)什么(?:的|工作)|职业|你的工作|你工作|上班`)},
+		{"works_as", regexp.MustCompile(`(?:做|干|忙)(?:些|点)?(?:什么|啥)(?:的|工作|呀|呢)?|职业|你的工作|你工作|上班`)},
 		{"birthday", regexp.MustCompile(`生日`)},
 		{"from", regexp.MustCompile(`哪里人|哪儿人|老家|来自|哪里长大|出生`)},
 		{"lives_in", regexp.MustCompile(`你.{0,3}住|家在|在哪`)},

@@ -140,6 +140,20 @@ func (e *evaluation) bits(ctx context.Context) error {
 		}
 		e.rep.Add("bits_per_byte_"+c.Name, nats/math.Ln2/float64(bytes), "bits")
 	}
+	for _, l := range []fact.Language{fact.English, fact.Chinese} {
+		e.cfg.View("bits a byte of written conversations, " + languages[l])
+		var nats float64
+		bytes := 0
+		all := companion.Company(companion.Test, l)
+		for _, d := range all[:min(len(all), e.cfg.Documents)] {
+			n, b, err := e.score(ctx, d)
+			if err != nil {
+				return err
+			}
+			nats, bytes = nats+n, bytes+b
+		}
+		e.rep.Add("bits_per_byte_conversations_"+languages[l], nats/math.Ln2/float64(max(bytes, 1)), "bits")
+	}
 	return nil
 }
 

@@ -1,0 +1,124 @@
+package companion
+
+import (
+	"strings"
+	"sync"
+
+	"kuai/companion/fact"
+)
+
+// conversation is one that was written for training: who the companion is, "" for
+// nobody in particular, and the turns, the user's first and the companion's last.
+type conversation struct {
+	system string
+	turns  []string
+}
+
+// heldCompany is one in how many of the written conversations is kept for the
+// Test split.
+const heldCompany = 20
+
+// company are the written conversations, those to learn from and those held out,
+// by language.
+var company = sync.OnceValue(func() (out [2][2][]conversation) {
+	for l, key := range languageKeys {
+		for block := range strings.SplitSeq(moreText("company_"+key), "\n\n") {
+			c, ok := parseConversation(block)
+			if !ok {
+				continue
+			}
+			part := 0
+			if held(c.turns[0], heldCompany) {
+				part = 1
+			}
+			out[part][l] = append(out[part][l], c)
+		}
+	}
+	return out
+})
+
+// heldIn is the part of company that a split has.
+func heldIn(s Split) int {
+	if s == Test {
+		return 1
+	}
+	return 0
+}
+
+// parseConversation reads lines that begin with S:, U: and A:, and reports
+// whether they are a conversation.
+func parseConversation(block string) (c conversation, ok bool) {
+	for line := range strings.Lines(block) {
+		who, text, found := strings.Cut(strings.TrimSpace(line), ": ")
+		if text = strings.TrimSpace(text); !found || text == "" {
+			return c, false
+		}
+		switch {
+		case who == "S" && c.system == "" && len(c.turns) == 0:
+			c.system = text
+		case who == "U" && len(c.turns)%2 == 0, who == "A" && len(c.turns)%2 == 1:
+			c.turns = append(c.turns, text)
+		default:
+			return c, false
+		}
+	}
+	return c, len(c.turns) > 0 && len(c.turns)%2 == 0
+}
+
+// written draws a written conversation, with or without somebody whom the
+// companion is.
+func (w *writer) written(system bool) (conversation, bool) {
+	all := company()[heldIn(w.split)][w.lang]
+	for range 64 {
+		if len(all) == 0 {
+			break
+		}
+		if c := all[w.r.IntN(len(all))]; (c.system != "") == system {
+			return c, true
+		}
+	}
+	return conversation{}, false
+}
+
+// said adds a conversation's turns.
+func (s Sample) said(c conversation) Sample {
+	for i, t := range c.turns {
+		if i%2 == 0 {
+			s = s.user(t)
+		} else {
+			s = s.reply(t)
+		}
+	}
+	return s
+}
+
+// together is written small talk alone: as somebody, or as nobody in particular
+// with one conversation after the other.
+func (w *writer) together() (s Sample, ok bool) {
+	if w.chance(0.5) {
+		if c, ok := w.written(true); ok {
+			return Sample{{System, c.system, 0}}.said(c), true
+		}
+	}
+	s = w.begin()
+	for range 1 + w.r.IntN(4) {
+		c, ok := w.written(false)
+		if !ok {
+			return nil, false
+		}
+		s = s.said(c)
+	}
+	return s, true
+}
+
+// Company are written conversations, as samples.
+func Company(split Split, l fact.Language) (out []Sample) {
+	for _, c := range company()[heldIn(split)][l] {
+		var s Sample
+		if c.system != "" {
+			s = Sample{{System, c.system, 0}}
+		}
+		out = append(out, s.said(c))
+	}
+	return out
+}
