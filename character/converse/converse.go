@@ -209,7 +209,7 @@ func (c *Conversation) answerAfter(ctx context.Context, parent uint64, said stri
 
 // spoken is what a user's words are kept as.
 func spoken(said string) (string, error) {
-	said = strings.TrimSpace(strings.ToValidUTF8(said, ""))
+	said = strings.TrimSpace(visible(strings.ToValidUTF8(said, "")))
 	switch {
 	case said == "":
 		return "", ErrEmpty

@@ -65,3 +65,14 @@ func TestToDo(t *testing.T) {
 		t.Errorf("%v", facts)
 	}
 }
+
+// TestSpoken checks that signs which nobody sees are not kept.
+func TestSpoken(t *testing.T) {
+	t.Parallel()
+	if got, err := spoken(" my cat is Mi\x00lo\u200b,\r\nand I\tlike 👩‍👧\xff "); err != nil || got != "my cat is Milo,\nand I\tlike 👩‍👧" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := spoken("\x00 \u200b"); err != ErrEmpty { //nolint:errorlint // returned as it is
+		t.Errorf("nothing seen: %v", err)
+	}
+}

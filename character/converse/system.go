@@ -110,14 +110,18 @@ var (
 // plain makes a stranger's text one that cannot end its part of the message or
 // begin a turn. Signs that are not seen are left out.
 func plain(s string) string {
-	s = strings.Map(func(r rune) rune {
+	s = marks.ReplaceAllString(visible(s), "‹$1›")
+	return turns.Replace(s)
+}
+
+// visible is a text without signs that are not seen.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != '\u200d') {
 			return -1
 		}
 		return r
 	}, s)
-	s = marks.ReplaceAllString(s, "‹$1›")
-	return turns.Replace(s)
 }
 
 // oneLine is a name as it may stand in a sentence.
