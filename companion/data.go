@@ -86,10 +86,6 @@ type data struct {
 var files = sync.OnceValue(func() *data {
 	d := &data{lexicon: parseLexicon(lexiconText, moreText("more_lexicon")), kin: parseKin(moreText("kin")), say: sections(sayText, moreText("more_say"))}
 	d.parsePhrases(phrasesText + moreText("more_en") + moreText("more_zh"))
-	d.parseWider(moreText("wider_en")+"\n"+moreText("wider_zh"), 0)
-	for _, name := range []string{"wider_en_2", "wider_zh_2", "wider_en_3", "wider_zh_3", "wider_en_4", "wider_zh_4", "wider_en_5", "wider_zh_5", "wider_en_6", "wider_zh_6", "wider_en_7", "wider_zh_7"} {
-		d.parseWider(moreText(name), tuneShare)
-	}
 	d.parseClauses(moreText("clauses"))
 	d.composed = sections(moreText("composed"))
 	for name, all := range d.composed {
@@ -106,6 +102,16 @@ var files = sync.OnceValue(func() *data {
 		}
 	}
 	return d
+})
+
+// widen adds the phrases for training and tuning, once: they are most of the
+// text, and nothing else needs them.
+var widen = sync.OnceFunc(func() {
+	d := files()
+	d.parseWider(moreText("wider_en")+"\n"+moreText("wider_zh"), 0)
+	for _, name := range []string{"wider_en_2", "wider_zh_2", "wider_en_3", "wider_zh_3", "wider_en_4", "wider_zh_4", "wider_en_5", "wider_zh_5", "wider_en_6", "wider_zh_6", "wider_en_7", "wider_zh_7"} {
+		d.parseWider(moreText(name), tuneShare)
+	}
 })
 
 // languageKeys are the languages' names in the files.

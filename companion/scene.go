@@ -24,17 +24,20 @@ func (f *told) slots(l fact.Language) map[string]string {
 }
 
 // widerShare is that of the phrases of training that are of the wider ones, of
-// which there are ten times as many: what is said plainly is said most.
-const widerShare = 0.6
+// which there are a hundred times as many: what is said plainly is said most.
+const widerShare = 0.8
 
 // phrase draws one of a predicate's alternatives; "" if it has none.
 func (w *writer) phrase(p *predicate, form string) string {
 	all := p.forms[w.lang][form]
-	if tune := p.tune[w.lang][form]; w.tune && len(tune) > 0 {
-		return tune[w.r.IntN(len(tune))]
-	}
-	if wide := p.wider[w.lang][form]; w.split == Train && len(wide) > 0 && (len(all) == 0 || w.chance(widerShare)) {
-		return wide[w.r.IntN(len(wide))]
+	if w.tune || w.split == Train {
+		widen()
+		if tune := p.tune[w.lang][form]; w.tune && len(tune) > 0 {
+			return tune[w.r.IntN(len(tune))]
+		}
+		if wide := p.wider[w.lang][form]; w.split == Train && len(wide) > 0 && (len(all) == 0 || w.chance(widerShare)) {
+			return wide[w.r.IntN(len(wide))]
+		}
 	}
 	if len(all) == 0 {
 		return ""

@@ -50,6 +50,7 @@ func TestUtterances(t *testing.T) {
 // does.
 func TestWider(t *testing.T) {
 	t.Parallel()
+	widen()
 	n := 0
 	for _, p := range files().predicates {
 		for l, forms := range p.wider {
