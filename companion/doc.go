@@ -80,7 +80,7 @@ type Mix struct {
 // Usual is the mix that the built-in model learns from: it is package reader
 // that reads turns as lines.
 func Usual() Mix {
-	return Mix{Formats: [formats]float64{Chat: 0.14, Packed: 0.44, Lines: 0.02, Pairs: 0.06, Small: 0.34}, Chinese: 0.45}
+	return Mix{Formats: [formats]float64{Chat: 0.12, Packed: 0.32, Lines: 0.01, Pairs: 0.05, Small: 0.5}, Chinese: 0.45}
 }
 
 // Weights of the loss: the model should learn to answer, and not to speak for
