@@ -72,7 +72,7 @@ func (s *Companion) parts(p *Prompt) companion.Sample {
 	var parts companion.Sample
 	system := ""
 	if p.past == nil { // else it has been seen
-		system = strings.TrimSpace(p.Expand(p.Card.SystemPrompt))
+		system = p.who()
 	}
 	if p.Persona != "" {
 		system = strings.TrimSpace(system + "\n" + p.User + ": " + p.Persona)
@@ -95,6 +95,12 @@ func (s *Companion) parts(p *Prompt) companion.Sample {
 		}
 	}
 	return parts
+}
+
+// who is who the character is, in the words of its card: what it is told, then
+// what it is.
+func (p *Prompt) who() string {
+	return strings.TrimSpace(p.Expand(strings.TrimSpace(p.Card.SystemPrompt) + " " + strings.TrimSpace(p.Card.Description)))
 }
 
 // scene is who the character and the user are, and the entries of the lorebook,

@@ -77,7 +77,7 @@ func (c *Conversation) turn(w wish, p *Prompt, pack memory.Pack) turn {
 	t.told, t.ended = c.toldIn(w)
 	t.mine = meEN.MatchString(w.said) || strings.Contains(w.said, "我")
 	var seen strings.Builder
-	seen.WriteString(p.Memory + "\n" + p.Card.SystemPrompt + "\n" + p.Persona + "\n" + p.Char + "\n" + p.User + "\n")
+	seen.WriteString(p.Memory + "\n" + p.who() + "\n" + p.Persona + "\n" + p.Char + "\n" + p.User + "\n")
 	for _, l := range p.Lines {
 		if !l.Own {
 			seen.WriteString(l.Text + "\n")
