@@ -181,8 +181,11 @@ type sentence []string
 // blank stands for whatever fills a sentence in.
 const blank = "\x00"
 
-// is says whether a text, in small letters, is the sentence with something in its
-// blanks.
+// longestBlank is how many bytes fill a blank at most: what is remembered is short.
+const longestBlank = 24
+
+// is says whether a text, in small letters, is the sentence with something short
+// in its blanks.
 func (s sentence) is(text string) bool {
 	last := len(s) - 1
 	if len(text) < len(s[0])+len(s[last]) || !strings.HasPrefix(text, s[0]) || !strings.HasSuffix(text, s[last]) {
@@ -190,19 +193,21 @@ func (s sentence) is(text string) bool {
 	}
 	text = text[len(s[0]) : len(text)-len(s[last])]
 	for _, piece := range s[1:last] {
-		_, rest, ok := strings.Cut(text, piece)
-		if !ok {
+		in, rest, ok := strings.Cut(text, piece)
+		if !ok || len(in) > longestBlank {
 			return false
 		}
 		text = rest
 	}
-	return text != ""
+	return text != "" && len(text) <= longestBlank
 }
 
 // answers are the sentences in which what is remembered is said, of the user and
 // of others, without the mark at their end.
 var answers = sync.OnceValue(func() (out [2][]sentence) {
-	const leastEN, leastZH = 6, 2 // letters that a sentence is known by
+	// Letters that a sentence is known by: of the user, and of others, of whom much
+	// is said ("Your train has a gift").
+	least := [...][2]int{fact.English: {9, 13}, fact.Chinese: {3, 3}}
 	slots := map[string]string{}
 	for _, name := range []string{"v", "m", "d", "q", "n", "list"} {
 		slots[name] = blank
@@ -210,13 +215,12 @@ var answers = sync.OnceValue(func() (out [2][]sentence) {
 	seen := map[string]bool{}
 	for _, p := range files().predicates {
 		for l := range languageKeys {
-			least := [...]int{fact.English: leastEN, fact.Chinese: leastZH}[l]
 			for _, form := range []string{"answer", "note", "counted", "was", "wished"} {
 				for _, phrase := range p.forms[l][form] {
-					for _, of := range []*someone{{}, {role: value{blank, blank}, name: value{blank, blank}}} {
+					for i, of := range []*someone{{}, {role: value{blank, blank}}} {
 						text := bare(render(fact.Language(l), phrase, byFriend, of, slots))
 						letters := strings.TrimFunc(strings.ReplaceAll(text, blank, ""), func(r rune) bool { return !unicode.IsLetter(r) })
-						if !seen[text] && strings.Contains(text, blank) && utf8.RuneCountInString(letters) >= least {
+						if !seen[text] && strings.Contains(text, blank) && utf8.RuneCountInString(letters) >= least[l][i] {
 							seen[text] = true
 							out[l] = append(out[l], strings.Split(text, blank))
 						}

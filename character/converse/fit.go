@@ -93,9 +93,10 @@ func (c *Conversation) turn(w wish, p *Prompt, pack memory.Pack) turn {
 
 // claims are what replies say of the user and of theirs, as if it had been told.
 var claims = [...]*regexp.Regexp{
-	fact.English: regexp.MustCompile(`(?i)\byou (?:said|told me|mentioned|live|work|like|love|hate|dislike|prefer|collect|speak|drive|study|bought|lost|found|met|cooked|promised|argued|are (?:called|afraid|allergic|from|an?\b))\b|` +
-		`\byour (?:[\w'-]+ ){1,4}(?:is|was|are|were|has|likes|loves|hates|dislikes|speaks|works|lives|plays|collects|can't stand)\b|\b(?:lives|works) (?:in|at|as)\b|'s (?:name|job|spouse|favou?rite [a-z]+) is\b`),
-	fact.Chinese: regexp.MustCompile(`你(?:跟我)?(?:说过|说是|告诉过我)|你家在|你住在|你(?:的名字)?叫|你的(?:生日|爱好|名字|工作|专业)|你[^，。！？]{0,6}(?:最?喜欢|最?爱[吃喝听看]|受不了|讨厌|最?怕|正?在(?:写|学|读|攒|收集)|收集|养了|过敏|出生)`),
+	fact.English: regexp.MustCompile(`(?i)\byou (?:said|told me|mentioned|live|work|like|love|hate|dislike|prefer|collect|speak|drive|study|bought|lost|found|met|cooked|promised|argued|are (?:called|afraid|allergic|from))\b|` +
+		`\byour (?:[\w'-]+ )?(?:name|job|profession|home|hometown|birthday|age|hobby|favou?rite)\b.{0,30} (?:is|was|are|were)\b|` +
+		`\byour (?:[\w'-]+ ){1,3}(?:likes|loves|hates|dislikes|speaks|works|lives|plays|collects|can't stand)\b|\b(?:lives|works) (?:in|at|as)\b|'s (?:name|job|spouse|favou?rite(?: [a-z]+)?) is\b`),
+	fact.Chinese: regexp.MustCompile(`你(?:跟我)?(?:说过|说是|告诉过我)|你家在|你住在|你(?:的名字)?叫|你的(?:生日|爱好|名字|工作|专业)(?:是|叫)|你[^，。！？]{0,6}(?:最?喜欢|最?爱[吃喝听看]|受不了|讨厌|最?怕|在(?:写|学|读|攒|收集)|收集|养了|过敏|出生)`),
 }
 
 // claimed says whether a reply claims something of the user. What it asks is no
