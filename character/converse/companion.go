@@ -1,7 +1,6 @@
 package converse
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 
 	"kuai/character/card"
 	"kuai/companion"
-	"kuai/kernel/vec"
 	"kuai/serve/chat"
 	"kuai/text"
 	"kuai/text/sample"
@@ -72,7 +70,7 @@ func (s *Companion) parts(p *Prompt) companion.Sample {
 	var parts companion.Sample
 	system := ""
 	if p.past == nil { // else it has been seen
-		system = p.who()
+		system = strings.TrimSpace(p.Expand(p.Card.SystemPrompt))
 	}
 	if p.Persona != "" {
 		system = strings.TrimSpace(system + "\n" + p.User + ": " + p.Persona)
@@ -97,12 +95,6 @@ func (s *Companion) parts(p *Prompt) companion.Sample {
 	return parts
 }
 
-// who is who the character is, in the words of its card: what it is told, then
-// what it is.
-func (p *Prompt) who() string {
-	return strings.TrimSpace(p.Expand(strings.TrimSpace(p.Card.SystemPrompt) + " " + strings.TrimSpace(p.Card.Description)))
-}
-
 // scene is who the character and the user are, and the entries of the lorebook,
 // which are as many as may take half of the room, see lore.
 func (s *Companion) scene(system string, lore []card.Entry) string {
@@ -122,156 +114,35 @@ func (s *Companion) scene(system string, lore []card.Entry) string {
 
 // Speak lets the model speak.
 func (s *Companion) Speak(ctx context.Context, p *Prompt, show func(string)) (string, error) {
-	d, err := s.begin(ctx, p)
+	vocab := s.model.Config().Vocab
+	draw, err := sample.New(p.Sampling, vocab)
 	if err != nil {
 		return "", err
 	}
-	defer d.session.Close()
-	draw, err := sample.New(p.Sampling, len(d.logits))
-	if err != nil {
-		return "", err
-	}
-	reply, err := d.draw(ctx, draw, d.session, show)
-	return reply.text, err
-}
-
-// drafts are how many replies to small talk are drawn, of which the one is said
-// that the turn makes likelier than no turn at all: a small model's likeliest
-// reply is one that fits everything, "I see." contextWeight is how much of what
-// a reply costs without the turn is taken off what it costs with it.
-//
-// Source: Li et al., "A Diversity-Promoting Objective Function for Neural
-// Conversation Models", arXiv:1510.03055.
-const (
-	drafts        = 8
-	daring        = 0.5 // their temperature at least
-	contextWeight = 0.3
-)
-
-// Drafts returns replies, the most apt first.
-func (s *Companion) Drafts(ctx context.Context, p *Prompt) ([]string, error) {
-	d, err := s.begin(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	defer d.session.Close()
-	without := d.parts[:max(len(d.parts)-1, 0)]
-	general := s.model.NewSession()
-	defer general.Close()
-	logits := make([]float32, len(d.logits))
-	if err := general.Prefill(ctx, s.codec.Prompt(without, companion.Assistant), logits, nil); err != nil {
-		return nil, err
-	}
-	params, n := p.Sampling, drafts
-	if params.Temperature == 0 {
-		n = 1
+	var session *text.Session
+	if p.past != nil {
+		session = p.past.fork()
 	} else {
-		params.Temperature = max(params.Temperature, daring)
+		session = s.model.NewSession()
 	}
-	all := make([]drawn, n)
-	for i := range all {
-		if i > 0 && params.Seed != 0 {
-			params.Seed++
-		}
-		draw, err := sample.New(params, len(logits))
-		if err != nil {
-			return nil, err
-		}
-		fork := d.session.Fork()
-		all[i], err = d.draw(ctx, draw, fork, nil)
-		fork.Close()
-		if err != nil {
-			return nil, err
-		}
-		nats, err := s.nats(ctx, general, logits, all[i].ids)
-		if err != nil {
-			return nil, err
-		}
-		all[i].nats = (all[i].nats - contextWeight*nats) / float64(len(all[i].ids))
-	}
-	slices.SortStableFunc(all, func(a, b drawn) int { return cmp.Compare(a.nats, b.nats) })
-	var out []string
-	for _, d := range all {
-		if !slices.Contains(out, d.text) {
-			out = append(out, d.text)
-		}
-	}
-	return out, nil
-}
-
-// nats is what tokens cost after what a session has read, given the logits of
-// the first.
-func (s *Companion) nats(ctx context.Context, session *text.Session, first []float32, ids []int32) (sum float64, err error) {
-	f, v := session.Fork(), len(first)
-	defer f.Close()
-	logits := make([]float32, v*len(ids))
-	copy(logits, first)
-	if len(ids) > 1 {
-		if err := s.model.Step(ctx, []text.Slice{{Session: f, Tokens: ids[:len(ids)-1], All: logits[v:]}}); err != nil {
-			return 0, err
-		}
-	}
-	logp := make([]float32, v)
-	for i, id := range ids {
-		vec.LogSoftmax(logp, logits[i*v:][:v], 1, v)
-		sum -= float64(logp[id])
-	}
-	return sum, nil
-}
-
-// begun is a prompt that a model has read.
-type begun struct {
-	s       *Companion
-	p       *Prompt
-	parts   companion.Sample
-	prompt  int // tokens
-	session *text.Session
-	logits  []float32
-	ban     []int32
-}
-
-// begin reads a prompt. The session is the caller's to close.
-func (s *Companion) begin(ctx context.Context, p *Prompt) (*begun, error) {
-	d := &begun{s: s, p: p, parts: s.parts(p), logits: make([]float32, s.model.Config().Vocab)}
-	next := companion.Assistant
+	defer session.Close()
+	logits := make([]float32, vocab)
+	parts, next := s.parts(p), companion.Assistant
 	if p.AsUser {
 		next = companion.User
 	}
-	prompt := append(s.codec.Prompt(d.parts, next), s.codec.Tokenizer.Encode(p.Begun, false)...)
+	prompt := append(s.codec.Prompt(parts, next), s.codec.Tokenizer.Encode(p.Begun, false)...)
 	if p.past != nil {
 		prompt = prompt[1:] // the session has begun
 	}
-	d.prompt = len(prompt)
 	if err := p.Admit(ctx, len(prompt), maxReply); err != nil {
-		return nil, err
+		return "", err
 	}
-	if p.past != nil {
-		d.session = p.past.fork()
-	} else {
-		d.session = s.model.NewSession()
-	}
-	if err := d.session.Prefill(ctx, prompt, d.logits, nil); err != nil {
-		d.session.Close()
-		return nil, err
+	if err := session.Prefill(ctx, prompt, logits, nil); err != nil {
+		return "", err
 	}
 	p.Used(chat.Usage{Prompt: len(prompt)})
-	d.ban = s.foreign(d.parts)
-	return d, nil
-}
-
-// drawn is a reply and what it costs, in nats.
-type drawn struct {
-	text string
-	ids  []int32
-	nats float64
-}
-
-// draw draws a reply in a session that has read the prompt. show, which may be
-// nil, sees it as it is written.
-func (d *begun) draw(ctx context.Context, draw *sample.Sampler, session *text.Session, show func(string)) (out drawn, err error) {
-	codec := d.s.codec
-	logits, logp := slices.Clone(d.logits), make([]float32, len(d.logits))
-	stream := codec.Tokenizer.Stream()
+	stream := s.codec.Tokenizer.Stream()
 	var b strings.Builder
 	put := func(piece string) {
 		b.WriteString(piece)
@@ -279,32 +150,29 @@ func (d *begun) draw(ctx context.Context, draw *sample.Sampler, session *text.Se
 			show(piece)
 		}
 	}
+	ban := s.foreign(parts)
 	for i := range maxReply {
-		for _, id := range d.ban {
+		for _, id := range ban {
 			logits[id] = float32(math.Inf(-1))
 		}
-		if i == 0 && d.p.Begun != "" { // it had come to an end once, and is asked for more
-			logits[codec.End] = float32(math.Inf(-1))
+		if i == 0 && p.Begun != "" { // it had come to an end once, and is asked for more
+			logits[s.codec.End] = float32(math.Inf(-1))
 		}
-		vec.LogSoftmax(logp, logits, 1, len(logits))
 		choice, err := draw.Next(logits, nil)
 		if err != nil {
-			return out, err
+			return "", err
 		}
-		out.ids = append(out.ids, choice.Token)
-		out.nats -= float64(logp[choice.Token])
-		if choice.Token == codec.End || codec.Tokenizer.Control(choice.Token) {
+		if choice.Token == s.codec.End || s.codec.Tokenizer.Control(choice.Token) {
 			break
 		}
 		put(stream.Next(choice.Token))
-		d.p.Used(chat.Usage{Prompt: d.prompt, Completion: i + 1})
-		if err := d.s.model.Step(ctx, []text.Slice{{Session: session, Tokens: []int32{choice.Token}, Logits: logits}}); err != nil {
-			return out, err
+		p.Used(chat.Usage{Prompt: len(prompt), Completion: i + 1})
+		if err := s.model.Step(ctx, []text.Slice{{Session: session, Tokens: []int32{choice.Token}, Logits: logits}}); err != nil {
+			return "", err
 		}
 	}
 	put(stream.Flush())
-	out.text = b.String()
-	return out, nil
+	return b.String(), nil
 }
 
 // foreign are the tokens with Chinese characters, where nothing before a reply

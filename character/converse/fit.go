@@ -18,30 +18,12 @@ import (
 // fit.
 const redraws = 2
 
-// drafter is a speaker that draws several replies, the most apt first.
-type drafter interface {
-	Drafts(ctx context.Context, p *Prompt) ([]string, error)
-}
-
 // fitting lets a small model speak until what it says fits the turn, and where
 // it never does says something plain that does.
 func (c *Conversation) fitting(ctx context.Context, w wish, p *Prompt, pack memory.Pack) (string, error) {
 	t := c.turn(w, p, pack)
 	if t.ended {
 		return companion.Ended(t.l), nil
-	}
-	if d, ok := c.speaker.(drafter); ok && p.Memory == "" {
-		all, err := d.Drafts(ctx, p)
-		if err != nil {
-			return "", err
-		}
-		for _, written := range all {
-			if written = strings.TrimSpace(strings.ToValidUTF8(written, "")); t.fits(written) {
-				return written, nil
-			}
-		}
-		p.Used(chat.Usage{}) // none of it is said
-		return t.plain(c), nil
 	}
 	for n := range uint64(redraws + 1) {
 		draw := *p
@@ -77,7 +59,7 @@ func (c *Conversation) turn(w wish, p *Prompt, pack memory.Pack) turn {
 	t.told, t.ended = c.toldIn(w)
 	t.mine = meEN.MatchString(w.said) || strings.Contains(w.said, "我")
 	var seen strings.Builder
-	seen.WriteString(p.Memory + "\n" + p.who() + "\n" + p.Persona + "\n" + p.Char + "\n" + p.User + "\n")
+	seen.WriteString(p.Memory + "\n" + p.Card.SystemPrompt + "\n" + p.Persona + "\n" + p.Char + "\n" + p.User + "\n")
 	for _, l := range p.Lines {
 		if !l.Own {
 			seen.WriteString(l.Text + "\n")

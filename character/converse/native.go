@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"kuai/character/memory"
 	"kuai/companion"
@@ -102,7 +103,7 @@ func (n *Native) drop() {
 // head. begun stands before all turns, and was made from what the prompt says.
 func (n *Native) follow(ctx context.Context, t *memory.Thread, p *Prompt, before int) error {
 	begun := n.speaker.begins(p)
-	mark := sha256.Sum256(fmt.Appendf(nil, "%d\x00%q %q %q", t.Forgotten(), p.Card.SystemPrompt+p.Card.Description, p.Char, p.User))
+	mark := sha256.Sum256(fmt.Appendf(nil, "%d\x00%q %q %q", t.Forgotten(), p.Card.SystemPrompt, p.Char, p.User))
 	if n.session == nil {
 		n.load(mark)
 	}
@@ -263,5 +264,5 @@ func (n *Native) load(mark [32]byte) {
 
 // begins is what stands before all turns.
 func (s *Companion) begins(p *Prompt) string {
-	return cut(p.who(), s.Room().Card, s.Tokens)
+	return cut(strings.TrimSpace(p.Expand(p.Card.SystemPrompt)), s.Room().Card, s.Tokens)
 }
