@@ -2,6 +2,7 @@ package reader
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -167,7 +168,8 @@ func (p place) add(to *Reading, turn string, units []Unit, predicates []string, 
 		subject = textOf(turn, units, whom)
 	}
 	if p.kind == Tells {
-		to.Facts = append(to.Facts, fact.Fact{Subject: subject, Predicate: predicates[0], Object: textOf(turn, units, p.value)})
+		value := withArticle(units, p.value, predicates[0])
+		to.Facts = append(to.Facts, fact.Fact{Subject: subject, Predicate: predicates[0], Object: textOf(turn, units, value)})
 		return
 	}
 	q := fact.Query{Subject: subject, Predicate: predicates[0], Or: predicates[1:]}
@@ -178,6 +180,22 @@ func (p place) add(to *Reading, turn string, units []Unit, predicates []string, 
 		q.Object, q.Before = textOf(turn, units, p.value), p.kind == AsksBefore
 	}
 	to.Asked = append(to.Asked, q)
+}
+
+// articles are those that the values of predicates begin with: "a garden shed",
+// "The Distant Kites". Other values stand after one: a bank has "a nurse".
+var articles = map[string]string{
+	"saves_for": "a an", "drives": "a an", "writes": "a an",
+	"reads": "the", "listens_to": "the", "concert": "the", "favorite_film": "the",
+}
+
+// withArticle is a value with the article before it, if such values have one: the
+// tags leave it out where the word after it is new.
+func withArticle(units []Unit, v span, predicate string) span {
+	if v.first > 0 && slices.Contains(strings.Fields(articles[predicate]), units[v.first-1].Word) {
+		v.first--
+	}
+	return v
 }
 
 // joined makes one of values between which is no more than a space: "old fans".

@@ -295,3 +295,30 @@ func TestPointed(t *testing.T) {
 		}
 	}
 }
+
+// TestWithArticle keeps an article with values that begin with one.
+func TestWithArticle(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ predicate, turn, value, want string }{
+		{"saves_for", "I save for an old boat.", "old boat", "an old boat"},
+		{"saves_for", "I save for the old boat.", "old boat", "old boat"},
+		{"listens_to", "I listen to The Last Kites.", "Last Kites", "The Last Kites"},
+		{"works_as", "I work as a nurse.", "nurse", "nurse"},
+		{"drives", "Van. I drive one.", "Van", "Van"},
+	} {
+		units := Units(tt.turn)
+		var v span
+		from := strings.Index(tt.turn, tt.value)
+		for i, u := range units {
+			if u.From == from {
+				v.first = i
+			}
+			if u.To == from+len(tt.value) {
+				v.last = i
+			}
+		}
+		if got := textOf(tt.turn, units, withArticle(units, v, tt.predicate)); got != tt.want {
+			t.Errorf("%s of %q: %q, want %q", tt.predicate, tt.turn, got, tt.want)
+		}
+	}
+}
