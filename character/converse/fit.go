@@ -25,6 +25,9 @@ func (c *Conversation) fitting(ctx context.Context, w wish, p *Prompt, pack memo
 	if t.ended {
 		return companion.Ended(t.l), nil
 	}
+	if t.bad() && !t.asks { // the small model has no tact
+		return t.plain(c), nil
+	}
 	for n := range uint64(redraws + 1) {
 		draw := *p
 		if draw.Sampling.Seed != 0 {
@@ -96,11 +99,11 @@ func claimed(l fact.Language, reply string) bool {
 // are glad.
 var moods = [...]struct{ bad, glad *regexp.Regexp }{
 	fact.English: {
-		regexp.MustCompile(`(?i)\b(?:fail\w*|lost|late again|burn(?:t|ed)|broke\w*|crack(?:ed)?|sick|ill|ache|pain|hurts?|died|dead|death|funeral|cancel\w*|fired|miss(?:ed)? (?:my|him|her|them|the)|can't sleep|cannot sleep|sad|lonely|crying|cried|awful|terrible|horrible|worst|stolen|robbed|ran away|yell(?:ed|s)?|fight|fought|divorce\w*|dumped|bored|don't feel|worried|scared|stress\w*|exhausted|tired)\b`),
+		regexp.MustCompile(`(?i)\b(?:fail\w*|lost|late again|burn(?:t|ed)|broke\w*|crack(?:ed)?|sick|ill|ache|pain|hurts?|died|dead|death|funeral|cancel\w*|fired|hospital|accident|nobody (?:came|called|cares)|cheat\w*|hiding something|got stuck|threw up|can't stop crying|miss(?:ed)? (?:my|him|her|them|the)|can't sleep|cannot sleep|sad|lonely|crying|cried|awful|terrible|horrible|worst|stolen|robbed|ran away|yell(?:ed|s)?|fight|fought|divorce\w*|dumped|bored|don't feel|worried|scared|stress\w*|exhausted|tired)\b`),
 		regexp.MustCompile(`(?i)\b(?:how (?:nice|lovely|great|wonderful|fun)|congratulations|congrats|well done|lucky you|hooray|wonderful|great news|that's (?:great|lovely|wonderful|nice|good)|i'm glad|happy for you|good for you)\b`),
 	},
 	fact.Chinese: {
-		regexp.MustCompile(`挂了|没考过|没考上|丢了|摔|碎|糊了|晚点|迟到|生病|住院|疼|痛|去世|走了|死|葬|取消|裁|想我|睡不着|失眠|难过|孤单|哭|糟|最差|被偷|被骂|吵架|离婚|分手|无聊|不想|担心|害怕|压力|累`),
+		regexp.MustCompile(`挂了|没考过|没考上|丢了|摔|碎|糊了|晚点|迟到|生病|住院|疼|痛|去世|死|葬|取消|困在|没人来|瞒着|吐了|车祸|裁|想我|睡不着|失眠|难过|孤单|哭|糟|最差|被偷|被骂|吵架|离婚|分手|无聊|不想|担心|害怕|压力|累`),
 		regexp.MustCompile(`太好了|真好|恭喜|太棒|好开心|真不错|好运气|祝贺|真幸运|替你高兴`),
 	},
 }
@@ -118,7 +121,7 @@ func (t turn) fits(reply string) bool {
 		return false
 	case companion.Denies(t.l, reply) && (!t.asks || !t.mine):
 		return false
-	case moods[t.l].bad.MatchString(t.said) && moods[t.l].glad.MatchString(reply):
+	case t.bad() && moods[t.l].glad.MatchString(reply):
 		return false
 	}
 	noted, ok := companion.Acknowledged(t.l, reply)
@@ -136,6 +139,9 @@ func (t turn) fits(reply string) bool {
 	return companion.AcknowledgedPlainly(t.l, reply)
 }
 
+// bad says whether a turn tells of something that is no joy.
+func (t turn) bad() bool { return len(t.told) == 0 && moods[t.l].bad.MatchString(t.said) }
+
 // plain is a reply that is never wrong.
 func (t turn) plain(c *Conversation) string {
 	n := pick(t.said) + uint64(c.thread.Stats().Turns)
@@ -147,6 +153,8 @@ func (t turn) plain(c *Conversation) string {
 	switch {
 	case len(t.told) > 0:
 		return companion.Acknowledge(t.l, companion.List(t.l, t.told), n)
+	case t.bad() && !t.asks:
+		return sorry[t.l][n%uint64(len(sorry[t.l]))]
 	case t.asks:
 		return wonder[t.l][n%uint64(len(wonder[t.l]))]
 	}
@@ -180,7 +188,7 @@ var courtesies = [...][]struct {
 		{true, regexp.MustCompile(`(?i)\bhow (?:are|r) (?:you|u|things)\b|\bhow's it going\b|\bhow do you do\b|\bhow have you been\b`), []string{"I'm well, thank you. And you?", "Quite content, now that you're here. How are you?", "Fine, thanks! And how is your day?"}},
 		{true, regexp.MustCompile(`(?i)^\W*(?:lol|haha\w*|hehe\w*|lmao|rofl|xd)\W*$`), []string{"Glad you're laughing!", "Ha! What else is going on?"}},
 		{true, regexp.MustCompile(`(?i)^\W*(?:ok|okay|k|sure|yes|yeah|yep|no|nope|fine|right|cool|nice|great|good)\W*$`), []string{"All right. What's on your mind?", "Good. Tell me more, if you like."}},
-		{false, regexp.MustCompile(`(?i)\b(?:tired|exhausted|awful|terrible|sad|lonely|stressed|sick|upset|hurts?|worried|cry|bad day|depressed|angry)\b`), []string{"I'm sorry to hear that. What happened?", "That sounds hard. Do you want to tell me about it?"}},
+		{false, regexp.MustCompile(`(?i)\b(?:tired|exhausted|awful|terrible|sad|lonely|stressed|sick|upset|hurts?|worried|cry|bad day|depressed|angry)\b`), sorry[fact.English]},
 		{false, regexp.MustCompile(`(?i)\b(?:happy|excited|great news|passed|won|finally|yay|awesome|wonderful)\b`), []string{"That's lovely! Tell me more.", "How nice! How did it happen?"}},
 	},
 	fact.Chinese: {
@@ -190,7 +198,7 @@ var courtesies = [...][]struct {
 		{true, regexp.MustCompile(`^你.{0,4}(?:怎么样|好吗|还好)`), []string{"我挺好的，你呢？", "看到你来就很开心，你今天怎么样？"}},
 		{true, regexp.MustCompile(`^[\s\p{P}]*(?:哈+|嘿+|呵+|嘻+|233+)[\s\p{P}]*$`), []string{"你笑了，真好！", "哈哈，还有什么好玩的？"}},
 		{true, regexp.MustCompile(`^[\s\p{P}]*(?:嗯+|好+的?|行|哦+|对|是的?|可以|没事)[\s\p{P}]*$`), []string{"嗯，还想聊点什么？", "好，慢慢说，我听着。"}},
-		{false, regexp.MustCompile(`累|难过|烦|伤心|孤单|压力|生病|不舒服|担心|哭|糟|气死|郁闷`), []string{"辛苦了，发生什么事了？", "听着就不容易，想跟我说说吗？"}},
+		{false, regexp.MustCompile(`累|难过|烦|伤心|孤单|压力|生病|不舒服|担心|哭|糟|气死|郁闷`), sorry[fact.Chinese]},
 		{false, regexp.MustCompile(`开心|高兴|太好了|终于|通过了|赢了|激动`), []string{"真好！快跟我说说。", "太棒了，怎么回事呀？"}},
 	},
 }
@@ -199,6 +207,10 @@ var (
 	listen = [...][]string{
 		fact.English: {"I see. Tell me more?", "I'm listening.", "Mm. And then?", "Go on, I'd like to hear it."},
 		fact.Chinese: {"嗯，再跟我说说？", "我在听呢。", "然后呢？", "接着说，我想听。"},
+	}
+	sorry = [...][]string{
+		fact.English: {"I'm sorry to hear that. What happened?", "That sounds hard. Do you want to tell me about it?", "Oh no. I'm here, if you'd like to talk about it.", "That's not easy. How are you holding up?"},
+		fact.Chinese: {"辛苦了，发生什么事了？", "听着就不容易，想跟我说说吗？", "哎呀，别一个人闷着，慢慢跟我说。", "这可真不好受，你现在还好吗？"},
 	}
 	wonder = [...][]string{
 		fact.English: {"That's a good question, and I don't know. What do you think?", "I wonder too. What would you say?", "I couldn't say. What do you think?"},

@@ -56,6 +56,20 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// TestBad checks that bad news are not left to the small model.
+func TestBad(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]bool{"My grandfather is in hospital.": true, "nobody came to my birthday": true, "爷爷住院了": true, "I made a cake.": false, "今天天气真好": false} {
+		l := fact.English
+		if hasHan(said) {
+			l = fact.Chinese
+		}
+		if got := (turn{said: said, l: l}).bad(); got != want {
+			t.Errorf("%q is bad: %v", said, got)
+		}
+	}
+}
+
 // TestToDo checks that what somebody likes to do is kept as such.
 func TestToDo(t *testing.T) {
 	t.Parallel()
