@@ -1,10 +1,12 @@
 package companion
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
 	"kuai/companion/fact"
+	"kuai/companion/speech"
 )
 
 // conversation is one that was written for training: who the companion is, "" for
@@ -21,6 +23,7 @@ const heldCompany = 20
 // company are the written conversations, those to learn from and those held out,
 // by language.
 var company = sync.OnceValue(func() (out [2][2][]conversation) {
+	values := heldNames()
 	for l, key := range languageKeys {
 		for block := range strings.SplitSeq(moreText("company_"+key), "\n\n") {
 			c, ok := parseConversation(block)
@@ -28,14 +31,41 @@ var company = sync.OnceValue(func() (out [2][2][]conversation) {
 				continue
 			}
 			part := 0
-			if held(c.turns[0], heldCompany) {
+			switch {
+			case held(c.turns[0], heldCompany):
 				part = 1
+			case c.names(values): // for neither
+				continue
 			}
 			out[part][l] = append(out[part][l], c)
 		}
 	}
 	return out
 })
+
+// heldNames are the places and instruments, in English and one word, that
+// training does not show: nobody who wrote knew of them.
+func heldNames() map[string]bool {
+	out := map[string]bool{}
+	for _, kind := range []string{"city", "country", "instrument"} {
+		for _, v := range files().lexicon[kind] {
+			if held(kind+v[fact.English], heldValues) {
+				out[strings.ToLower(v[fact.English])] = true
+			}
+		}
+	}
+	return out
+}
+
+// names says whether one of the words is in a conversation.
+func (c conversation) names(words map[string]bool) bool {
+	for _, t := range append([]string{c.system}, c.turns...) {
+		if slices.ContainsFunc(speech.Units(fact.English, t), func(w string) bool { return words[w] }) {
+			return true
+		}
+	}
+	return false
+}
 
 // heldIn is the part of company that a split has.
 func heldIn(s Split) int {
