@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,6 +39,9 @@ which is timed in turns with the others' first.`,
 		Example: "  kuai train ablations --minutes 5 --text dialogues.txt.gz --text sentences.txt.gz\n  kuai train ablations --only base,dense --json",
 		Args:    exactArgs(0, "none"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if x.Dense && slices.Contains(only, talk.Dense) {
+				return usage(errors.New("--dense makes every variant so: --only names one of the others"))
+			}
 			for _, name := range only {
 				if !slices.Contains(names, name) {
 					return usage(fmt.Errorf("no variant %q, want some of %s", name, strings.Join(names, ", ")))

@@ -261,7 +261,10 @@ func (o Options) smaller() (c Config, err error) {
 	if err := json.Unmarshal(data, &c); err != nil {
 		return c, fmt.Errorf("talk: %s: %w", path, err)
 	}
-	return c, c.check()
+	if err := c.check(); err != nil {
+		return c, fmt.Errorf("%w; in %s", err, path)
+	}
+	return c, nil
 }
 
 // inherit gives a shape what it has from the model that it begins from.
