@@ -54,8 +54,8 @@ func TestAnswers(t *testing.T) {
 		want  bool
 	}{
 		{fact.English, "Your favorite dish is salsa.", true},
-		{fact.English, "Oh! Your sister lives in Oslo.", true},
-		{fact.English, "Third time! Your train has a gift for drama.", false},
+		{fact.English, "Your sister lives in Oslo.", true},
+		{fact.English, "Your train has a gift for drama.", false},
 		{fact.English, "Soup, always soup.", false},
 		{fact.Chinese, "你的爱好是写信。", true},
 		{fact.Chinese, "屏幕最会偷时间了。", false},

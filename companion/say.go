@@ -1,7 +1,6 @@
 package companion
 
 import (
-	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -237,34 +236,11 @@ func bare(s string) string {
 	return strings.ToLower(strings.TrimRight(strings.TrimSpace(s), ".!?。！？ "))
 }
 
-// Answers says whether one of a reply's sentences says something as if it were
-// remembered: "What about salsa?", "Your sister lives in Oslo."
-func Answers(l fact.Language, reply string) bool {
-	for part := range sentencesOf(reply) {
-		text := bare(part)
-		if text != "" && slices.ContainsFunc(answers()[l], func(s sentence) bool { return s.is(text) }) {
-			return true
-		}
-	}
-	return false
-}
-
-// sentencesOf cuts a reply where a sentence ends.
-func sentencesOf(reply string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for reply != "" {
-			end := strings.IndexFunc(reply, func(r rune) bool { return strings.ContainsRune(".!?。！？", r) })
-			if end < 0 {
-				yield(reply)
-				return
-			}
-			_, n := utf8.DecodeRuneInString(reply[end:])
-			if !yield(reply[:end+n]) {
-				return
-			}
-			reply = reply[end+n:]
-		}
-	}
+// Answers says whether a sentence says something as if it were remembered: "What
+// about salsa?", "Your sister lives in Oslo."
+func Answers(l fact.Language, said string) bool {
+	text := bare(said)
+	return text != "" && slices.ContainsFunc(answers()[l], func(s sentence) bool { return s.is(text) })
 }
 
 // Own puts a kind of fact as the one would say it whom it is about: "I am 26

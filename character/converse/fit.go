@@ -78,32 +78,31 @@ func (c *Conversation) turn(w wish, p *Prompt, pack memory.Pack) turn {
 
 // claims are what replies say of the user and of theirs, as if it had been told.
 var claims = [...]*regexp.Regexp{
-	fact.English: regexp.MustCompile(`(?i)\byou (?:said|told me|mentioned|live|work|like|love|hate|dislike|prefer|collect|speak|drive|study|bought|lost|found|met|cooked|promised|argued|are (?:called|afraid|allergic|from))\b|` +
+	fact.English: regexp.MustCompile(`(?i)\byou (?:said|told me|mentioned|live|work|like|love|hate|dislike|prefer|collect|speak|drive|study|bought|lost|found|met|cooked|promised|argued)\b|\byou(?:['’]re| are) (?:called|afraid|allergic|fond|from)\b|` +
 		`\byour (?:[\w'-]+ )?(?:name|job|profession|home|hometown|birthday|age|hobby|favou?rite)\b.{0,30} (?:is|was|are|were)\b|` +
 		`\byour (?:[\w'-]+ ){1,3}(?:likes|loves|hates|dislikes|speaks|works|lives|plays|collects|can't stand)\b|\b(?:lives|works) (?:in|at|as)\b|'s (?:name|job|spouse|favou?rite(?: [a-z]+)?) is\b`),
 	fact.Chinese: regexp.MustCompile(`你(?:跟我)?(?:说过|说是|告诉过我)|你家在|你住在|你(?:的名字)?叫|你的(?:生日|爱好|名字|工作|专业)(?:是|叫)|你[^，。！？]{0,6}(?:最?喜欢|最?爱[吃喝听看]|受不了|讨厌|最?怕|在(?:写|学|读|攒|收集)|收集|养了|过敏|出生)`),
 }
 
 // claimed says whether a reply claims something of the user. What it asks is no
-// claim.
+// claim, unless it asks as what is remembered is said: "What about salsa?"
 func claimed(l fact.Language, reply string) bool {
-	for _, s := range memory.Sentences(reply) {
-		if !s.Asks && !strings.ContainsAny(s.Text, "?？") && claims[l].MatchString(s.Text) {
-			return true
-		}
-	}
-	return companion.Answers(l, reply)
+	return slices.ContainsFunc(memory.Sentences(reply), func(s memory.Sentence) bool {
+		return companion.Answers(l, s.Text) || !s.Asks && !strings.ContainsAny(s.Text, "?？") && claims[l].MatchString(s.Text)
+	})
 }
 
-// moods are the words of turns that tell of something bad, and of replies that
-// are glad.
-var moods = [...]struct{ bad, glad *regexp.Regexp }{
+// moods are the words of turns that tell of something bad, those in which they
+// mean nothing bad, and those of replies that are glad.
+var moods = [...]struct{ bad, not, glad *regexp.Regexp }{
 	fact.English: {
 		regexp.MustCompile(`(?i)\b(?:fail\w*|lost|late again|burn(?:t|ed)|broke\w*|crack(?:ed)?|sick|ill|ache|pain|hurts?|died|dead|death|funeral|cancel\w*|fired|hospital|accident|nobody (?:came|called|cares)|cheat\w*|hiding something|got stuck|threw up|can't stop crying|miss(?:ed)? (?:my|him|her|them|the)|can't sleep|cannot sleep|sad|lonely|crying|cried|awful|terrible|horrible|worst|stolen|robbed|ran away|yell(?:ed|s)?|fight|fought|divorce\w*|dumped|bored|don't feel|worried|scared|stress\w*|exhausted|tired)\b`),
+		regexp.MustCompile(`(?i)\bby accident\b|\bfired up\b|\blost (?:[\w-]+ )?(?:weight|kilos?|kg|pounds?|lbs)\b|\bdead (?:simple|easy|good|serious)\b|\b(?:not|n't|no longer|never|nothing) (?:\w+ )?(?:sad|tired|worried|scared|bored|sick|ill|fail\w*|hurts?|lonely)\b`),
 		regexp.MustCompile(`(?i)\b(?:how (?:nice|lovely|great|wonderful|fun)|congratulations|congrats|well done|lucky you|hooray|wonderful|great news|that's (?:great|lovely|wonderful|nice|good)|i'm glad|happy for you|good for you)\b`),
 	},
 	fact.Chinese: {
 		regexp.MustCompile(`挂了|没考过|没考上|丢了|摔|碎|糊了|晚点|迟到|生病|住院|疼|痛|去世|死|葬|取消|困在|没人来|瞒着|吐了|车祸|裁|想我|睡不着|失眠|难过|孤单|哭|糟|最差|被偷|被骂|吵架|离婚|分手|无聊|不想|担心|害怕|压力|累`),
+		regexp.MustCompile(`(?:笑|爽|香|美|乐|高兴|开心|好吃|可爱)死|痛快|积累|碎碎念|不(?:累|疼|痛|难过|孤单|担心|害怕|无聊)|没(?:丢|摔|碎|生病|迟到)`),
 		regexp.MustCompile(`太好了|真好|恭喜|太棒|好开心|真不错|好运气|祝贺|真幸运|替你高兴`),
 	},
 }
@@ -140,13 +139,16 @@ func (t turn) fits(reply string) bool {
 }
 
 // bad says whether a turn tells of something that is no joy.
-func (t turn) bad() bool { return len(t.told) == 0 && moods[t.l].bad.MatchString(t.said) }
+func (t turn) bad() bool {
+	m := moods[t.l]
+	return len(t.told) == 0 && m.bad.MatchString(t.said) && !m.not.MatchString(t.said)
+}
 
 // plain is a reply that is never wrong.
 func (t turn) plain(c *Conversation) string {
 	n := pick(t.said) + uint64(c.thread.Stats().Turns)
 	for _, s := range courtesies[t.l] {
-		if s.heard.MatchString(t.said) {
+		if s.heard.MatchString(t.said) && (s.whole || !t.asks) { // "What makes you happy?" is no good news
 			return s.say[n%uint64(len(s.say))]
 		}
 	}

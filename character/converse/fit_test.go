@@ -38,6 +38,9 @@ func TestClaims(t *testing.T) {
 	}{
 		{"What makes you happy?", "Your favorite dish is salsa.", fact.English, false},
 		{"I'm thinking of learning the violin.", "Your profession is bad bad.", fact.English, false},
+		{"What makes you happy?", "You're allergic to honey.", fact.English, false},
+		{"What makes you happy?", "Oh! Your sister lives in Oslo.", fact.English, false},
+		{"My train is late.", "Third time! Your train has a gift for drama.", fact.English, true},
 		{"My roommate never cleans.", "Your roommate's favorite is cleans.", fact.English, false},
 		{"It's raining cats and dogs here.", "I'm glad you looked up in time.", fact.English, true},
 		{"I just got a promotion!!", "Congratulations! What did you do?", fact.English, true},
@@ -59,7 +62,7 @@ func TestClaims(t *testing.T) {
 // TestBad checks that bad news are not left to the small model.
 func TestBad(t *testing.T) {
 	t.Parallel()
-	for said, want := range map[string]bool{"My grandfather is in hospital.": true, "nobody came to my birthday": true, "爷爷住院了": true, "I made a cake.": false, "今天天气真好": false} {
+	for said, want := range map[string]bool{"My grandfather is in hospital.": true, "nobody came to my birthday": true, "爷爷住院了": true, "I made a cake.": false, "I lost 5 kilos!": false, "Found it by accident.": false, "I'm not tired at all.": false, "笑死我了": false, "今天玩得真痛快": false, "今天天气真好": false} {
 		l := fact.English
 		if hasHan(said) {
 			l = fact.Chinese
