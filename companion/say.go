@@ -308,6 +308,23 @@ func Untold(l fact.Language, asked string) string {
 	return "As for \"" + asked + "\", you haven't told me that."
 }
 
+// Repeat says again what the companion has said, or that it has said nothing of
+// the kind.
+func Repeat(l fact.Language, quote string) string {
+	for _, said := range []string{"I said: “", "我说的是：“"} {
+		if inner, ok := strings.CutPrefix(quote, said); ok { // repeated before
+			quote = strings.TrimSuffix(inner, "”")
+		}
+	}
+	switch {
+	case quote == "":
+		return [...]string{fact.English: "I don't think I have said anything about that.", fact.Chinese: "我好像没说过这个。"}[l]
+	case l == fact.Chinese:
+		return "我说的是：“" + quote + "”"
+	}
+	return "I said: “" + quote + "”"
+}
+
 // Rather begins a warning.
 func Rather(l fact.Language) string { return [...]string{"Better not. ", "还是别了吧，"}[l] }
 

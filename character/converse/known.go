@@ -21,6 +21,9 @@ func (c *Conversation) known(ctx context.Context, w wish, pack memory.Pack) (str
 	if s := courtesy(l, w.said, uint64(c.thread.Stats().Turns)); s != "" { //nolint:gosec // a count
 		return s, nil
 	}
+	if s, err := c.again(l, w, pack); s != "" || err != nil {
+		return s, err
+	}
 	var answers []string
 	asks, plain := 0, 0
 	told := false
@@ -62,6 +65,32 @@ func (c *Conversation) known(ctx context.Context, w wish, pack memory.Pack) (str
 	}
 	return joined(l, answers), nil
 }
+
+// again repeats what the companion has said where a turn asks for it: what it
+// names, or the last that was said; "" for other turns.
+func (c *Conversation) again(l fact.Language, w wish, pack memory.Pack) (string, error) {
+	asked, named := memory.Repeats(w.said)
+	if !asked {
+		return "", nil
+	}
+	quote := pack.Quote()
+	if !named {
+		last, err := c.thread.Last(lastSaid)
+		if err != nil {
+			return "", err
+		}
+		for _, t := range slices.Backward(last) {
+			if t.Speaker == fact.Companion {
+				quote = t.Text
+				break
+			}
+		}
+	}
+	return companion.Repeat(l, quote), nil
+}
+
+// lastSaid is how many turns back the companion's last one is looked for.
+const lastSaid = 4
 
 func joined(l fact.Language, all []string) string {
 	if l == fact.Chinese {

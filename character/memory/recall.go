@@ -95,9 +95,12 @@ func (t *Thread) Recall(ctx context.Context, query string, now time.Time, budget
 // known finds what goes into a pack: the facts that are asked for, or where
 // none was found or the question could not be read, what looks like it.
 func (t *Thread) known(ctx context.Context, query string, now time.Time) ([]Found, []Recalled, error) {
-	t.mu.Lock()
-	asked := t.look(query, now)
-	t.mu.Unlock()
+	var asked []Found
+	if !asksAgain(query) { // else it asks for no fact
+		t.mu.Lock()
+		asked = t.look(query, now)
+		t.mu.Unlock()
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, nil, context.Cause(ctx)
 	}
@@ -156,7 +159,7 @@ func (p Pack) Grounded(reply string) string {
 func (t *Thread) Search(ctx context.Context, query string, now time.Time, n int) ([]Recalled, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s, err := t.ranks(query, now)
+	s, err := t.ranks(topic(query), now)
 	if err != nil {
 		return nil, fmt.Errorf("memory: %w", err)
 	}
@@ -170,6 +173,10 @@ func (t *Thread) Search(ctx context.Context, query string, now time.Time, n int)
 	slices.SortFunc(keys, func(x, y candidate) int {
 		return cmp.Or(cmp.Compare(s.score[y].score, s.score[x].score), cmp.Compare(y.id, x.id))
 	})
+	again := asksAgain(query)
+	if again {
+		t.request(query, keys, s)
+	}
 	l := t.language(query)
 	var out []Recalled
 	told := map[uint64]bool{} // turns that a fact stands for already
@@ -189,7 +196,10 @@ func (t *Thread) Search(ctx context.Context, query string, now time.Time, n int)
 			if err != nil || turn.Kind != kindTurn || told[c.id] {
 				continue // damaged since, or said by a fact
 			}
-			if heard.before(t.made.words.Terms(nil, turn.Text)) {
+			if again && asksAgain(turn.Text) {
+				continue // what repeats is not what was said
+			}
+			if !again && heard.before(t.made.words.Terms(nil, turn.Text)) {
 				continue
 			}
 			r.Turn = c.id

@@ -148,6 +148,8 @@ func (a *app) evalNeedles(ctx context.Context, model string, n needleFlags, c me
 		cfg.Unit = "tokens, as its files say"
 	}
 	return a.withReplier(ctx, model, memoryeval.TaskRepeat, func(who memoryeval.Replier) (*report.Report, error) {
+		_, cfg.Quote = who.(*talkeval.Speaker)
+		cfg.Quote = cfg.Quote && !cfg.Whole
 		return memoryeval.Needles(ctx, who, n.cases(c.Seed, c.Most), cfg)
 	})
 }

@@ -156,6 +156,7 @@ func MakeNeedles(seed uint64, n, most int) iter.Seq2[NeedleCase, error] {
 type NeedlesConfig struct {
 	Each  int    // of a length and language at most; 0 is all
 	Whole bool   // the model reads the whole dialogue instead of the memory's pack; it must be a Talker
+	Quote bool   // the best line is the reply, as the built-in companion does it
 	Unit  string // of lengths
 	Dir   string // for the memories, which are removed afterwards
 	View  func(what string)
@@ -204,7 +205,7 @@ func Needles(ctx context.Context, a Replier, cases iter.Seq2[NeedleCase, error],
 			to.n++
 			to.reply += got
 			to.found += score.Needle(pack.Text, c.Label)
-			to.best += score.Needle(bestLine(pack), c.Label)
+			to.best += score.Needle(pack.Said(), c.Label)
 			to.took = append(to.took, took)
 		}
 		if got < 1 && len(wrong) < mostWrong {
@@ -228,6 +229,9 @@ func Needles(ctx context.Context, a Replier, cases iter.Seq2[NeedleCase, error],
 		}
 	}
 	how := report.Protocol{Figures: "all", Judge: "MR-NIAH's: the share of the needle's core words in the reply, none after an apology", Budget: packBudget(), Reader: asSaid}
+	if cfg.Quote {
+		how.Judge += "; the reply is the best line that was found"
+	}
 	if cfg.Whole {
 		how.Budget, how.Reader = "the whole dialogue, no memory", ""
 	}
@@ -290,17 +294,9 @@ func (c *NeedleCase) repeat(ctx context.Context, a Replier, cfg NeedlesConfig) (
 	if pack, err = th.Recall(ctx, ask, now.Add(time.Minute), budget, a.Tokens); err != nil {
 		return pack, "", 0, err
 	}
+	if quote := pack.Quote(); cfg.Quote && quote != "" {
+		return pack, quote, time.Since(begin), nil
+	}
 	reply, err = a.Answer(ctx, pack.Text, ask)
 	return pack, pack.Grounded(reply), time.Since(begin), err
-}
-
-// bestLine is what the companion said that was found to fit best.
-func bestLine(p memory.Pack) (text string) {
-	var most float32
-	for _, r := range p.Items {
-		if r.Item.Speaker == fact.Companion && r.Score > most {
-			text, most = r.Item.Text, r.Score
-		}
-	}
-	return text
 }
