@@ -270,8 +270,22 @@ func madeUp(reply, seen string) bool {
 	return false
 }
 
+// ideas are the words of turns that wish for an idea.
+var ideas = regexp.MustCompile(`(?i)\b(?:should|shall) (?:i|we)\b|\b(?:could|can) (?:i|we) (?:give|cook|make|do|get|buy|wear|read|watch|try|eat|play|bake)\b|\b(?:suggest|recommend|any (?:good )?ideas?|ideas? for)\b|推荐|建议|有什么(?:好)?(?:主意|想法)|(?:吃|穿|送|做|买|看|玩|读|干|喝|弹|学)(?:点|些|个)?(?:什么|啥|嘛)|[什啥][么]?好[呢呀？?]*$|该(?:不该)?(?:吃|穿|送|做|买|看|玩|去|选)`)
+
+// idea says whether a turn wishes for an idea, and nothing is known to take it
+// from.
+func idea(said string, pack memory.Pack) bool {
+	return ideas.MatchString(said) && !slices.ContainsFunc(pack.Asked, func(f memory.Found) bool {
+		return len(f.Facts)+len(f.Near) > 0 || !f.Query.On.IsZero() || f.Query.Before
+	})
+}
+
 // smallTalk says whether a turn asks for nothing that is remembered.
 func (c *Conversation) smallTalk(w wish, pack memory.Pack) bool {
+	if idea(w.said, pack) {
+		return true
+	}
 	if len(pack.Asked) > 0 {
 		return false
 	}

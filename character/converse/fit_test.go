@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"kuai/character/memory"
 	"kuai/companion/fact"
 )
 
@@ -91,5 +92,24 @@ func TestSpoken(t *testing.T) {
 	}
 	if _, err := spoken("\x00 \u200b"); err != ErrEmpty { //nolint:errorlint // returned as it is
 		t.Errorf("nothing seen: %v", err)
+	}
+}
+
+// TestIdea tells turns that wish for an idea, which need nothing remembered, from
+// those that ask for what was told.
+func TestIdea(t *testing.T) {
+	t.Parallel()
+	food := fact.Query{Subject: fact.User, Predicate: "favorite_food"}
+	none, known := memory.Pack{Asked: []memory.Found{{Query: food}}}, memory.Pack{Asked: []memory.Found{{Query: food, Facts: []fact.Fact{{Object: "soup"}}}}}
+	for said, want := range map[string]bool{
+		"What should I cook? I have eggs.": true, "any ideas for a gift?": true, "What could I give my mum?": true, "今晚吃什么好？": true, "我妈生日送什么？": true,
+		"What is my favorite food?": false, "Could you tell me where my sister lives?": false, "我最喜欢吃的是哪道菜？": false,
+	} {
+		if got := idea(said, none); got != want {
+			t.Errorf("%q wishes for an idea: %v", said, got)
+		}
+		if idea(said, known) {
+			t.Errorf("%q: what is known is not asked", said)
+		}
 	}
 }
