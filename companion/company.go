@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"kuai/companion/fact"
-	"kuai/companion/speech"
 )
 
 // conversation is one that was written for training: who the companion is, "" for
@@ -59,12 +58,7 @@ func heldNames() map[string]bool {
 
 // names says whether one of the words is in a conversation.
 func (c conversation) names(words map[string]bool) bool {
-	for _, t := range append([]string{c.system}, c.turns...) {
-		if slices.ContainsFunc(speech.Units(fact.English, t), func(w string) bool { return words[w] }) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(append([]string{c.system}, c.turns...), func(t string) bool { return hasWord(t, words) })
 }
 
 // heldIn is the part of company that a split has.
@@ -95,9 +89,17 @@ func parseConversation(block string) (c conversation, ok bool) {
 	return c, len(c.turns) > 0 && len(c.turns)%2 == 0
 }
 
+// situatedShare is that of situations, where nobody in particular speaks.
+const situatedShare = 0.6
+
 // written draws a written conversation, with or without somebody whom the
 // companion is.
 func (w *writer) written(system bool) (conversation, bool) {
+	if !system && w.chance(situatedShare) {
+		if c, ok := w.situated(); ok {
+			return c, true
+		}
+	}
 	all := company()[heldIn(w.split)][w.lang]
 	for range 64 {
 		if len(all) == 0 {
@@ -125,7 +127,7 @@ func (s Sample) said(c conversation) Sample {
 // together is written small talk alone: as somebody, or as nobody in particular
 // with one conversation after the other.
 func (w *writer) together() (s Sample, ok bool) {
-	if w.chance(0.5) {
+	if w.chance(0.35) {
 		if c, ok := w.written(true); ok {
 			return Sample{{System, c.system, 0}}.said(c), true
 		}

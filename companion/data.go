@@ -20,7 +20,7 @@ var phrasesText string
 
 // The files called more add to those beside them.
 //
-//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt kin.txt mentions.txt quiet.txt quiet_2.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt wider_en_3.txt wider_zh_3.txt wider_en_4.txt wider_zh_4.txt wider_en_5.txt wider_zh_5.txt wider_en_6.txt wider_zh_6.txt wider_en_7.txt wider_zh_7.txt composed.txt clauses.txt spoken_en.txt spoken_zh.txt written_en.txt written_zh.txt company_en.txt company_zh.txt
+//go:embed more_lexicon.txt more_en.txt more_zh.txt more_say.txt more_talk.txt chatter.txt kin.txt values.txt mentions.txt quiet.txt quiet_2.txt wider_en.txt wider_zh.txt wider_en_2.txt wider_zh_2.txt wider_en_3.txt wider_zh_3.txt wider_en_4.txt wider_zh_4.txt wider_en_5.txt wider_zh_5.txt wider_en_6.txt wider_zh_6.txt wider_en_7.txt wider_zh_7.txt composed.txt clauses.txt spoken_en.txt spoken_zh.txt written_en.txt written_zh.txt company_en.txt company_zh.txt situations_en.txt situations_zh.txt
 var more embed.FS
 
 func moreText(name string) string {
@@ -71,7 +71,7 @@ var whoNames = map[string]who{"any": anyone, "self": selfOnly, "other": otherOnl
 // data is what the files hold.
 type data struct {
 	lexicon    map[string][]value
-	kin        map[string][]value // by kind: more of them, for training and tuning
+	kin        map[string][]value // by kind: more values, for training and tuning
 	predicates []*predicate
 	byName     map[string]*predicate
 	say        map[string][]string
@@ -84,7 +84,7 @@ type data struct {
 
 // files parses the data once.
 var files = sync.OnceValue(func() *data {
-	d := &data{lexicon: parseLexicon(lexiconText, moreText("more_lexicon")), kin: parseKin(moreText("kin")), say: sections(sayText, moreText("more_say"))}
+	d := &data{lexicon: parseLexicon(lexiconText, moreText("more_lexicon")), kin: parseKin(moreText("kin"), moreText("values")), say: sections(sayText, moreText("more_say"))}
 	d.parsePhrases(phrasesText + moreText("more_en") + moreText("more_zh"))
 	d.parseClauses(moreText("clauses"))
 	d.composed = sections(moreText("composed"))
@@ -164,9 +164,9 @@ func (d *data) parsePhrases(text string) {
 var kinOf = map[string]string{"relation": "kin", "animal": "pets"}
 
 // parseKin reads what people and animals are to somebody, by the kind of value,
-// and what longer names for them are made of.
-func parseKin(text string) map[string][]value {
-	out := parseLexicon(text)
+// what longer names for them are made of, and other values.
+func parseKin(texts ...string) map[string][]value {
+	out := parseLexicon(texts...)
 	for kind, section := range kinOf {
 		out[kind] = out[section]
 	}

@@ -345,7 +345,7 @@ func Ended(l fact.Language) string {
 var words = sync.OnceValue(func() map[string]bool {
 	all := map[string]bool{}
 	texts := []string{phrasesText, sayText, talkText, lexiconText}
-	for _, name := range []string{"more_lexicon", "more_en", "more_say", "more_talk", "chatter", "mentions", "quiet", "wider_en", "wider_en_2", "wider_en_3", "company_en"} {
+	for _, name := range []string{"more_lexicon", "more_en", "more_say", "more_talk", "chatter", "mentions", "quiet", "wider_en", "wider_en_2", "wider_en_3", "company_en", "situations_en"} {
 		texts = append(texts, moreText(name))
 	}
 	for _, text := range texts {

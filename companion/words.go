@@ -50,7 +50,7 @@ func (w *writer) chance(p float64) bool { return w.r.Float64() < p }
 
 // value draws a value of a kind, or one of none.
 func (w *writer) value(kind string) value {
-	if w.tune && kinOf[kind] != "" && w.chance(kinShare) {
+	if (w.tune || w.wild > 0 && kinOf[kind] == "") && len(files().kin[kind]) > 0 && w.chance(kinShare) {
 		return w.kin(kind)
 	}
 	v := w.listed(kind)
@@ -63,18 +63,19 @@ func (w *writer) value(kind string) value {
 	return w.wildValue(kind, v)
 }
 
-// kinShare is that of the people and animals of the lexicons' that are drawn from
-// kin.txt instead, for training and tuning; one in kinTune is for tuning alone.
+// kinShare is that of values of the lexicons' that are drawn from kin.txt and
+// values.txt instead, for training and tuning; one in kinTune is for tuning alone.
 const (
 	kinShare = 0.4
 	kinTune  = 6
 )
 
-// kin draws what somebody is to the user that no list of the evaluation has.
+// kin draws what somebody is to the user, or another value, that no list of the
+// evaluation has.
 func (w *writer) kin(kind string) value {
-	all := files().kin[kind]
+	all, h := files().kin[kind], theHoard()
 	for {
-		if v := all[w.r.IntN(len(all))]; held("tune"+v[0], kinTune) == w.tune {
+		if v := all[w.r.IntN(len(all))]; held("tune"+v[0], kinTune) == w.tune && !h.holds(v) {
 			return v
 		}
 	}

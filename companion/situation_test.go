@@ -1,0 +1,78 @@
+package companion
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"kuai/companion/fact"
+)
+
+const someSituations = `@pet: cat; old dog
+@place: sofa; bed
+
+U: my {pet} sleeps on the {place}
+A: {a pet} loves {a place}.
+A: is the {pet} alone, or is there {a pet2}?
+U: yes
+A: poor {pet}.
+
+U: hi
+A: Hello. {nothing} here.
+
+A: nobody asked
+U: hi
+
+U: no reply
+
+---
+@pet: goose; goat
+
+U: a {pet}!
+A: {a pet}, really.
+`
+
+// TestParseSituations leaves out what is no situation, and keeps the slots of one
+// writer apart from another's.
+func TestParseSituations(t *testing.T) {
+	t.Parallel()
+	all := parseSituations(someSituations)
+	if len(all) != 2 || len(all[0].rounds) != 2 || len(all[0].rounds[0][1]) != 2 || all[1].slots["pet"][0] != "goose" || all[1].slots["place"] != nil {
+		t.Fatalf("%+v", all)
+	}
+	w := &writer{r: rand.New(rand.NewPCG(1, 2)), lang: fact.English}
+	for range 50 {
+		taken := map[string]string{}
+		if got := w.fill("{a pet} and {pet}, not {pet2}", all[0].slots, taken); got != "a cat and cat, not old dog" && got != "an old dog and old dog, not cat" {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
+// TestSituations draws from those that were written: what is said is filled, and
+// those held out are drawn for the Test split alone.
+func TestSituations(t *testing.T) {
+	t.Parallel()
+	for l := range languageKeys {
+		first := map[string]bool{}
+		for _, s := range situations()[1][l] {
+			first[s.rounds[0][0][0]] = true
+		}
+		n := 0
+		for _, s := range situations()[0][l] {
+			if first[s.rounds[0][0][0]] {
+				n++
+			}
+		}
+		if len(first) == 0 || len(situations()[0][l]) == 0 || n > 0 {
+			t.Errorf("%s: %d held out, %d of them trained on", languageKeys[l], len(first), n)
+		}
+		w := &writer{r: rand.New(rand.NewPCG(3, 4)), split: Train, lang: fact.Language(l)}
+		for range 500 {
+			c, ok := w.situated()
+			if !ok || len(c.turns)%2 != 0 || strings.ContainsAny(strings.Join(c.turns, ""), "{}") {
+				t.Fatalf("%v", c)
+			}
+		}
+	}
+}
