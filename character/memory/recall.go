@@ -159,7 +159,11 @@ func (p Pack) Grounded(reply string) string {
 func (t *Thread) Search(ctx context.Context, query string, now time.Time, n int) ([]Recalled, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s, err := t.ranks(topic(query), now)
+	asked, again := query, asksAgain(query)
+	if again {
+		query = topic(query)
+	}
+	s, err := t.ranks(query, now, again)
 	if err != nil {
 		return nil, fmt.Errorf("memory: %w", err)
 	}
@@ -173,9 +177,8 @@ func (t *Thread) Search(ctx context.Context, query string, now time.Time, n int)
 	slices.SortFunc(keys, func(x, y candidate) int {
 		return cmp.Or(cmp.Compare(s.score[y].score, s.score[x].score), cmp.Compare(y.id, x.id))
 	})
-	again := asksAgain(query)
 	if again {
-		t.request(query, keys, s)
+		t.request(asked, keys, s)
 	}
 	l := t.language(query)
 	var out []Recalled
@@ -207,7 +210,7 @@ func (t *Thread) Search(ctx context.Context, query string, now time.Time, n int)
 		}
 		out = append(out, r)
 	}
-	return t.replied(query, out, n), nil
+	return t.replied(asked, out, n), nil
 }
 
 // candidate is a turn or a fact.
@@ -256,10 +259,11 @@ func (t *Thread) around(r *ranking, hits []index.Hit, turns func(index.Hit) int,
 	}
 }
 
-// ranks looks a question up in every index.
-func (t *Thread) ranks(query string, now time.Time) (*ranking, error) {
+// ranks looks a question up in every index. A request to repeat something, again,
+// means what says itself what it is about, not what stands near that.
+func (t *Thread) ranks(query string, now time.Time, again bool) (*ranking, error) {
 	r := &ranking{score: map[candidate]ranked{}}
-	terms := t.terms(query, now)
+	terms := t.terms(query, now, again)
 	onPath := func(id uint64) bool { return t.path.Has(id) && !t.book.forgot(id) }
 	q := index.Query{Terms: terms, Accept: onPath, Classes: t.classes(query), K1: turnK1, B: t.tune.Length}
 	turns := t.turns.Search(q, t.tune.Turns)
@@ -270,9 +274,12 @@ func (t *Thread) ranks(query string, now time.Time) (*ranking, error) {
 		r.add(candidate{id: h.Key}, h.Score, turns[0].Score, 1, "turn")
 	}
 	q.Classes, q.K1, q.B = nil, 0, 0
-	if len(turns) > 0 {
+	if len(turns) > 0 && !again {
 		t.around(r, t.windows.Search(q, t.tune.Windows), func(index.Hit) int { return windowTurns }, t.tune.Window, "window")
 		t.around(r, t.sessions.Search(q, t.tune.Sessions), func(h index.Hit) int { return int(h.Class) }, t.tune.Session, "session")
+	}
+	if again {
+		return r, nil
 	}
 	if err := t.near(r, query); err != nil {
 		return nil, err
@@ -296,8 +303,9 @@ func (t *Thread) ranks(query string, now time.Time) (*ranking, error) {
 }
 
 // terms are what a question looks for: its words, names with more weight, and
-// the days that it speaks of.
-func (t *Thread) terms(query string, now time.Time) []index.Weighted {
+// unless they are to be those of a request that is meant again what they call for
+// and the days that it speaks of.
+func (t *Thread) terms(query string, now time.Time, again bool) []index.Weighted {
 	var out []index.Weighted
 	add := func(term uint64, weight float32) {
 		for i := range out {
@@ -317,6 +325,9 @@ func (t *Thread) terms(query string, now time.Time) []index.Weighted {
 			weight = t.tune.Name
 		}
 		add(w.Hash, weight)
+	}
+	if again {
+		return out
 	}
 	t.expand(query, add)
 	for _, r := range when.Find(query, now) {
