@@ -124,8 +124,8 @@ func (s Sample) said(c conversation) Sample {
 	return s
 }
 
-// together is written small talk alone: as somebody, or as nobody in particular
-// with one conversation after the other.
+// together is written small talk alone: a conversation as somebody, or one after
+// the other as anybody.
 func (w *writer) together() (s Sample, ok bool) {
 	if w.chance(0.35) {
 		if c, ok := w.written(true); ok {
@@ -133,6 +133,9 @@ func (w *writer) together() (s Sample, ok bool) {
 		}
 	}
 	s = w.begin()
+	if who, ok := w.written(true); ok && len(s) > 0 && w.chance(0.5) { // whoever the companion is, it has plain sense
+		s[0].Text = who.system
+	}
 	for range 1 + w.r.IntN(4) {
 		c, ok := w.written(false)
 		if !ok {
