@@ -50,6 +50,7 @@ type turn struct {
 	said   string
 	l      fact.Language
 	told   []string // values
+	aside  bool     // what is told is not what a turn with bad news is about: that there is a cat
 	ended  bool     // something is so no longer
 	asks   bool
 	mine   bool   // of the user or theirs
@@ -59,7 +60,7 @@ type turn struct {
 
 func (c *Conversation) turn(w wish, p *Prompt, pack memory.Pack) turn {
 	t := turn{said: w.said, l: c.languageOf(w.said), looked: len(pack.Asked) > 0}
-	t.told, t.ended = c.toldIn(w)
+	t.told, t.ended, t.aside = c.toldIn(w)
 	t.mine = meEN.MatchString(w.said) || strings.Contains(w.said, "我")
 	var seen strings.Builder
 	seen.WriteString(p.Memory + "\n" + p.Card.SystemPrompt + "\n" + p.Persona + "\n" + p.Char + "\n" + p.User + "\n")
@@ -75,6 +76,9 @@ func (c *Conversation) turn(w wish, p *Prompt, pack memory.Pack) turn {
 	t.asks = slices.ContainsFunc(memory.Sentences(w.said), func(s memory.Sentence) bool { return s.Asks })
 	return t
 }
+
+// asides are kinds of facts that bad news tell by the way.
+var asides = []string{"has_pet", "lost", "argued_with", "exam", "works_as", "studies", "learns", "plays", "sport", "married_to"}
 
 // claims are what replies say of the user and of theirs, as if it had been told.
 var claims = [...]*regexp.Regexp{
@@ -141,7 +145,7 @@ func (t turn) fits(reply string) bool {
 // bad says whether a turn tells of something that is no joy.
 func (t turn) bad() bool {
 	m := moods[t.l]
-	return len(t.told) == 0 && m.bad.MatchString(t.said) && !m.not.MatchString(t.said)
+	return (len(t.told) == 0 || t.aside) && m.bad.MatchString(t.said) && !m.not.MatchString(t.said)
 }
 
 // plain is a reply that is never wrong.
@@ -153,10 +157,10 @@ func (t turn) plain(c *Conversation) string {
 		}
 	}
 	switch {
-	case len(t.told) > 0:
-		return companion.Acknowledge(t.l, companion.List(t.l, t.told), n)
 	case t.bad() && !t.asks:
 		return sorry[t.l][n%uint64(len(sorry[t.l]))]
+	case len(t.told) > 0:
+		return companion.Acknowledge(t.l, companion.List(t.l, t.told), n)
 	case t.asks:
 		return wonder[t.l][n%uint64(len(wonder[t.l]))]
 	}

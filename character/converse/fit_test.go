@@ -72,6 +72,11 @@ func TestBad(t *testing.T) {
 			t.Errorf("%q is bad: %v", said, got)
 		}
 	}
+	for aside, want := range map[bool]bool{true: true, false: false} { // that there is a cat, and what one is allergic to
+		if got := (turn{said: "The cat is sick again.", l: fact.English, told: []string{"cat"}, aside: aside}).bad(); got != want {
+			t.Errorf("told by the way %v: bad %v", aside, got)
+		}
+	}
 }
 
 // TestToDo checks that what somebody likes to do is kept as such.

@@ -59,7 +59,7 @@ func (c *Conversation) known(ctx context.Context, w wish, pack memory.Pack) (str
 	case asks == 0 || asks == 1 && plain == 1 && len(pack.Asked) > 0:
 		return "", nil
 	case told && len(answers) > 0:
-		if values, _ := c.toldIn(w); len(values) > 0 {
+		if values, _, _ := c.toldIn(w); len(values) > 0 {
 			answers = slices.Insert(answers, 0, companion.Acknowledge(l, companion.List(l, values), pick(w.said)))
 		}
 	}
@@ -140,10 +140,12 @@ func (c *Conversation) read(text string, w wish) (memory.Reading, error) {
 	return r.Read(memory.Turn{Time: w.at, Speaker: fact.User, Text: text})[0], nil
 }
 
-// toldIn are the values that a turn tells, and whether it says that something
-// is so no longer.
-func (c *Conversation) toldIn(w wish) (values []string, ended bool) {
+// toldIn are the values that a turn tells, whether it says that something is so
+// no longer, and whether all of it may be told by the way.
+func (c *Conversation) toldIn(w wish) (values []string, ended, aside bool) {
+	aside = true
 	for _, f := range c.thread.Told(w.said, w.at) {
+		aside = aside && slices.Contains(asides, f.Predicate)
 		switch {
 		case f.Negated:
 			ended = true
@@ -151,7 +153,7 @@ func (c *Conversation) toldIn(w wish) (values []string, ended bool) {
 			values = append(values, f.Object)
 		}
 	}
-	return values, ended && len(values) == 0
+	return values, ended && len(values) == 0, aside
 }
 
 // people are facts by whom they are about: whoever has a name has also what is
