@@ -11,16 +11,91 @@ import (
 	"kuai/companion/speech"
 )
 
-// situation is small talk that was written as alternatives: rounds of what the
+// Situation is small talk that was written as alternatives: rounds of what the
 // user may say and what may be replied, with slots for what they talk of. Every
 // reply of a round fits all that the user says in it.
-type situation struct {
+type Situation struct {
 	rounds [][2][]string
 	slots  map[string][]string // of its writer, by name
 }
 
+// Situations are those that the Train split has.
+func Situations(l fact.Language) []Situation { return situations()[0][l] }
+
+// Rounds is how many there are.
+func (s Situation) Rounds() int { return len(s.rounds) }
+
+// Heard are the ways in which the user says what a round is about, with slots:
+// "my {pet} is ill".
+func (s Situation) Heard(round int) []string { return s.rounds[round][0] }
+
+// Filled is a line with values for its slots, of which bound has some by name;
+// the others are the first of their lists.
+func (s Situation) Filled(line string, bound map[string]string) string {
+	return slotOf.ReplaceAllStringFunc(line, func(slot string) string {
+		m := slotOf.FindStringSubmatch(slot)
+		v := bound[m[2]+m[3]]
+		if v == "" {
+			v = s.slots[m[2]][0]
+		}
+		if m[1] != "" {
+			return speech.WithArticle(v)
+		}
+		return v
+	})
+}
+
+// Bind adds to bound what a user's words say for the slots of a line: the longest
+// value of a slot's list.
+func (s Situation) Bind(l fact.Language, line, said string, bound map[string]string) {
+	for _, m := range slotOf.FindAllStringSubmatch(line, -1) {
+		key := m[2] + m[3]
+		if bound[key] != "" {
+			continue
+		}
+		for _, v := range s.slots[m[2]] {
+			if len(v) > len(bound[key]) && says(l, said, v) && !inUse(bound, m[2], key, v) {
+				bound[key] = v
+			}
+		}
+	}
+}
+
+// inUse says whether another slot of the same list has a value already.
+func inUse(bound map[string]string, list, key, v string) bool {
+	for _, n := range []string{"", "2", "3"} {
+		if list+n != key && bound[list+n] == v {
+			return true
+		}
+	}
+	return false
+}
+
+// says says whether words stand in a text, whole where they are of letters.
+func says(l fact.Language, text, words string) bool {
+	if l == fact.Chinese || !strings.Contains(strings.ToLower(text), strings.ToLower(words)) {
+		return strings.Contains(text, words)
+	}
+	return strings.Contains(" "+strings.Join(speech.Units(l, text), " ")+" ", " "+strings.Join(speech.Units(l, words), " ")+" ")
+}
+
+// Replies are those of a round for whose slots there are values, filled.
+func (s Situation) Replies(l fact.Language, round int, bound map[string]string) (out []string) {
+	for _, line := range s.rounds[round][1] {
+		if slices.ContainsFunc(slotOf.FindAllStringSubmatch(line, -1), func(m []string) bool { return bound[m[2]+m[3]] == "" }) {
+			continue
+		}
+		line = s.Filled(line, bound)
+		if l == fact.English {
+			line = speech.Sentence(line)
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
 // situations are those to learn from and those held out, by language.
-var situations = sync.OnceValue(func() (out [2][2][]situation) {
+var situations = sync.OnceValue(func() (out [2][2][]Situation) {
 	values := heldNames()
 	for l, key := range languageKeys {
 		for _, s := range parseSituations(moreText("situations_" + key)) {
@@ -43,10 +118,10 @@ var situations = sync.OnceValue(func() (out [2][2][]situation) {
 // parseSituations reads blocks of lines that begin with U: and A:, and slots,
 // "@name: value; value", which stand before them. A line of dashes ends the slots
 // of one writer. What is no situation is left out.
-func parseSituations(text string) (out []situation) {
+func parseSituations(text string) (out []Situation) {
 	slots := map[string][]string{}
 	for block := range strings.SplitSeq(text, "\n\n") {
-		s := situation{slots: slots}
+		s := Situation{slots: slots}
 		side, fits := 1, true
 		for line := range strings.Lines(block) {
 			who, text, _ := strings.Cut(strings.TrimSpace(line), ": ")
@@ -79,7 +154,7 @@ func parseSituations(text string) (out []situation) {
 var slotOf = regexp.MustCompile(`\{(an? )?([a-z_]+)(\d?)\}`)
 
 // filled says whether there are enough values for every slot.
-func (s situation) filled() bool {
+func (s Situation) filled() bool {
 	for _, line := range s.lines() {
 		for _, m := range slotOf.FindAllStringSubmatch(line, -1) {
 			n, _ := strconv.Atoi(m[3])
@@ -95,14 +170,14 @@ func (s situation) filled() bool {
 }
 
 // lines are all that may be said.
-func (s situation) lines() (out []string) {
+func (s Situation) lines() (out []string) {
 	for _, r := range s.rounds {
 		out = append(append(out, r[0]...), r[1]...)
 	}
 	return out
 }
 
-func (s situation) names(words map[string]bool) bool {
+func (s Situation) names(words map[string]bool) bool {
 	return slices.ContainsFunc(s.lines(), func(t string) bool { return hasWord(t, words) })
 }
 
@@ -141,7 +216,7 @@ func (w *writer) fill(line string, slots map[string][]string, taken map[string]s
 			for range 64 {
 				v := slots[m[2]][w.r.IntN(len(slots[m[2]]))]
 				taken[key] = v
-				if !slices.ContainsFunc([]string{"", "2", "3"}, func(n string) bool { return n != m[3] && taken[m[2]+n] == v }) {
+				if !inUse(taken, m[2], key, v) {
 					break
 				}
 			}

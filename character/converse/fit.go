@@ -18,12 +18,16 @@ import (
 // fit.
 const redraws = 2
 
-// fitting lets a small model speak until what it says fits the turn, and where
-// it never does says something plain that does.
+// fitting says what was written for just this (apt), or lets a small model speak
+// until what it says fits the turn, and where it never does says something plain
+// that does.
 func (c *Conversation) fitting(ctx context.Context, w wish, p *Prompt, pack memory.Pack) (string, error) {
 	t := c.turn(w, p, pack)
 	if t.ended {
 		return companion.Ended(t.l), nil
+	}
+	if s := c.apt(t, p); s != "" {
+		return s, nil
 	}
 	if t.bad() && !t.asks { // the small model has no tact
 		return t.plain(c), nil

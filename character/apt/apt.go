@@ -1,0 +1,224 @@
+// Package apt finds replies that were written for what somebody says: response
+// selection, beside a model that makes replies up. It looks for the situation
+// (companion.Situation) in which the user says nearly the same, by the cosine of
+// the embedder's vectors and by the words that only one of the two has, takes
+// the values of the situation's slots from what was said, and gives the replies
+// whose slots it can fill. What comes next in a situation is looked for first.
+//
+// Sources: Henderson et al., arXiv:1705.00652 (suggestion by vectors); Weston et
+// al., arXiv:1808.04776 (retrieve and refine).
+package apt
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+
+	"kuai/character/memory"
+	"kuai/character/memory/term"
+	"kuai/companion"
+	"kuai/companion/fact"
+	"kuai/embedder"
+	"kuai/models"
+)
+
+const (
+	// nearest is how many patterns are compared word by word.
+	nearest = 96
+	// stray is what a word costs that only the user or only the pattern has, or a
+	// Chinese character; astray, where one asks and the other does not.
+	stray, astray = 0.05, 0.2
+	// next is enough for what comes next in a situation.
+	next = 0.4
+)
+
+// enough is from which score on a reply fits: chosen on fifty turns by hand.
+var enough = [...]float32{fact.English: 0.72, fact.Chinese: 0.76}
+
+// Place is a round of a situation.
+type Place struct {
+	situation, round int
+	bound            map[string]string
+}
+
+// Match is a place that fits what was said.
+type Match struct {
+	Score   float32
+	Pattern string // as it would be said, with its slots filled
+	Replies []string
+	Place   Place
+}
+
+// Index is the situations of a language. It may be used by several goroutines.
+type Index struct {
+	lang       fact.Language
+	model      *embedder.Model
+	situations []companion.Situation
+	first      []pattern // of first rounds
+}
+
+type pattern struct {
+	situation int
+	line      string
+	v         embedder.Vector
+}
+
+var opened [2]struct {
+	once  sync.Once
+	index *Index
+	err   error
+}
+
+// Open returns the index of a language, which is made once, in a tenth of a
+// second.
+func Open(l fact.Language) (*Index, error) {
+	o := &opened[l]
+	o.once.Do(func() {
+		m, err := embedder.Open(models.Embedder())
+		if err != nil {
+			o.err = err
+			return
+		}
+		o.index = newIndex(l, m, companion.Situations(l))
+	})
+	return o.index, o.err
+}
+
+func newIndex(l fact.Language, m *embedder.Model, all []companion.Situation) *Index {
+	x := &Index{lang: l, model: m, situations: all}
+	var split embedder.Splitter
+	for i, s := range all {
+		for _, line := range s.Heard(0) {
+			x.first = append(x.first, pattern{i, line, m.Encode(&split, s.Filled(line, nil))})
+		}
+	}
+	return x
+}
+
+// search compares what was said with patterns.
+type search struct {
+	*Index
+	said  string
+	split embedder.Splitter
+	words term.Analyzer
+	v     embedder.Vector
+	has   map[uint64]bool
+	asks  bool
+}
+
+// Find returns the places that fit what was said, best first; after, if not nil,
+// is where the last reply came from.
+func (x *Index) Find(said string, after *Place) (out []Match) {
+	q := &search{Index: x, said: said, asks: asks(said)}
+	q.v = x.model.Encode(&q.split, said)
+	q.has = q.content(said)
+	if after != nil && after.round+1 < x.situations[after.situation].Rounds() {
+		for _, line := range x.situations[after.situation].Heard(after.round + 1) {
+			if m := q.match(after.situation, after.round+1, line, after.bound); m.Score >= next {
+				out = append(out, m)
+			}
+		}
+		if best(out); len(out) > 0 {
+			return out
+		}
+	}
+	for _, i := range q.nearest() {
+		p := x.first[i]
+		if m := q.match(p.situation, 0, p.line, nil); m.Score >= enough[x.lang] {
+			out = append(out, m)
+		}
+	}
+	best(out)
+	return out
+}
+
+// nearest are the places in first of the patterns that are nearest by their
+// vectors.
+func (q *search) nearest() []int {
+	type near struct {
+		at     int
+		cosine float32
+	}
+	kept := make([]near, 0, nearest+1)
+	for i := range q.first {
+		n := near{i, embedder.Near(&q.v, &q.first[i].v)}
+		if len(kept) == nearest && n.cosine <= kept[nearest-1].cosine {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(kept, n, func(a, b near) int { return cmp.Compare(b.cosine, a.cosine) })
+		kept = slices.Insert(kept, at, n)
+		kept = kept[:min(len(kept), nearest)]
+	}
+	out := make([]int, len(kept))
+	for i, n := range kept {
+		out[i] = n.at
+	}
+	return out
+}
+
+func best(all []Match) {
+	slices.SortStableFunc(all, func(a, b Match) int { return cmp.Compare(b.Score, a.Score) })
+}
+
+// match compares what was said with a pattern.
+func (q *search) match(situation, round int, line string, known map[string]string) Match {
+	s := q.situations[situation]
+	bound := map[string]string{}
+	for k, v := range known {
+		bound[k] = v
+	}
+	s.Bind(q.lang, line, q.said, bound)
+	m := Match{Pattern: s.Filled(line, bound), Place: Place{situation, round, bound}}
+	if m.Replies = s.Replies(q.lang, round, bound); len(m.Replies) == 0 {
+		return m
+	}
+	v := q.model.Encode(&q.split, m.Pattern)
+	m.Score = embedder.Near(&q.v, &v)
+	if q.lang == fact.English && asks(m.Pattern) != q.asks {
+		m.Score -= astray
+	}
+	has := q.content(m.Pattern)
+	for w := range has {
+		if !q.has[w] {
+			m.Score -= stray
+		}
+	}
+	for w := range q.has {
+		if !has[w] {
+			m.Score -= stray
+		}
+	}
+	return m
+}
+
+// asks says whether a text asks something at its end.
+func asks(text string) bool {
+	all := memory.Sentences(text)
+	return len(all) > 0 && all[len(all)-1].Asks
+}
+
+// content are the words of a text that say something, or its characters: here
+// "not", "you" and "should" do.
+func (q *search) content(text string) map[uint64]bool {
+	out := map[uint64]bool{}
+	q.words.Each(text, func(w term.Word) bool {
+		if !w.Pair && !idle[w.Text] {
+			out[w.Hash] = true
+		}
+		return true
+	})
+	return out
+}
+
+// idle are words and characters that change nothing.
+var idle = func() map[string]bool {
+	all := map[string]bool{}
+	for _, w := range strings.Fields("a an the is are am was were be been to of in on at for with and or but so it its this that there just really very oh well lol hey um ok okay again now today s m re ve ll") {
+		all[w] = true
+	}
+	for _, c := range "的了啊呀呢吧吗哦嗯哈就也都还很太真个一是这那有点" {
+		all[string(c)] = true
+	}
+	return all
+}()

@@ -1,0 +1,107 @@
+package apt
+
+import (
+	"testing"
+
+	"kuai/companion/fact"
+)
+
+func open(t *testing.T, l fact.Language) *Index {
+	t.Helper()
+	x, err := Open(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// TestFindsItself finds what users say in situations word for word, with values
+// in the slots: the best place is it or one that is said in the same words.
+func TestFindsItself(t *testing.T) {
+	t.Parallel()
+	for _, l := range []fact.Language{fact.English, fact.Chinese} {
+		x := open(t, l)
+		n, found := 0, 0
+		for i := 0; i < len(x.first); i += len(x.first)/200 + 1 {
+			p := x.first[i]
+			said := x.situations[p.situation].Filled(p.line, nil)
+			n++
+			if all := x.Find(said, nil); len(all) > 0 && all[0].Score > 0.95 && len(all[0].Replies) > 0 {
+				found++
+			}
+		}
+		if found < n*9/10 { // some values stand in two lists, some lines are of another's words
+			t.Errorf("%v: %d of %d", l, found, n)
+		}
+	}
+}
+
+// TestFind tells what is nearly said from what is not: one word changes all.
+func TestFind(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		l     fact.Language
+		said  string
+		found bool
+	}{
+		{fact.English, "Do you ever get angry?", true},
+		{fact.English, "I want to quit my job!", true},
+		{fact.English, "I have a job interview tomorrow and I'm nervous", true},
+		{fact.English, "The quarterly derivative swap matured against a rolling basis.", false},
+		{fact.English, "What did you have for breakfast?", false},
+		{fact.English, "", false},
+		{fact.Chinese, "明天面试，好紧张", true},
+		{fact.Chinese, "你会生气吗？", true},
+		{fact.Chinese, "我想我奶奶了", false}, // she is not dead
+		{fact.Chinese, "期权的隐含波动率曲面今天很陡", false},
+	} {
+		all := open(t, tt.l).Find(tt.said, nil)
+		if (len(all) > 0) != tt.found {
+			t.Errorf("%q: %+v", tt.said, all)
+		}
+	}
+}
+
+// TestNext goes on in a situation before it looks elsewhere.
+func TestNext(t *testing.T) {
+	t.Parallel()
+	x := open(t, fact.English)
+	n := 0
+	for i, s := range x.situations {
+		if s.Rounds() < 2 {
+			continue
+		}
+		after := &Place{i, 0, map[string]string{}}
+		s.Bind(fact.English, s.Heard(0)[0], s.Filled(s.Heard(0)[0], nil), after.bound)
+		said := s.Filled(s.Heard(1)[0], after.bound)
+		all := x.Find(said, after)
+		if len(all) == 0 {
+			continue // no reply whose slots are known
+		}
+		if n++; all[0].Place.situation != i || all[0].Place.round != 1 {
+			t.Errorf("after %q, %q: %+v", s.Heard(0)[0], said, all[0])
+		}
+	}
+	if n < 50 {
+		t.Errorf("only %d went on", n)
+	}
+}
+
+func FuzzFind(f *testing.F) {
+	f.Add("I lost my keys again", "我的钥匙又丢了")
+	f.Add("{pet} {", "\xff\x00 (?P<")
+	f.Fuzz(func(t *testing.T, en, zh string) {
+		open(t, fact.English).Find(en, nil)
+		open(t, fact.Chinese).Find(zh, nil)
+	})
+}
+
+func BenchmarkFind(b *testing.B) {
+	x, err := Open(fact.English)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		x.Find("I have a job interview tomorrow and I'm nervous", nil)
+	}
+}
