@@ -11,6 +11,7 @@ package apt
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -26,15 +27,16 @@ import (
 const (
 	// nearest is how many patterns are compared word by word.
 	nearest = 96
-	// stray is what a word costs that only the user or only the pattern has, or a
-	// Chinese character; astray, where one asks and the other does not.
-	stray, astray = 0.05, 0.2
+	// stray times how rare it is (the logarithm of one in so many patterns) is what
+	// a word costs that only the user or only the pattern has, or a Chinese
+	// character; astray, where one asks and the other does not.
+	stray, astray = 0.015, 0.2
 	// next is enough for what comes next in a situation.
 	next = 0.4
 )
 
 // enough is from which score on a reply fits: chosen on fifty turns by hand.
-var enough = [...]float32{fact.English: 0.72, fact.Chinese: 0.76}
+var enough = [...]float32{fact.English: 0.71, fact.Chinese: 0.76}
 
 // Place is a round of a situation.
 type Place struct {
@@ -56,6 +58,7 @@ type Index struct {
 	model      *embedder.Model
 	situations []companion.Situation
 	first      []pattern // of first rounds
+	costs      map[uint64]float32
 }
 
 type pattern struct {
@@ -86,14 +89,44 @@ func Open(l fact.Language) (*Index, error) {
 }
 
 func newIndex(l fact.Language, m *embedder.Model, all []companion.Situation) *Index {
-	x := &Index{lang: l, model: m, situations: all}
+	x := &Index{lang: l, model: m, situations: all, costs: map[uint64]float32{}}
 	var split embedder.Splitter
+	var words term.Analyzer
 	for i, s := range all {
 		for _, line := range s.Heard(0) {
-			x.first = append(x.first, pattern{i, line, m.Encode(&split, s.Filled(line, nil))})
+			said := s.Filled(line, nil)
+			x.first = append(x.first, pattern{i, line, m.Encode(&split, said)})
+			for w := range content(&words, said) {
+				x.costs[w]++
+			}
 		}
 	}
+	for w, n := range x.costs {
+		x.costs[w] = x.cost(n)
+	}
 	return x
+}
+
+// cost is that of a word which so many patterns have.
+func (x *Index) cost(patterns float32) float32 {
+	return stray * float32(math.Log(float64(len(x.first)+1)/float64(patterns+1)))
+}
+
+// apart is what the words cost that only one of two texts has.
+func (x *Index) apart(a, b map[uint64]bool) (sum float32) {
+	for _, p := range [...][2]map[uint64]bool{{a, b}, {b, a}} {
+		for w := range p[0] {
+			if p[1][w] {
+				continue
+			}
+			c, known := x.costs[w]
+			if !known {
+				c = x.cost(0)
+			}
+			sum += c
+		}
+	}
+	return sum
 }
 
 // search compares what was said with patterns.
@@ -112,7 +145,7 @@ type search struct {
 func (x *Index) Find(said string, after *Place) (out []Match) {
 	q := &search{Index: x, said: said, asks: asks(said)}
 	q.v = x.model.Encode(&q.split, said)
-	q.has = q.content(said)
+	q.has = content(&q.words, said)
 	if after != nil && after.round+1 < x.situations[after.situation].Rounds() {
 		for _, line := range x.situations[after.situation].Heard(after.round + 1) {
 			if m := q.match(after.situation, after.round+1, line, after.bound); m.Score >= next {
@@ -178,17 +211,7 @@ func (q *search) match(situation, round int, line string, known map[string]strin
 	if q.lang == fact.English && asks(m.Pattern) != q.asks {
 		m.Score -= astray
 	}
-	has := q.content(m.Pattern)
-	for w := range has {
-		if !q.has[w] {
-			m.Score -= stray
-		}
-	}
-	for w := range q.has {
-		if !has[w] {
-			m.Score -= stray
-		}
-	}
+	m.Score -= q.apart(q.has, content(&q.words, m.Pattern))
 	return m
 }
 
@@ -200,9 +223,9 @@ func asks(text string) bool {
 
 // content are the words of a text that say something, or its characters: here
 // "not", "you" and "should" do.
-func (q *search) content(text string) map[uint64]bool {
+func content(words *term.Analyzer, text string) map[uint64]bool {
 	out := map[uint64]bool{}
-	q.words.Each(text, func(w term.Word) bool {
+	words.Each(text, func(w term.Word) bool {
 		if !w.Pair && !idle[w.Text] {
 			out[w.Hash] = true
 		}

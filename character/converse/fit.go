@@ -58,6 +58,7 @@ type turn struct {
 	ended  bool     // something is so no longer
 	asks   bool
 	mine   bool   // of the user or theirs
+	yours  bool   // of the character
 	seen   string // all that the model was shown
 	looked bool   // facts were looked for: the pack decides, see Grounded
 }
@@ -77,7 +78,10 @@ func (c *Conversation) turn(w wish, p *Prompt, pack memory.Pack) turn {
 		seen.WriteString(e.Content + "\n")
 	}
 	t.seen = seen.String()
-	t.asks = slices.ContainsFunc(memory.Sentences(w.said), func(s memory.Sentence) bool { return s.Asks })
+	for _, s := range memory.Sentences(w.said) {
+		t.asks = t.asks || s.Asks
+		t.yours = t.yours || s.Asks && question{s.Text, t.l}.toCharacter()
+	}
 	return t
 }
 
@@ -126,7 +130,7 @@ func (t turn) fits(reply string) bool {
 		return false
 	case t.l == fact.Chinese != hasHan(reply):
 		return false
-	case companion.Denies(t.l, reply) && (!t.asks || !t.mine):
+	case companion.Denies(t.l, reply) && (!t.asks || !t.mine || t.yours):
 		return false
 	case t.bad() && moods[t.l].glad.MatchString(reply):
 		return false
@@ -279,7 +283,7 @@ func madeUp(reply, seen string) bool {
 }
 
 // ideas are the words of turns that wish for an idea.
-var ideas = regexp.MustCompile(`(?i)\b(?:should|shall) (?:i|we)\b|\b(?:could|can) (?:i|we) (?:give|cook|make|do|get|buy|wear|read|watch|try|eat|play|bake)\b|\b(?:suggest|recommend|any (?:good )?ideas?|ideas? for)\b|推荐|建议|有什么(?:好)?(?:主意|想法)|(?:吃|穿|送|做|买|看|玩|读|干|喝|弹|学)(?:点|些|个)?(?:什么|啥|嘛)|[什啥][么]?好[呢呀？?]*$|该(?:不该)?(?:吃|穿|送|做|买|看|玩|去|选)`)
+var ideas = regexp.MustCompile(`(?i)\b(?:should|shall) (?:i|we)\b|\b(?:could|can) (?:i|we) (?:give|cook|make|do|get|buy|wear|read|watch|try|eat|play|bake)\b|\b(?:suggest|recommend|any (?:good )?ideas?|ideas? for)\b|推荐|建议|有什么(?:好)?(?:主意|想法)|(?:吃|穿|送|做|买|看|玩|读|干|喝|弹|学)(?:点|些|个)?(?:什么|啥|嘛)|(?:什么|啥)[^，。？]{0,4}好[呢呀？?]*$|什么名字|该(?:不该)?(?:吃|穿|送|做|买|看|玩|去|选)`)
 
 // idea says whether a turn wishes for an idea, and nothing is known to take it
 // from.
