@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"kuai/character/apt"
+	"kuai/character/memory"
 )
 
 // selected is where the last reply that was written for a situation came from.
@@ -34,13 +35,34 @@ func (c *Conversation) apt(t turn, p *Prompt) string {
 		}
 	}
 	draw := rand.New(rand.NewPCG(p.Sampling.Seed, pick(t.said)+uint64(c.thread.Stats().Turns))) //nolint:gosec // a count, and no secrets
-	for _, m := range x.Find(t.said, after) {
-		for _, i := range draw.Perm(len(m.Replies)) {
-			if s := m.Replies[i]; !recent[s] && t.fits(s) {
-				c.chosen = &selected{m.Place, s}
-				return s
+	for _, said := range t.parts() {
+		for _, m := range x.Find(said, after) {
+			for _, i := range draw.Perm(len(m.Replies)) {
+				if s := m.Replies[i]; !recent[s] && t.fits(s) {
+					c.chosen = &selected{m.Place, s}
+					return s
+				}
 			}
 		}
 	}
 	return ""
+}
+
+// parts are what a turn says that may be answered by itself: all of it, or else
+// what it asks, or else its last sentence.
+func (t turn) parts() []string {
+	out := []string{t.said}
+	all := memory.Sentences(t.said)
+	if len(all) < 2 {
+		return out
+	}
+	for _, s := range all {
+		if s.Asks {
+			out = append(out, s.Text)
+		}
+	}
+	if last := all[len(all)-1]; !last.Asks && !t.asks {
+		out = append(out, last.Text)
+	}
+	return out
 }

@@ -85,7 +85,7 @@ func (t *Thread) request(query string, keys []candidate, r *ranking) {
 var (
 	againEN = regexp.MustCompile(`(?i)^(?:(?:please|pls|hey|ok|okay|so|and|but|sorry|wait|pardon|now|hm+|oh|then)[,!. ]+)*(?:(?:can|could|would|will) you (?:please |just |kindly )?|i(?:'d| would) (?:like|love) you to |i want you to |please )?` +
 		`(?:repeat|recite|say (?:it|that|this|your \w+(?: \w+)?) (?:again|once more)|(?:tell|give|show|read) me (?:it|that|the|your) [^?]{0,60}(?:again|once more)|quote (?:your|what you|the))\b|` +
-		`^(?:(?:and|so|but|hey|wait|sorry|now)[, ]+)?(?:what|which|how)\b[^?]{0,40}?\b(?:did you|you|you've|you had|you have) (?:(?:once|first|just|already|originally) )?(?:say|said|write|wrote|written|suggest(?:ed)?|name(?:d)?|describe[d]?|recommend(?:ed)?|list(?:ed)?|compose[d]?)\b`)
+		`^(?:(?:and|so|but|hey|wait|sorry|now)[, ]+)?(?:what|which|how)\b[^?]{0,40}?\b(?:did you|you|you've|you had|you have) (?:(?:once|first|just|already|originally) )?(?:say|said|tell|told|write|wrote|written|suggest(?:ed)?|name(?:d)?|describe[d]?|recommend(?:ed)?|list(?:ed)?|compose[d]?)\b`)
 	notAgainEN = regexp.MustCompile(`(?i)\byourself\b|\b(?:i|i've|i'd|we|he|she|they) (?:just |ever |once )?(?:said|told|tell|say|wrote|mentioned|named|called)\b|\b(?:my|our) (?:name|words)\b|\brepeat (?:the (?:year|class|course|exam|grade)|my|our|after me)\b|\babout (?:me|my)\b`)
 	againZH    = regexp.MustCompile(`(?:重复|复述)(?:一下|一遍|一次|你)|再(?:给我)?(?:说|写|讲|念|背)(?:一遍|一次)|一字不[差漏]|你(?:之前|以前|刚才|刚刚|上次|第一次)?(?:给我|跟我|对我)?(?:是怎么|怎么|都)?(?:说|写|讲|推荐|列|形容|描述)(?:过|了)?(?:的是|的)?(?:什么|啥|哪)|你(?:之前|以前|上次|第一次)(?:是)?怎么(?:说|形容|描述)`)
 	notAgainZH = regexp.MustCompile(`我(?:跟你|对你|刚才|之前)?(?:说|讲|告诉|提)|(?:别|不要|不用|老是|总是|总)(?:再)?(?:重复|复述)|(?:说|讲)我`)

@@ -54,6 +54,7 @@ func TestRepeats(t *testing.T) {
 		{"Could you tell me that story about the fox again?", true, true},
 		{"What did I say about the moon?", false, false},
 		{"what did I tell you", false, false},
+		{"what did you tell me about the interview?", true, true},
 		{"You always repeat yourself", false, false},
 		{"I had to repeat the year", false, false},
 		{"repeat my name", false, false},
