@@ -50,7 +50,7 @@ func (w *writer) chance(p float64) bool { return w.r.Float64() < p }
 
 // value draws a value of a kind, or one of none.
 func (w *writer) value(kind string) value {
-	if (w.tune || w.wild > 0 && kinOf[kind] == "") && len(files().kin[kind]) > 0 && w.chance(kinShare) {
+	if len(files().kin[kind]) > 0 && (w.tune && w.chance(kinShare) || w.wild > 0 && kinOf[kind] == "" && w.chance(valueShare)) {
 		return w.kin(kind)
 	}
 	v := w.listed(kind)
@@ -66,8 +66,9 @@ func (w *writer) value(kind string) value {
 // kinShare is that of values of the lexicons' that are drawn from kin.txt and
 // values.txt instead, for training and tuning; one in kinTune is for tuning alone.
 const (
-	kinShare = 0.4
-	kinTune  = 6
+	kinShare   = 0.4
+	valueShare = 0.6 // of values.txt in training
+	kinTune    = 6
 )
 
 // kin draws what somebody is to the user, or another value, that no list of the
