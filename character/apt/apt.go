@@ -27,16 +27,19 @@ import (
 const (
 	// nearest is how many patterns are compared word by word.
 	nearest = 96
-	// stray times how rare it is (the logarithm of one in so many patterns) is what
-	// a word costs that only the user or only the pattern has, or a Chinese
-	// character; astray, where one asks and the other does not.
-	stray, astray = 0.015, 0.2
+	// stray is what a word, or a Chinese character, costs that no pattern has and
+	// only the user says; what many patterns have costs less, by the logarithm. What
+	// only the pattern has, its replies may speak of: more is 1 and so much.
+	stray, more = 0.13, 0.4
+	// polar is what a word costs at least that turns what is said round; astray,
+	// where one asks and the other does not.
+	polar, astray = 0.2, 0.2
 	// next is enough for what comes next in a situation.
 	next = 0.4
 )
 
 // enough is from which score on a reply fits: chosen on fifty turns by hand.
-var enough = [...]float32{fact.English: 0.71, fact.Chinese: 0.76}
+var enough = [...]float32{fact.English: 0.71, fact.Chinese: 0.765}
 
 // Place is a round of a situation.
 type Place struct {
@@ -104,27 +107,29 @@ func newIndex(l fact.Language, m *embedder.Model, all []companion.Situation) *In
 	for w, n := range x.costs {
 		x.costs[w] = x.cost(n)
 	}
+	for w := range content(&words, turning) {
+		x.costs[w] = max(x.costs[w], polar)
+	}
 	return x
 }
 
 // cost is that of a word which so many patterns have.
 func (x *Index) cost(patterns float32) float32 {
-	return stray * float32(math.Log(float64(len(x.first)+1)/float64(patterns+1)))
+	n := float64(len(x.first) + 1)
+	return stray * float32(math.Log(n/float64(patterns+1))/math.Log(max(n, math.E)))
 }
 
-// apart is what the words cost that only one of two texts has.
-func (x *Index) apart(a, b map[uint64]bool) (sum float32) {
-	for _, p := range [...][2]map[uint64]bool{{a, b}, {b, a}} {
-		for w := range p[0] {
-			if p[1][w] {
-				continue
-			}
-			c, known := x.costs[w]
-			if !known {
-				c = x.cost(0)
-			}
-			sum += c
+// only is what the words cost that the first of two texts has and not the other.
+func (x *Index) only(a, b map[uint64]bool) (sum float32) {
+	for w := range a {
+		if b[w] {
+			continue
 		}
+		c, known := x.costs[w]
+		if !known {
+			c = x.cost(0)
+		}
+		sum += c
 	}
 	return sum
 }
@@ -211,7 +216,8 @@ func (q *search) match(situation, round int, line string, known map[string]strin
 	if q.lang == fact.English && asks(m.Pattern) != q.asks {
 		m.Score -= astray
 	}
-	m.Score -= q.apart(q.has, content(&q.words, m.Pattern))
+	has := content(&q.words, m.Pattern)
+	m.Score -= q.only(q.has, has) + (1+more)*q.only(has, q.has)
 	return m
 }
 
@@ -233,6 +239,9 @@ func content(words *term.Analyzer, text string) map[uint64]bool {
 	})
 	return out
 }
+
+// turning are words that turn what is said round, and who is meant.
+const turning = "not no never without out off stop stopped instead don't didn't doesn't isn't can't won't wasn't you your 不 没 别 无 你 您"
 
 // idle are words and characters that change nothing.
 var idle = func() map[string]bool {
