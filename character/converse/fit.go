@@ -108,12 +108,12 @@ func claimed(l fact.Language, reply string) bool {
 // mean nothing bad, and those of replies that are glad.
 var moods = [...]struct{ bad, not, glad *regexp.Regexp }{
 	fact.English: {
-		regexp.MustCompile(`(?i)\b(?:fail\w*|lost|late again|burn(?:t|ed)|broke\w*|crack(?:ed)?|sick|ill|ache|pain|hurts?|died|dead|death|funeral|cancel\w*|fired|hospital|accident|nobody (?:came|called|cares)|cheat\w*|hiding something|got stuck|threw up|can't stop crying|miss(?:ed)? (?:my|him|her|them|the)|can't sleep|cannot sleep|sad|lonely|crying|cried|awful|terrible|horrible|worst|stolen|robbed|ran away|yell(?:ed|s)?|fight|fought|divorce\w*|dumped|bored|don't feel|worried|scared|stress\w*|exhausted|tired)\b`),
+		regexp.MustCompile(`(?i)\b(?:fail\w*|lost|late again|burn(?:t|ed)|broke\w*|crack(?:ed)?|sick|ill|ache|pain|hurts?|died|dead|death|funeral|cancel\w*|fired|hospital|accident|nobody (?:came|called|cares)|cheat\w*|hiding something|got stuck|threw up|can't stop crying|miss(?:ed)? (?:my|him|her|them|the)|can't sleep|cannot sleep|sad|lonely|crying|cried|awful|terrible|horrible|worst|stolen|stole my|robbed|ran away|yell(?:ed|s)?|fight|fought|divorce\w*|dumped|bored|don't feel|worried|scared|stress\w*|exhausted|tired)\b`),
 		regexp.MustCompile(`(?i)\bby accident\b|\bfired up\b|\blost (?:[\w-]+ )?(?:weight|kilos?|kg|pounds?|lbs)\b|\bdead (?:simple|easy|good|serious)\b|\b(?:not|n't|no longer|never|nothing) (?:\w+ )?(?:sad|tired|worried|scared|bored|sick|ill|fail\w*|hurts?|lonely)\b`),
 		regexp.MustCompile(`(?i)\b(?:how (?:nice|lovely|great|wonderful|fun)|congratulations|congrats|well done|lucky you|hooray|wonderful|great news|that's (?:great|lovely|wonderful|nice|good)|i'm glad|happy for you|good for you)\b`),
 	},
 	fact.Chinese: {
-		regexp.MustCompile(`挂了|没考过|没考上|丢了|摔|碎|糊了|晚点|迟到|生病|住院|疼|痛|去世|死|葬|取消|困在|没人来|瞒着|吐了|车祸|裁|想我|睡不着|失眠|难过|孤单|哭|糟|最差|被偷|被骂|吵架|离婚|分手|无聊|不想|担心|害怕|压力|累`),
+		regexp.MustCompile(`挂了|没考过|没考上|丢了|摔|碎|糊了|晚点|迟到|生病|住院|疼|痛|去世|死|葬|取消|困在|没人来|瞒着|吐了|车祸|裁|想我|睡不着|失眠|难过|孤单|哭|糟|最差|被偷|被骂|吵架|吵了一架|吵起来|离婚|分手|无聊|不想|担心|害怕|压力|累`),
 		regexp.MustCompile(`(?:笑|爽|香|美|乐|高兴|开心|好吃|可爱)死|痛快|积累|碎碎念|不(?:累|疼|痛|难过|孤单|担心|害怕|无聊)|没(?:丢|摔|碎|生病|迟到)`),
 		regexp.MustCompile(`太好了|真好|恭喜|太棒|好开心|真不错|好运气|祝贺|真幸运|替你高兴`),
 	},
