@@ -77,10 +77,19 @@ func counts(l fact.Language, asked string, q fact.Query) bool {
 	return (row.Kind == fact.Multi || row.Kind == fact.Event) && countsIn[l].MatchString(asked)
 }
 
-// Say puts the facts that answer a query as a friend would say them.
+// Say puts the facts that answer a query as a friend would say them, always in
+// the same way.
 func Say(l fact.Language, asked string, q fact.Query, facts []fact.Fact) string {
+	return SayAny(l, asked, q, facts, 0)
+}
+
+// SayAny is Say in one of several ways, which pick chooses.
+func SayAny(l fact.Language, asked string, q fact.Query, facts []fact.Fact, pick uint64) string {
 	if len(facts) == 0 {
-		return Unknown(l)
+		if pick == 0 {
+			return Unknown(l)
+		}
+		return unknown(l, pick)
 	}
 	f := facts[len(facts)-1]
 	p := files().byName[f.Predicate]
@@ -117,7 +126,23 @@ func Say(l fact.Language, asked string, q fact.Query, facts []fact.Fact) string 
 	if len(p.forms[l][form]) == 0 {
 		form = "note"
 	}
-	return render(l, p.forms[l][form][0], byFriend, subject(l, f.Subject), slots)
+	if form == "note" {
+		pick = 0
+	}
+	ways := p.forms[l][form]
+	return render(l, ways[pick%uint64(len(ways))], byFriend, subject(l, f.Subject), slots)
+}
+
+// unknown is one of the ways to say that something was not told, which name
+// nothing.
+func unknown(l fact.Language, pick uint64) string {
+	all := []string{Unknown(l)}
+	for _, s := range files().say[languageKeys[l]+".unknown"] {
+		if s != "" && !strings.Contains(s, "{") {
+			all = append(all, s)
+		}
+	}
+	return all[pick%uint64(len(all))]
 }
 
 // pickOf returns one of the lines of a section that have a value, or have none.

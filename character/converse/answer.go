@@ -37,7 +37,9 @@ func (c *Conversation) answer(ctx context.Context, w wish, show func(string)) (R
 			return r, err
 		}
 		if r.Text != "" {
-			r.Pack = memory.Pack{}
+			if _, from := pack.Answer(); !from { // not out of the pack
+				r.Pack = memory.Pack{}
+			}
 			return c.allowed(r, w, show), nil
 		}
 		if c.smallTalk(w, pack) { // what looks like it would only mislead

@@ -13,9 +13,7 @@ import (
 )
 
 // known answers a turn that asks for nothing but what the memory, the card or
-// the clock know for sure, sentence by sentence; "" lets the model speak. One
-// plain question for a fact is left to it too, and what it says is compared
-// with the facts (memory.Pack.Grounded).
+// the clock know for sure, sentence by sentence; "" lets the model speak.
 func (c *Conversation) known(ctx context.Context, w wish, pack memory.Pack) (string, error) {
 	l := c.languageOf(w.said)
 	if s := courtesy(l, w.said, uint64(c.thread.Stats().Turns)); s != "" { //nolint:gosec // a count
@@ -25,7 +23,7 @@ func (c *Conversation) known(ctx context.Context, w wish, pack memory.Pack) (str
 		return s, err
 	}
 	var answers []string
-	asks, plain := 0, 0
+	asks := 0
 	told := false
 	for _, s := range memory.Sentences(w.said) {
 		if !s.Asks {
@@ -38,10 +36,12 @@ func (c *Conversation) known(ctx context.Context, w wish, pack memory.Pack) (str
 			q.l = c.languageOf(s.Text)
 		}
 		a, ok := c.sure(q, w)
+		if !ok && idea(q.text, pack) {
+			return "", nil
+		}
 		if !ok {
-			plain++
 			var err error
-			if a, err = c.looked(ctx, q, w); err != nil {
+			if a, err = c.looked(ctx, q, w, pack); err != nil {
 				return "", err
 			}
 			if a == companion.Unknown(q.l) && len(answers) > 0 {
@@ -56,7 +56,7 @@ func (c *Conversation) known(ctx context.Context, w wish, pack memory.Pack) (str
 		}
 	}
 	switch {
-	case asks == 0 || asks == 1 && plain == 1 && len(pack.Asked) > 0:
+	case asks == 0:
 		return "", nil
 	case told && len(answers) > 0:
 		if values, _, _ := c.toldIn(w); len(values) > 0 {
@@ -122,10 +122,15 @@ func (c *Conversation) sure(q question, w wish) (string, bool) {
 
 // looked answers a question by the facts that it asks for, "" where it asks for
 // none.
-func (c *Conversation) looked(ctx context.Context, q question, w wish) (string, error) {
-	pack, err := c.thread.Recall(ctx, q.text, w.at, packTokens, c.speaker.Tokens)
-	if err != nil || len(pack.Asked) == 0 {
-		return "", err
+func (c *Conversation) looked(ctx context.Context, q question, w wish, pack memory.Pack) (string, error) {
+	if q.text != strings.TrimSpace(w.said) { // it was recalled for all of the turn
+		var err error
+		if pack, err = c.thread.Recall(ctx, q.text, w.at, packTokens, c.speaker.Tokens); err != nil {
+			return "", err
+		}
+	}
+	if a, ok := pack.Answer(); ok || len(pack.Asked) == 0 {
+		return a, nil
 	}
 	f := pack.Asked[0]
 	return companion.Say(q.l, q.text, f.Query, f.Facts), nil
