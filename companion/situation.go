@@ -71,7 +71,7 @@ func inUse(bound map[string]string, list, key, v string) bool {
 	return false
 }
 
-// says says whether words stand in a text, whole where they are of letters.
+// says tells whether words stand in a text, whole where they are of letters.
 func says(l fact.Language, text, words string) bool {
 	if l == fact.Chinese || !strings.Contains(strings.ToLower(text), strings.ToLower(words)) {
 		return strings.Contains(text, words)

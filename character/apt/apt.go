@@ -11,6 +11,7 @@ package apt
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -203,9 +204,7 @@ func best(all []Match) {
 func (q *search) match(situation, round int, line string, known map[string]string) Match {
 	s := q.situations[situation]
 	bound := map[string]string{}
-	for k, v := range known {
-		bound[k] = v
-	}
+	maps.Copy(bound, known)
 	s.Bind(q.lang, line, q.said, bound)
 	m := Match{Pattern: s.Filled(line, bound), Place: Place{situation, round, bound}}
 	if m.Replies = s.Replies(q.lang, round, bound); len(m.Replies) == 0 {
@@ -246,7 +245,7 @@ const turning = "not no never without out off stop stopped instead don't didn't 
 // idle are words and characters that change nothing.
 var idle = func() map[string]bool {
 	all := map[string]bool{}
-	for _, w := range strings.Fields("a an the is are am was were be been to of in on at for with and or but so it its this that there just really very oh well lol hey um ok okay again now today s m re ve ll") {
+	for w := range strings.FieldsSeq("a an the is are am was were be been to of in on at for with and or but so it its this that there just really very oh well lol hey um ok okay again now today s m re ve ll") {
 		all[w] = true
 	}
 	for _, c := range "的了啊呀呢吧吗哦嗯哈就也都还很太真个一是这那有点" {
