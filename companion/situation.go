@@ -98,16 +98,13 @@ func (s Situation) Replies(l fact.Language, round int, bound map[string]string) 
 var situations = sync.OnceValue(func() (out [2][2][]Situation) {
 	values := heldNames()
 	for l, key := range languageKeys {
-		for _, s := range parseSituations(moreText("situations_" + key)) {
+		for _, s := range parseSituations(moreText("situations_"+key), values) {
 			part := 0
 			switch {
 			case held(s.rounds[0][0][0], heldCompany):
 				part = 1
 			case s.names(values): // for neither
 				continue
-			}
-			for name, all := range s.slots {
-				s.slots[name] = slices.DeleteFunc(all, func(v string) bool { return hasWord(v, values) })
 			}
 			out[part][l] = append(out[part][l], s)
 		}
@@ -117,8 +114,9 @@ var situations = sync.OnceValue(func() (out [2][2][]Situation) {
 
 // parseSituations reads blocks of lines that begin with U: and A:, and slots,
 // "@name: value; value", which stand before them. A line of dashes ends the slots
-// of one writer. What is no situation is left out.
-func parseSituations(text string) (out []Situation) {
+// of one writer. What is no situation is left out, and values that have one of
+// some words.
+func parseSituations(text string, without map[string]bool) (out []Situation) {
 	slots := map[string][]string{}
 	for block := range strings.SplitSeq(text, "\n\n") {
 		s := Situation{slots: slots}
@@ -130,7 +128,11 @@ func parseSituations(text string) (out []Situation) {
 				slots = map[string][]string{}
 				s.slots = slots
 			case isSlot:
-				slots[name] = append(slots[name], strings.Split(text, "; ")...)
+				for v := range strings.SplitSeq(text, "; ") {
+					if !hasWord(v, without) {
+						slots[name] = append(slots[name], v)
+					}
+				}
 			case who == "U":
 				if side == 1 {
 					s.rounds = append(s.rounds, [2][]string{})

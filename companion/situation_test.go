@@ -26,7 +26,7 @@ U: hi
 U: no reply
 
 ---
-@pet: goose; goat
+@pet: goose; goat; hen; black sheep
 
 U: a {pet}!
 A: {a pet}, really.
@@ -36,8 +36,8 @@ A: {a pet}, really.
 // writer apart from another's.
 func TestParseSituations(t *testing.T) {
 	t.Parallel()
-	all := parseSituations(someSituations)
-	if len(all) != 2 || len(all[0].rounds) != 2 || len(all[0].rounds[0][1]) != 2 || all[1].slots["pet"][0] != "goose" || all[1].slots["place"] != nil {
+	all := parseSituations(someSituations, map[string]bool{"goat": true, "sheep": true})
+	if len(all) != 2 || len(all[0].rounds) != 2 || len(all[0].rounds[0][1]) != 2 || len(all[1].slots["pet"]) != 2 || all[1].slots["place"] != nil {
 		t.Fatalf("%+v", all)
 	}
 	w := &writer{r: rand.New(rand.NewPCG(1, 2)), lang: fact.English}

@@ -35,6 +35,8 @@ const (
 	// polar is what a word costs at least that turns what is said round; astray,
 	// where one asks and the other does not.
 	polar, astray = 0.2, 0.2
+	// longest is how many bytes are compared: nobody wrote what is said at length.
+	longest = 400
 	// next is enough for what comes next in a situation.
 	next = 0.4
 )
@@ -44,6 +46,7 @@ var enough = [...]float32{fact.English: 0.71, fact.Chinese: 0.765}
 
 // Place is a round of a situation.
 type Place struct {
+	lang             fact.Language
 	situation, round int
 	bound            map[string]string
 }
@@ -149,10 +152,13 @@ type search struct {
 // Find returns the places that fit what was said, best first; after, if not nil,
 // is where the last reply came from.
 func (x *Index) Find(said string, after *Place) (out []Match) {
+	if len(said) > longest {
+		return nil
+	}
 	q := &search{Index: x, said: said, asks: asks(said)}
 	q.v = x.model.Encode(&q.split, said)
 	q.has = content(&q.words, said)
-	if after != nil && after.round+1 < x.situations[after.situation].Rounds() {
+	if after != nil && after.lang == x.lang && after.round+1 < x.situations[after.situation].Rounds() {
 		for _, line := range x.situations[after.situation].Heard(after.round + 1) {
 			if m := q.match(after.situation, after.round+1, line, after.bound); m.Score >= next {
 				out = append(out, m)
@@ -206,7 +212,7 @@ func (q *search) match(situation, round int, line string, known map[string]strin
 	bound := map[string]string{}
 	maps.Copy(bound, known)
 	s.Bind(q.lang, line, q.said, bound)
-	m := Match{Pattern: s.Filled(line, bound), Place: Place{situation, round, bound}}
+	m := Match{Pattern: s.Filled(line, bound), Place: Place{q.lang, situation, round, bound}}
 	if m.Replies = s.Replies(q.lang, round, bound); len(m.Replies) == 0 {
 		return m
 	}

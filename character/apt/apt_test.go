@@ -71,7 +71,7 @@ func TestNext(t *testing.T) {
 		if s.Rounds() < 2 {
 			continue
 		}
-		after := &Place{i, 0, map[string]string{}}
+		after := &Place{fact.English, i, 0, map[string]string{}}
 		s.Bind(fact.English, s.Heard(0)[0], s.Filled(s.Heard(0)[0], nil), after.bound)
 		said := s.Filled(s.Heard(1)[0], after.bound)
 		all := x.Find(said, after)
@@ -81,6 +81,10 @@ func TestNext(t *testing.T) {
 		if n++; all[0].Place.situation != i || all[0].Place.round != 1 {
 			elsewhere++ // a value of this round is another of the first
 		}
+	}
+	// another language's place means nothing here
+	if all := open(t, fact.Chinese).Find("I want to quit my job", &Place{fact.English, 1 << 30, 0, nil}); len(all) > 0 {
+		t.Errorf("in Chinese: %+v", all)
 	}
 	if n < 50 || elsewhere > n/20 {
 		t.Errorf("%d of %d went on elsewhere", elsewhere, n)
