@@ -6,6 +6,7 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
 
 	"kuai/internal/draw"
 	"kuai/internal/report"
@@ -21,12 +22,13 @@ var Plots = []struct {
 	title  string
 	y      string
 	log    bool
+	legend vg.Length // above the bottom, where no curve is
 	curves []curve
 }{
-	{"answers", "Answers after so many characters", "of questions", false, []curve{
+	{"answers", "Answers after so many characters", "of questions", false, 4 * vg.Centimeter, []curve{
 		{"right_", "right"}, {"false_", "made up, of what was never told"}, {"stale_", "stale, after an update"}, {"evidence_", "evidence in the pack"},
 	}},
-	{"turn", "A turn after so many characters", "milliseconds", true, []curve{
+	{"turn", "A turn after so many characters", "milliseconds", true, 1.2 * vg.Centimeter, []curve{
 		{"recall_ms_", "recall, median"}, {"recall_p95_ms_", "recall, 95th percentile"}, {"reply_ms_", "reply, median"}, {"reread_ms_", "instead: reading it all again"},
 	}},
 }
@@ -59,7 +61,7 @@ func Plot(w io.Writer, format string, which int, rep *report.Report) error {
 			return fmt.Errorf("memory: %w", err)
 		}
 	}
-	p.Legend.Left, p.Legend.Top = true, true
+	p.Legend.Left, p.Legend.YOffs = true, d.legend
 	if err := draw.Write(w, p, 18, 11, format); err != nil {
 		return fmt.Errorf("memory: %w", err)
 	}
