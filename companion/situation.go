@@ -195,10 +195,10 @@ func (w *writer) situated() (c conversation, ok bool) {
 		return c, false
 	}
 	s := all[w.r.IntN(len(all))]
-	taken := map[string]string{}
+	bound := map[string]string{}
 	for _, r := range s.rounds {
 		for side, lines := range r {
-			line := w.fill(lines[w.r.IntN(len(lines))], s.slots, taken)
+			line := w.fill(lines[w.r.IntN(len(lines))], s, bound)
 			if side == 1 && w.lang == fact.English {
 				line = speech.Sentence(line)
 			}
@@ -210,22 +210,12 @@ func (w *writer) situated() (c conversation, ok bool) {
 
 // fill puts a value into each slot of a line: the same where a slot comes again
 // in a situation, another in one with another number.
-func (w *writer) fill(line string, slots map[string][]string, taken map[string]string) string {
-	return slotOf.ReplaceAllStringFunc(line, func(slot string) string {
-		m := slotOf.FindStringSubmatch(slot)
-		key := m[2] + m[3]
-		if taken[key] == "" {
-			for range 64 {
-				v := slots[m[2]][w.r.IntN(len(slots[m[2]]))]
-				taken[key] = v
-				if !inUse(taken, m[2], key, v) {
-					break
-				}
-			}
+func (w *writer) fill(line string, s Situation, bound map[string]string) string {
+	for _, m := range slotOf.FindAllStringSubmatch(line, -1) {
+		all, key := s.slots[m[2]], m[2]+m[3]
+		for n := 0; n < 64 && (bound[key] == "" || inUse(bound, m[2], key, bound[key])); n++ {
+			bound[key] = all[w.r.IntN(len(all))]
 		}
-		if m[1] != "" {
-			return speech.WithArticle(taken[key])
-		}
-		return taken[key]
-	})
+	}
+	return s.Filled(line, bound)
 }

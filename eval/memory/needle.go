@@ -212,6 +212,9 @@ func Needles(ctx context.Context, a Replier, cases iter.Seq2[NeedleCase, error],
 			wrong = append(wrong, map[string]string{"pack": pack.Text, "ask": c.Messages[len(c.Messages)-1].Content, "reply": reply, "answer": c.Label})
 		}
 	}
+	if len(sums) == 0 {
+		return nil, errors.New("memory: no whole case was given")
+	}
 	rep := &report.Report{Machine: report.Machine()}
 	groups := slices.SortedFunc(keysOf(sums), func(x, y group) int { return (x.length-y.length)*2 + int(x.lang) - int(y.lang) })
 	for _, g := range groups {

@@ -54,6 +54,9 @@ func TestNeedles(t *testing.T) {
 	if _, err := Needles(t.Context(), parrot{}, MakeNeedles(1, 1, 2_000), NeedlesConfig{Whole: true}); err == nil {
 		t.Error("a parrot reads no dialogue")
 	}
+	if _, err := Needles(t.Context(), parrot{}, ReadNeedles(strings.NewReader(smallNeedles[:100])), NeedlesConfig{}); err == nil {
+		t.Error("a file with no whole case is no measurement")
+	}
 }
 
 func FuzzReadNeedles(f *testing.F) {
