@@ -1,6 +1,7 @@
 package companion
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -96,8 +97,8 @@ const situatedShare = 0.6
 // companion is.
 func (w *writer) written(system bool) (conversation, bool) {
 	if !system && w.chance(situatedShare) {
-		if c, ok := w.situated(); ok {
-			return c, true
+		if all := situations()[heldIn(w.split)][w.lang]; len(all) > 0 {
+			return w.situated(all), true
 		}
 	}
 	all := company()[heldIn(w.split)][w.lang]
@@ -124,26 +125,55 @@ func (s Sample) said(c conversation) Sample {
 	return s
 }
 
+// voiceShare is that of the characters that come with Kuai among conversations as
+// somebody.
+const voiceShare = 0.4
+
+// voiced is small talk with one of them.
+func (w *writer) voiced() (s Sample, ok bool) {
+	if w.split != Train {
+		return nil, false
+	}
+	all := figures()[w.lang]
+	if len(all) == 0 {
+		return nil, false
+	}
+	v := all[slices.Sorted(maps.Keys(all))[w.r.IntN(len(all))]]
+	s = Sample{{System, v.system, 0}}
+	for range 1 + w.r.IntN(4) {
+		s = s.said(w.situated(v.situations))
+	}
+	return s, true
+}
+
 // together is written small talk alone: a conversation as somebody, or one after
 // the other as anybody.
 func (w *writer) together() (s Sample, ok bool) {
 	if w.chance(0.35) {
+		if w.chance(voiceShare) {
+			if s, ok := w.voiced(); ok {
+				return s, true
+			}
+		}
 		if c, ok := w.written(true); ok {
 			return Sample{{System, c.system, 0}}.said(c), true
 		}
 	}
 	s = w.begin()
+	somebody := false
 	if who, ok := w.written(true); ok && len(s) > 0 && w.chance(0.5) { // whoever the companion is, it has plain sense
-		s[0].Text = who.system
+		s[0].Text, somebody = who.system, true
 	}
 	for range 1 + w.r.IntN(4) {
 		c, ok := w.written(false)
 		if !ok {
 			return nil, false
 		}
-		s = s.said(c)
+		if !somebody || c.inRole(w.lang) {
+			s = s.said(c)
+		}
 	}
-	return s, true
+	return s, s[len(s)-1].Role == Assistant
 }
 
 // Company are written conversations, as samples.

@@ -112,6 +112,49 @@ var situations = sync.OnceValue(func() (out [2][2][]Situation) {
 	return out
 })
 
+// Limits of situations that somebody else wrote.
+const (
+	maxSituationsText = 1 << 20 // bytes
+	maxSituationLine  = 1 << 10 // bytes
+	maxHeard          = 10_000  // ways to say something, of all situations
+	maxSlotValues     = 1000    // of a list
+	maxLineSlots      = 8
+)
+
+// ParseSituations reads the situations of a text: blocks with an empty line
+// between, of what the user says ("U: my {pet} is ill"), ways to say it one below
+// the other, and replies ("A: Poor {pet}."), any number of times; the values of
+// slots stand before them ("@pet: cat; old dog"). What is no situation, or too
+// large, is left out.
+func ParseSituations(text string) (out []Situation) {
+	if len(text) > maxSituationsText {
+		return nil
+	}
+	heard := 0
+	for _, s := range parseSituations(text, nil) {
+		if s.large() {
+			continue
+		}
+		for round := range s.rounds {
+			heard += len(s.Heard(round))
+		}
+		if heard > maxHeard {
+			break
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// large says whether a situation costs more to compare than people write.
+func (s Situation) large() bool {
+	return slices.ContainsFunc(s.lines(), func(line string) bool {
+		all := slotOf.FindAllStringSubmatch(line, -1)
+		return len(line) > maxSituationLine || len(all) > maxLineSlots ||
+			slices.ContainsFunc(all, func(m []string) bool { return len(s.slots[m[2]]) > maxSlotValues })
+	})
+}
+
 // parseSituations reads blocks of lines that begin with U: and A:, and slots,
 // "@name: value; value", which stand before them. A line of dashes ends the slots
 // of one writer. What is no situation is left out, and values that have one of
@@ -129,7 +172,7 @@ func parseSituations(text string, without map[string]bool) (out []Situation) {
 				s.slots = slots
 			case isSlot:
 				for v := range strings.SplitSeq(text, "; ") {
-					if !hasWord(v, without) {
+					if v != "" && !hasWord(v, without) {
 						slots[name] = append(slots[name], v)
 					}
 				}
@@ -188,12 +231,8 @@ func hasWord(text string, words map[string]bool) bool {
 	return slices.ContainsFunc(speech.Units(fact.English, text), func(w string) bool { return words[w] })
 }
 
-// situated draws a situation and what is said in it.
-func (w *writer) situated() (c conversation, ok bool) {
-	all := situations()[heldIn(w.split)][w.lang]
-	if len(all) == 0 {
-		return c, false
-	}
+// situated draws one of some situations and what is said in it.
+func (w *writer) situated(all []Situation) (c conversation) {
 	s := all[w.r.IntN(len(all))]
 	bound := map[string]string{}
 	for _, r := range s.rounds {
@@ -205,7 +244,7 @@ func (w *writer) situated() (c conversation, ok bool) {
 			c.turns = append(c.turns, line)
 		}
 	}
-	return c, true
+	return c
 }
 
 // fill puts a value into each slot of a line: the same where a slot comes again

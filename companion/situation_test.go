@@ -69,10 +69,56 @@ func TestSituations(t *testing.T) {
 		}
 		w := &writer{r: rand.New(rand.NewPCG(3, 4)), split: Train, lang: fact.Language(l)}
 		for range 500 {
-			c, ok := w.situated()
-			if !ok || len(c.turns)%2 != 0 || strings.ContainsAny(strings.Join(c.turns, ""), "{}") {
+			c := w.situated(situations()[0][l])
+			if len(c.turns)%2 != 0 || strings.ContainsAny(strings.Join(c.turns, ""), "{}") {
 				t.Fatalf("%v", c)
 			}
+		}
+	}
+}
+
+// TestParseSituationsLimits leaves out what costs too much to compare.
+func TestParseSituationsLimits(t *testing.T) {
+	t.Parallel()
+	const one = "U: hi\nA: hello\n\n"
+	for name, tt := range map[string]struct {
+		text string
+		want int
+	}{
+		"fine":       {one, 1},
+		"text":       {one + strings.Repeat("\n", maxSituationsText), 0},
+		"line":       {"U: " + strings.Repeat("a", maxSituationLine) + "\nA: hello\n\n" + one, 1},
+		"slots":      {"@a: b; c\n\nU: " + strings.Repeat("{a}", maxLineSlots+1) + "\nA: hello\n\n" + one, 1},
+		"values":     {"@a: b" + strings.Repeat("; c", maxSlotValues) + "\n\nU: {a}\nA: hello\n\n" + one, 1},
+		"situations": {strings.Repeat(one, maxHeard+1), maxHeard},
+	} {
+		if got := len(ParseSituations(tt.text)); got != tt.want {
+			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+	}
+}
+
+// TestVoices has small talk of its own for every character, in both languages.
+func TestVoices(t *testing.T) {
+	t.Parallel()
+	for l := range languageKeys {
+		if len(figures()[l]) < 6 {
+			t.Errorf("%s: %d", languageKeys[l], len(figures()[l]))
+		}
+		for name, f := range figures()[l] {
+			written, read := strings.Count(f.text, "\n\nU: "), len(ParseSituations(f.text))
+			if f.system == "" || read < 100 || read != written || len(f.situations) < read*9/10 {
+				t.Errorf("%s, %s: %q, %d situations of %d, %d to learn from", name, languageKeys[l], f.system, read, written, len(f.situations))
+			}
+		}
+		w := &writer{r: rand.New(rand.NewPCG(5, 6)), split: Train, lang: fact.Language(l)}
+		s, ok := w.voiced()
+		if !ok || s[0].Role != System || s[len(s)-1].Role != Assistant || s[len(s)-1].Weight != replyWeight {
+			t.Errorf("%v", s)
+		}
+		w.split = Test
+		if _, ok := w.voiced(); ok {
+			t.Error("what was written for training is drawn to test with")
 		}
 	}
 }

@@ -46,7 +46,7 @@ var enough = [...]float32{fact.English: 0.71, fact.Chinese: 0.765}
 
 // Place is a round of a situation.
 type Place struct {
-	lang             fact.Language
+	of               *Index
 	situation, round int
 	bound            map[string]string
 }
@@ -59,13 +59,15 @@ type Match struct {
 	Place   Place
 }
 
-// Index is the situations of a language. It may be used by several goroutines.
+// Index is the situations of a language, or of a character in it. It may be used
+// by several goroutines.
 type Index struct {
 	lang       fact.Language
 	model      *embedder.Model
 	situations []companion.Situation
 	first      []pattern // of first rounds
 	costs      map[uint64]float32
+	counted    float64 // patterns that the costs are counted in
 }
 
 type pattern struct {
@@ -96,16 +98,12 @@ func Open(l fact.Language) (*Index, error) {
 }
 
 func newIndex(l fact.Language, m *embedder.Model, all []companion.Situation) *Index {
-	x := &Index{lang: l, model: m, situations: all, costs: map[uint64]float32{}}
-	var split embedder.Splitter
+	x := &Index{lang: l, model: m, situations: all, first: patterns(m, all), costs: map[uint64]float32{}}
+	x.counted = float64(len(x.first) + 1)
 	var words term.Analyzer
-	for i, s := range all {
-		for _, line := range s.Heard(0) {
-			said := s.Filled(line, nil)
-			x.first = append(x.first, pattern{i, line, m.Encode(&split, said)})
-			for w := range content(&words, said) {
-				x.costs[w]++
-			}
+	for _, p := range x.first {
+		for w := range content(&words, all[p.situation].Filled(p.line, nil)) {
+			x.costs[w]++
 		}
 	}
 	for w, n := range x.costs {
@@ -117,10 +115,64 @@ func newIndex(l fact.Language, m *embedder.Model, all []companion.Situation) *In
 	return x
 }
 
+// patterns are what users say in the first rounds of situations.
+func patterns(m *embedder.Model, all []companion.Situation) (out []pattern) {
+	var split embedder.Splitter
+	for i, s := range all {
+		for _, line := range s.Heard(0) {
+			out = append(out, pattern{i, line, m.Encode(&split, s.Filled(line, nil))})
+		}
+	}
+	return out
+}
+
+// maxVoices is how many characters' own indexes are kept.
+const maxVoices = 64
+
+type voiceKey struct {
+	lang fact.Language
+	text string
+}
+
+var voices struct {
+	sync.Mutex
+	by map[voiceKey]*Index
+}
+
+// Of returns the index of situations that are a character's own, as text
+// (companion.ParseSituations); words cost what they do in those of the language.
+// It is nil where there are none.
+func Of(l fact.Language, text string) (*Index, error) {
+	if text == "" {
+		return nil, nil
+	}
+	base, err := Open(l)
+	if err != nil {
+		return nil, err
+	}
+	voices.Lock()
+	defer voices.Unlock()
+	key := voiceKey{l, text}
+	if x, ok := voices.by[key]; ok {
+		return x, nil
+	}
+	var x *Index
+	if all := companion.ParseSituations(text); len(all) > 0 {
+		x = &Index{lang: l, model: base.model, situations: all, first: patterns(base.model, all), costs: base.costs, counted: base.counted}
+	}
+	if len(voices.by) >= maxVoices {
+		clear(voices.by)
+	}
+	if voices.by == nil {
+		voices.by = map[voiceKey]*Index{}
+	}
+	voices.by[key] = x
+	return x, nil
+}
+
 // cost is that of a word which so many patterns have.
 func (x *Index) cost(patterns float32) float32 {
-	n := float64(len(x.first) + 1)
-	return stray * float32(math.Log(n/float64(patterns+1))/math.Log(max(n, math.E)))
+	return stray * float32(math.Log(x.counted/float64(patterns+1))/math.Log(max(x.counted, math.E)))
 }
 
 // only is what the words cost that the first of two texts has and not the other.
@@ -158,7 +210,7 @@ func (x *Index) Find(said string, after *Place) (out []Match) {
 	q := &search{Index: x, said: said, asks: asks(said)}
 	q.v = x.model.Encode(&q.split, said)
 	q.has = content(&q.words, said)
-	if after != nil && after.lang == x.lang && after.round+1 < x.situations[after.situation].Rounds() {
+	if after != nil && after.of == x && after.round+1 < x.situations[after.situation].Rounds() {
 		for _, line := range x.situations[after.situation].Heard(after.round + 1) {
 			if m := q.match(after.situation, after.round+1, line, after.bound); m.Score >= next {
 				out = append(out, m)
@@ -212,7 +264,7 @@ func (q *search) match(situation, round int, line string, known map[string]strin
 	bound := map[string]string{}
 	maps.Copy(bound, known)
 	s.Bind(q.lang, line, q.said, bound)
-	m := Match{Pattern: s.Filled(line, bound), Place: Place{q.lang, situation, round, bound}}
+	m := Match{Pattern: s.Filled(line, bound), Place: Place{q.Index, situation, round, bound}}
 	if m.Replies = s.Replies(q.lang, round, bound); len(m.Replies) == 0 {
 		return m
 	}

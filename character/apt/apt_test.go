@@ -71,7 +71,7 @@ func TestNext(t *testing.T) {
 		if s.Rounds() < 2 {
 			continue
 		}
-		after := &Place{fact.English, i, 0, map[string]string{}}
+		after := &Place{x, i, 0, map[string]string{}}
 		s.Bind(fact.English, s.Heard(0)[0], s.Filled(s.Heard(0)[0], nil), after.bound)
 		said := s.Filled(s.Heard(1)[0], after.bound)
 		all := x.Find(said, after)
@@ -83,12 +83,62 @@ func TestNext(t *testing.T) {
 		}
 	}
 	// another language's place means nothing here
-	if all := open(t, fact.Chinese).Find("I want to quit my job", &Place{fact.English, 1 << 30, 0, nil}); len(all) > 0 {
+	if all := open(t, fact.Chinese).Find("I want to quit my job", &Place{x, 1 << 30, 0, nil}); len(all) > 0 {
 		t.Errorf("in Chinese: %+v", all)
 	}
 	if n < 50 || elsewhere > n/20 {
 		t.Errorf("%d of %d went on elsewhere", elsewhere, n)
 	}
+}
+
+// TestOf finds a character's own replies by its own words.
+func TestOf(t *testing.T) {
+	t.Parallel()
+	const talk = "@drink: tea; ginger beer\n\nU: may I have {drink}?\nA: {drink}, coming up.\n\nU: really?\nA: Really.\n\nU: how is the lighthouse?\nA: Still standing.\n"
+	x, err := Of(fact.English, talk)
+	if err != nil || x == nil {
+		t.Fatal(x, err)
+	}
+	for said, want := range map[string]string{
+		"May I have a ginger beer?":     "Ginger beer, coming up.",
+		"how's your lighthouse":         "",
+		"How is the lighthouse today?":  "Still standing.",
+		"What is a lighthouse made of?": "",
+	} {
+		got := ""
+		if all := x.Find(said, nil); len(all) > 0 {
+			got = all[0].Replies[0]
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", said, got, want)
+		}
+	}
+	if again, _ := Of(fact.English, talk); again != x {
+		t.Error("made again")
+	}
+	for _, none := range []string{"", "U: nobody answers"} {
+		if x, err := Of(fact.Chinese, none); x != nil || err != nil {
+			t.Errorf("%q: %v, %v", none, x, err)
+		}
+	}
+}
+
+// FuzzOf takes any text for situations.
+func FuzzOf(f *testing.F) {
+	f.Add("@pet: cat; dog\n\nU: my {pet} is ill\nA: poor {a pet}, {pet2}!\nU: yes\nA: no", "my cat is ill")
+	f.Add("U: {\nA: }", "{")
+	f.Add("---\n@: ;\n\nU: {a x1}\nA: {x}", "\xff")
+	f.Fuzz(func(t *testing.T, text, said string) {
+		for _, l := range []fact.Language{fact.English, fact.Chinese} {
+			if x, err := Of(l, text); err != nil {
+				t.Fatal(err)
+			} else if x != nil {
+				for _, m := range x.Find(said, nil) {
+					x.Find(said, &m.Place)
+				}
+			}
+		}
+	})
 }
 
 func FuzzFind(f *testing.F) {

@@ -26,8 +26,8 @@ func (c *Conversation) fitting(ctx context.Context, w wish, p *Prompt, pack memo
 	if t.ended {
 		return companion.Ended(t.l), nil
 	}
-	if s := c.apt(t, p); s != "" {
-		return s, nil
+	if s, err := c.apt(t); s != "" || err != nil {
+		return s, err
 	}
 	if t.bad() && !t.asks { // the small model has no tact
 		return t.plain(c), nil
@@ -60,11 +60,12 @@ type turn struct {
 	mine   bool   // of the user or theirs
 	yours  bool   // of the character
 	seen   string // all that the model was shown
+	role   bool   // the character is somebody, whom the model plays
 	looked bool   // facts were looked for: the pack decides, see Grounded
 }
 
 func (c *Conversation) turn(w wish, p *Prompt, pack memory.Pack) turn {
-	t := turn{said: w.said, l: c.languageOf(w.said), looked: len(pack.Asked) > 0}
+	t := turn{said: w.said, l: c.languageOf(w.said), looked: len(pack.Asked) > 0, role: c.Card.Description != ""}
 	t.told, t.ended, t.aside = c.toldIn(w)
 	t.mine = meEN.MatchString(w.said) || strings.Contains(w.said, "我")
 	var seen strings.Builder
@@ -132,7 +133,7 @@ func (t turn) fits(reply string) bool {
 		return false
 	case companion.Denies(t.l, reply) && (!t.asks || !t.mine || t.yours):
 		return false
-	case t.bad() && moods[t.l].glad.MatchString(reply):
+	case !t.suits(reply), t.role && companion.OutOfRole(t.l, reply):
 		return false
 	}
 	noted, ok := companion.Acknowledged(t.l, reply)
@@ -149,6 +150,9 @@ func (t turn) fits(reply string) bool {
 	}
 	return companion.AcknowledgedPlainly(t.l, reply)
 }
+
+// suits says whether a reply is not glad of what is bad.
+func (t turn) suits(reply string) bool { return !t.bad() || !moods[t.l].glad.MatchString(reply) }
 
 // bad says whether a turn tells of something that is no joy.
 func (t turn) bad() bool {

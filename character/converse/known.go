@@ -2,6 +2,7 @@ package converse
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +18,9 @@ import (
 func (c *Conversation) known(ctx context.Context, w wish, pack memory.Pack) (string, error) {
 	l := c.languageOf(w.said)
 	if s := courtesy(l, w.said, uint64(c.thread.Stats().Turns)); s != "" { //nolint:gosec // a count
+		if own, err := c.voiced(w.said, l, anything); own != "" || err != nil {
+			return own, err
+		}
 		return s, nil
 	}
 	if s, err := c.again(l, w, pack); s != "" || err != nil {
@@ -35,12 +39,14 @@ func (c *Conversation) known(ctx context.Context, w wish, pack memory.Pack) (str
 		if c.languageOf(s.Text) != l {
 			q.l = c.languageOf(s.Text)
 		}
-		a, ok := c.sure(q, w)
+		a, ok, err := c.sure(q, w, pack)
+		if err != nil {
+			return "", err
+		}
 		if !ok && idea(q.text, pack) {
 			return "", nil
 		}
 		if !ok {
-			var err error
 			if a, err = c.looked(ctx, q, w, pack); err != nil {
 				return "", err
 			}
@@ -101,24 +107,33 @@ func joined(l fact.Language, all []string) string {
 
 // sure answers what needs no looking up by kind of fact. It reports whether the
 // question is of that sort; "" with true is for the model.
-func (c *Conversation) sure(q question, w wish) (string, bool) {
+func (c *Conversation) sure(q question, w wish, pack memory.Pack) (string, bool, error) {
 	if a := ofClock(q, w.at); a != "" {
-		return a, true
+		return a, true, nil
+	}
+	if machine[q.l].MatchString(q.text) {
+		return fmt.Sprintf(ownWords[q.l].machine, c.Card.CharName()), true, nil
+	}
+	if q.toCharacter() || len(pack.Asked) == 0 && !meEN.MatchString(q.text) && !strings.Contains(q.text, "我") {
+		if a, err := c.voiced(q.text, q.l, anything); a != "" || err != nil {
+			return a, true, err
+		}
 	}
 	if a, ok := c.ofSelf(q); ok {
-		return a, true
+		return a, true, nil
 	}
 	if a := c.about(q); a != "" {
-		return a, true
+		return a, true, nil
 	}
 	if a := c.siblingsOf(q); a != "" && !mindful(q) {
-		return a, true
+		return a, true, nil
 	}
-	if a := c.yesOrNo(q, w); a != "" {
-		return a, true
-	}
-	return "", false
+	a := c.yesOrNo(q, w)
+	return a, a != "", nil
 }
+
+// anything fits.
+func anything(string) bool { return true }
 
 // looked answers a question by the facts that it asks for, "" where it asks for
 // none.

@@ -98,9 +98,6 @@ var ownWords = [...]struct{ name, machine, unknown string }{
 // whether that is what was asked: "" with true is for the model to say.
 func (c *Conversation) ofSelf(q question) (string, bool) {
 	w := ownWords[q.l]
-	if machine[q.l].MatchString(q.text) {
-		return fmt.Sprintf(w.machine, c.Card.CharName()), true
-	}
 	if !q.toCharacter() {
 		return "", false
 	}
