@@ -1,7 +1,6 @@
 package companion
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -138,7 +137,7 @@ func (w *writer) voiced() (s Sample, ok bool) {
 	if len(all) == 0 {
 		return nil, false
 	}
-	v := all[slices.Sorted(maps.Keys(all))[w.r.IntN(len(all))]]
+	v := all[Voices(w.lang)[w.r.IntN(len(all))]]
 	s = Sample{{System, v.system, 0}}
 	for range 1 + w.r.IntN(4) {
 		s = s.said(w.situated(v.situations))

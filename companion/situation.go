@@ -1,6 +1,7 @@
 package companion
 
 import (
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strconv"
@@ -29,6 +30,16 @@ func (s Situation) Rounds() int { return len(s.rounds) }
 // "my {pet} is ill".
 func (s Situation) Heard(round int) []string { return s.rounds[round][0] }
 
+// Sort is that of the turns which the replies of a situation fit all, where its
+// user's line is a mark like "(asks)"; "" for other situations.
+func (s Situation) Sort() string {
+	mark, marked := strings.CutPrefix(s.rounds[0][0][0], "(")
+	if mark, closed := strings.CutSuffix(mark, ")"); marked && closed {
+		return mark
+	}
+	return ""
+}
+
 // Filled is a line with values for its slots, of which bound has some by name;
 // the others are the first of their lists.
 func (s Situation) Filled(line string, bound map[string]string) string {
@@ -46,8 +57,8 @@ func (s Situation) Filled(line string, bound map[string]string) string {
 }
 
 // Bind adds to bound what a user's words say for the slots of a line: the longest
-// value of a slot's list.
-func (s Situation) Bind(l fact.Language, line, said string, bound map[string]string) {
+// value of a slot's list. It returns for how many slots nothing is said.
+func (s Situation) Bind(l fact.Language, line, said string, bound map[string]string) (unbound int) {
 	for _, m := range slotOf.FindAllStringSubmatch(line, -1) {
 		key := m[2] + m[3]
 		if bound[key] != "" {
@@ -58,7 +69,11 @@ func (s Situation) Bind(l fact.Language, line, said string, bound map[string]str
 				bound[key] = v
 			}
 		}
+		if bound[key] == "" {
+			unbound++
+		}
 	}
+	return unbound
 }
 
 // inUse says whether another slot of the same list has a value already.
@@ -124,7 +139,8 @@ const (
 // ParseSituations reads the situations of a text: blocks with an empty line
 // between, of what the user says ("U: my {pet} is ill"), ways to say it one below
 // the other, and replies ("A: Poor {pet}."), any number of times; the values of
-// slots stand before them ("@pet: cat; old dog"). What is no situation, or too
+// slots stand before them ("@pet: cat; old dog"). Where the user's line is a mark
+// (Sort), the replies fit any turn of a sort. What is no situation, or too
 // large, is left out.
 func ParseSituations(text string) (out []Situation) {
 	if len(text) > maxSituationsText {
@@ -196,7 +212,7 @@ func parseSituations(text string, without map[string]bool) (out []Situation) {
 	return out
 }
 
-var slotOf = regexp.MustCompile(`\{(an? )?([a-z_]+)(\d?)\}`)
+var slotOf = regexp.MustCompile(`\{([Aa]n? )?([a-z_]+)(\d?)\}`)
 
 // filled says whether there are enough values for every slot.
 func (s Situation) filled() bool {
@@ -258,3 +274,11 @@ func (w *writer) fill(line string, s Situation, bound map[string]string) string 
 	}
 	return s.Filled(line, bound)
 }
+
+// Drawn is a line with values drawn for its slots.
+func (s Situation) Drawn(r *rand.Rand, line string) string {
+	return (&writer{r: r}).fill(line, s, map[string]string{})
+}
+
+// Tuned says whether a situation is one of those that are for tuning, see Alike.
+func (s Situation) Tuned() bool { return held("alike "+s.rounds[0][0][0], heldAlike) }

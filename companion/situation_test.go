@@ -87,7 +87,7 @@ func TestParseSituationsLimits(t *testing.T) {
 	}{
 		"fine":       {one, 1},
 		"text":       {one + strings.Repeat("\n", maxSituationsText), 0},
-		"line":       {"U: " + strings.Repeat("a", maxSituationLine) + "\nA: hello\n\n" + one, 1},
+		"line":       {"U: " + strings.Repeat("a", maxSituationLine+1) + "\nA: hello\n\n" + one, 1},
 		"slots":      {"@a: b; c\n\nU: " + strings.Repeat("{a}", maxLineSlots+1) + "\nA: hello\n\n" + one, 1},
 		"values":     {"@a: b" + strings.Repeat("; c", maxSlotValues) + "\n\nU: {a}\nA: hello\n\n" + one, 1},
 		"situations": {strings.Repeat(one, maxHeard+1), maxHeard},
@@ -107,7 +107,7 @@ func TestVoices(t *testing.T) {
 		}
 		for name, f := range figures()[l] {
 			written, read := strings.Count(f.text, "\n\nU: "), len(ParseSituations(f.text))
-			if f.system == "" || read < 100 || read != written || len(f.situations) < read*9/10 {
+			if f.system == "" || read < 100 || read != written || len(f.situations) < read*4/5 {
 				t.Errorf("%s, %s: %q, %d situations of %d, %d to learn from", name, languageKeys[l], f.system, read, written, len(f.situations))
 			}
 		}

@@ -3,6 +3,7 @@ package companion
 import (
 	"embed"
 	"io/fs"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ var figures = sync.OnceValue(func() (out [2]map[string]figure) {
 			system, text, _ := strings.Cut(string(b), "\n")
 			v := figure{system: strings.TrimPrefix(system, "S: "), text: text}
 			for _, s := range parseSituations(text, held) {
-				if !s.names(held) {
+				if s.Sort() == "" && !s.names(held) {
 					v.situations = append(v.situations, s)
 				}
 			}
@@ -46,6 +47,9 @@ var figures = sync.OnceValue(func() (out [2]map[string]figure) {
 	}
 	return out
 })
+
+// Voices names the characters that have small talk of their own.
+func Voices(l fact.Language) []string { return slices.Sorted(maps.Keys(figures()[l])) }
 
 // Voice is the small talk of a character that comes with Kuai, in its own words,
 // as situations (ParseSituations), and who it is; "" where there is none of the

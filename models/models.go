@@ -15,7 +15,7 @@ import (
 	"kuai/internal/check"
 )
 
-//go:embed video judge companion reader embedder
+//go:embed video judge companion reader embedder apt
 var files embed.FS
 
 // Video returns the built-in text-to-video model, as video.Open reads it.
@@ -33,6 +33,10 @@ func Reader() fs.FS { return sub("reader") }
 
 // Embedder returns the built-in vectors of texts, as embedder.Open reads them.
 func Embedder() fs.FS { return sub("embedder") }
+
+// Apt returns the built-in model that finds what is said in other words, as
+// apt.OpenModel reads it.
+func Apt() fs.FS { return sub("apt") }
 
 // Unpack puts a model into a directory of its own below dir, unless it is there
 // already, and returns its path. Another version gets another directory.

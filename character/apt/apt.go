@@ -17,7 +17,6 @@ import (
 	"strings"
 	"sync"
 
-	"kuai/character/memory"
 	"kuai/character/memory/term"
 	"kuai/companion"
 	"kuai/companion/fact"
@@ -28,21 +27,19 @@ import (
 const (
 	// nearest is how many patterns are compared word by word.
 	nearest = 96
-	// stray is what a word, or a Chinese character, costs that no pattern has and
-	// only the user says; what many patterns have costs less, by the logarithm. What
-	// only the pattern has, its replies may speak of: more is 1 and so much.
-	stray, more = 0.13, 0.4
-	// polar is what a word costs at least that turns what is said round; astray,
-	// where one asks and the other does not.
-	polar, astray = 0.2, 0.2
+	// stray is what a word, or a Chinese character, costs that no pattern has; what
+	// many have costs less, by the logarithm.
+	stray = 0.13
 	// longest is how many bytes are compared: nobody wrote what is said at length.
 	longest = 400
-	// next is enough for what comes next in a situation.
-	next = 0.4
 )
 
-// enough is from which score on a reply fits: chosen on fifty turns by hand.
-var enough = [...]float32{fact.English: 0.71, fact.Chinese: 0.765}
+// Least is the likelihood from which on matches are worth a look: that which the
+// nets give is of being the same situation, and many say the same that are not.
+const Least = 0.2
+
+// next is enough for what comes next in a situation.
+const next = 0.1
 
 // Place is a round of a situation.
 type Place struct {
@@ -53,21 +50,24 @@ type Place struct {
 
 // Match is a place that fits what was said.
 type Match struct {
-	Score   float32
-	Pattern string // as it would be said, with its slots filled
+	Score   float32 // how likely it is the same, or 1 for what comes next in a situation
+	Pattern string  // as it would be said, with its slots filled
 	Replies []string
 	Place   Place
+
+	features [Features]float32
 }
 
 // Index is the situations of a language, or of a character in it. It may be used
 // by several goroutines.
 type Index struct {
 	lang       fact.Language
-	model      *embedder.Model
+	model      *Model
 	situations []companion.Situation
 	first      []pattern // of first rounds
-	costs      map[uint64]float32
-	counted    float64 // patterns that the costs are counted in
+	lexicon    map[uint64]word
+	counted    float64             // patterns that the words' costs are counted in
+	otherwise  map[string][]string // replies to any turn of a sort
 }
 
 type pattern struct {
@@ -87,40 +87,53 @@ var opened [2]struct {
 func Open(l fact.Language) (*Index, error) {
 	o := &opened[l]
 	o.once.Do(func() {
-		m, err := embedder.Open(models.Embedder())
+		m, err := OpenModel(models.Apt())
 		if err != nil {
 			o.err = err
 			return
 		}
-		o.index = newIndex(l, m, companion.Situations(l))
+		o.index = NewIndex(l, m, companion.Situations(l))
 	})
 	return o.index, o.err
 }
 
-func newIndex(l fact.Language, m *embedder.Model, all []companion.Situation) *Index {
-	x := &Index{lang: l, model: m, situations: all, first: patterns(m, all), costs: map[uint64]float32{}}
+// NewIndex makes an index of situations; words cost by how many of them have them.
+func NewIndex(l fact.Language, m *Model, all []companion.Situation) *Index {
+	x := &Index{lang: l, model: m, situations: all, first: patterns(m, all), lexicon: map[uint64]word{}}
 	x.counted = float64(len(x.first) + 1)
+	var split embedder.Splitter
 	var words term.Analyzer
+	many := map[uint64]float32{}
 	for _, p := range x.first {
-		for w := range content(&words, all[p.situation].Filled(p.line, nil)) {
-			x.costs[w]++
-		}
+		seen := map[uint64]bool{}
+		words.Each(all[p.situation].Filled(p.line, nil), func(w term.Word) bool {
+			if w.Pair || idle[w.Text] || seen[w.Hash] {
+				return true
+			}
+			seen[w.Hash] = true
+			if many[w.Hash]++; many[w.Hash] == 1 {
+				x.lexicon[w.Hash] = word{hash: w.Hash, v: m.Vectors.Encode(&split, w.Text), turns: turns[w.Hash], not: nots[w.Hash]}
+			}
+			return true
+		})
 	}
-	for w, n := range x.costs {
-		x.costs[w] = x.cost(n)
-	}
-	for w := range content(&words, turning) {
-		x.costs[w] = max(x.costs[w], polar)
+	for h, n := range many {
+		w := x.lexicon[h]
+		w.cost = x.cost(n)
+		x.lexicon[h] = w
 	}
 	return x
 }
 
 // patterns are what users say in the first rounds of situations.
-func patterns(m *embedder.Model, all []companion.Situation) (out []pattern) {
+func patterns(m *Model, all []companion.Situation) (out []pattern) {
 	var split embedder.Splitter
 	for i, s := range all {
+		if s.Sort() != "" {
+			continue
+		}
 		for _, line := range s.Heard(0) {
-			out = append(out, pattern{i, line, m.Encode(&split, s.Filled(line, nil))})
+			out = append(out, pattern{i, line, m.Vectors.Encode(&split, s.Filled(line, nil))})
 		}
 	}
 	return out
@@ -158,7 +171,12 @@ func Of(l fact.Language, text string) (*Index, error) {
 	}
 	var x *Index
 	if all := companion.ParseSituations(text); len(all) > 0 {
-		x = &Index{lang: l, model: base.model, situations: all, first: patterns(base.model, all), costs: base.costs, counted: base.counted}
+		x = &Index{lang: l, model: base.model, situations: all, first: patterns(base.model, all), lexicon: base.lexicon, counted: base.counted, otherwise: map[string][]string{}}
+		for _, s := range all {
+			if sort := s.Sort(); sort != "" {
+				x.otherwise[sort] = append(x.otherwise[sort], s.Replies(l, 0, nil)...)
+			}
+		}
 	}
 	if len(voices.by) >= maxVoices {
 		clear(voices.by)
@@ -170,63 +188,53 @@ func Of(l fact.Language, text string) (*Index, error) {
 	return x, nil
 }
 
+// Otherwise are replies to any turn of a sort: that "asks" the character, "tells"
+// something, or tells something "bad".
+func (x *Index) Otherwise(sort string) []string { return x.otherwise[sort] }
+
 // cost is that of a word which so many patterns have.
 func (x *Index) cost(patterns float32) float32 {
 	return stray * float32(math.Log(x.counted/float64(patterns+1))/math.Log(max(x.counted, math.E)))
 }
 
-// only is what the words cost that the first of two texts has and not the other.
-func (x *Index) only(a, b map[uint64]bool) (sum float32) {
-	for w := range a {
-		if b[w] {
-			continue
-		}
-		c, known := x.costs[w]
-		if !known {
-			c = x.cost(0)
-		}
-		sum += c
-	}
-	return sum
-}
-
 // search compares what was said with patterns.
 type search struct {
-	*Index
-	said  string
-	split embedder.Splitter
-	words term.Analyzer
-	v     embedder.Vector
-	has   map[uint64]bool
-	asks  bool
+	cutter
+	said string
+	text
 }
 
-// Find returns the places that fit what was said, best first; after, if not nil,
-// is where the last reply came from.
+func (x *Index) search(said string) *search {
+	q := &search{cutter: cutter{Index: x}, said: said}
+	q.text = q.read(said)
+	return q
+}
+
+// Find returns the places where nearly the same is said, likeliest first; after, if
+// not nil, is where the last reply came from.
 func (x *Index) Find(said string, after *Place) (out []Match) {
 	if len(said) > longest {
 		return nil
 	}
-	q := &search{Index: x, said: said, asks: asks(said)}
-	q.v = x.model.Encode(&q.split, said)
-	q.has = content(&q.words, said)
+	q := x.search(said)
 	if after != nil && after.of == x && after.round+1 < x.situations[after.situation].Rounds() {
 		for _, line := range x.situations[after.situation].Heard(after.round + 1) {
 			if m := q.match(after.situation, after.round+1, line, after.bound); m.Score >= next {
+				m.Score = 1
 				out = append(out, m)
 			}
 		}
-		if best(out); len(out) > 0 {
+		if len(out) > 0 {
 			return out
 		}
 	}
 	for _, i := range q.nearest() {
 		p := x.first[i]
-		if m := q.match(p.situation, 0, p.line, nil); m.Score >= enough[x.lang] {
+		if m := q.match(p.situation, 0, p.line, nil); m.Score >= Least {
 			out = append(out, m)
 		}
 	}
-	best(out)
+	slices.SortStableFunc(out, func(a, b Match) int { return cmp.Compare(b.Score, a.Score) })
 	return out
 }
 
@@ -254,51 +262,37 @@ func (q *search) nearest() []int {
 	return out
 }
 
-func best(all []Match) {
-	slices.SortStableFunc(all, func(a, b Match) int { return cmp.Compare(b.Score, a.Score) })
-}
-
 // match compares what was said with a pattern.
 func (q *search) match(situation, round int, line string, known map[string]string) Match {
 	s := q.situations[situation]
 	bound := map[string]string{}
 	maps.Copy(bound, known)
-	s.Bind(q.lang, line, q.said, bound)
+	unbound := s.Bind(q.lang, line, q.said, bound)
 	m := Match{Pattern: s.Filled(line, bound), Place: Place{q.Index, situation, round, bound}}
 	if m.Replies = s.Replies(q.lang, round, bound); len(m.Replies) == 0 {
 		return m
 	}
-	v := q.model.Encode(&q.split, m.Pattern)
-	m.Score = embedder.Near(&q.v, &v)
-	if q.lang == fact.English && asks(m.Pattern) != q.asks {
-		m.Score -= astray
-	}
-	has := content(&q.words, m.Pattern)
-	m.Score -= q.only(q.has, has) + (1+more)*q.only(has, q.has)
+	pattern := q.read(m.Pattern)
+	m.features = compare(&q.text, &pattern, unbound)
+	m.Score = q.model.Nets[q.lang].Likely(&m.features) * q.turned(&pattern) * pattern.turned(&q.text)
 	return m
 }
 
-// asks says whether a text asks something at its end.
-func asks(text string) bool {
-	all := memory.Sentences(text)
-	return len(all) > 0 && all[len(all)-1].Asks
-}
+// nots are words that turn what is said round, and turns those and words for who
+// is meant.
+var nots, turns = hashes(notWords), hashes(notWords + " you your 你 您")
 
-// content are the words of a text that say something, or its characters: here
-// "not", "you" and "should" do.
-func content(words *term.Analyzer, text string) map[uint64]bool {
-	out := map[uint64]bool{}
+const notWords = "not no never without out off stop stopped instead don't didn't doesn't isn't can't won't wasn't 不 没 别 无"
+
+func hashes(text string) map[uint64]bool {
+	all := map[uint64]bool{}
+	var words term.Analyzer
 	words.Each(text, func(w term.Word) bool {
-		if !w.Pair && !idle[w.Text] {
-			out[w.Hash] = true
-		}
+		all[w.Hash] = !w.Pair
 		return true
 	})
-	return out
+	return all
 }
-
-// turning are words that turn what is said round, and who is meant.
-const turning = "not no never without out off stop stopped instead don't didn't doesn't isn't can't won't wasn't you your 不 没 别 无 你 您"
 
 // idle are words and characters that change nothing.
 var idle = func() map[string]bool {

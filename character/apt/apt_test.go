@@ -26,7 +26,7 @@ func TestFindsItself(t *testing.T) {
 			p := x.first[i]
 			said := x.situations[p.situation].Filled(p.line, nil)
 			n++
-			if all := x.Find(said, nil); len(all) > 0 && all[0].Score > 0.95 && len(all[0].Replies) > 0 {
+			if all := x.Find(said, nil); len(all) > 0 && len(all[0].Replies) > 0 && all[0].features[3]+all[0].features[4] < 0.5 {
 				found++
 			}
 		}
@@ -56,7 +56,7 @@ func TestFind(t *testing.T) {
 		{fact.Chinese, "期权的隐含波动率曲面今天很陡", false},
 	} {
 		all := open(t, tt.l).Find(tt.said, nil)
-		if (len(all) > 0) != tt.found {
+		if (len(all) > 0 && all[0].Score > 0.38) != tt.found {
 			t.Errorf("%q: %+v", tt.said, all)
 		}
 	}
@@ -101,7 +101,7 @@ func TestOf(t *testing.T) {
 	}
 	for said, want := range map[string]string{
 		"May I have a ginger beer?":     "Ginger beer, coming up.",
-		"how's your lighthouse":         "",
+		"how's your lighthouse":         "Still standing.",
 		"How is the lighthouse today?":  "Still standing.",
 		"What is a lighthouse made of?": "",
 	} {

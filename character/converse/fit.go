@@ -32,6 +32,11 @@ func (c *Conversation) fitting(ctx context.Context, w wish, p *Prompt, pack memo
 	if t.bad() && !t.asks { // the small model has no tact
 		return t.plain(c), nil
 	}
+	if t.yours { // and knows nothing of the character
+		if s, err := c.otherwise(t.said, t.l, "asks"); s != "" || err != nil {
+			return s, err
+		}
+	}
 	for n := range uint64(redraws + 1) {
 		draw := *p
 		if draw.Sampling.Seed != 0 {
@@ -110,13 +115,13 @@ func claimed(l fact.Language, reply string) bool {
 var moods = [...]struct{ bad, not, glad *regexp.Regexp }{
 	fact.English: {
 		regexp.MustCompile(`(?i)\b(?:fail\w*|lost|late again|burn(?:t|ed)|broke\w*|crack(?:ed)?|sick|ill|ache|pain|hurts?|died|dead|death|funeral|cancel\w*|fired|hospital|accident|nobody (?:came|called|cares)|cheat\w*|hiding something|got stuck|threw up|can't stop crying|miss(?:ed)? (?:my|him|her|them|the)|can't sleep|cannot sleep|sad|lonely|crying|cried|awful|terrible|horrible|worst|stolen|stole my|robbed|ran away|yell(?:ed|s)?|fight|fought|divorce\w*|dumped|bored|don't feel|worried|scared|stress\w*|exhausted|tired)\b`),
-		regexp.MustCompile(`(?i)\bby accident\b|\bfired up\b|\blost (?:[\w-]+ )?(?:weight|kilos?|kg|pounds?|lbs)\b|\bdead (?:simple|easy|good|serious)\b|\b(?:not|n't|no longer|never|nothing) (?:\w+ )?(?:sad|tired|worried|scared|bored|sick|ill|fail\w*|hurts?|lonely)\b`),
-		regexp.MustCompile(`(?i)\b(?:how (?:nice|lovely|great|wonderful|fun)|congratulations|congrats|well done|lucky you|hooray|wonderful|great news|that's (?:great|lovely|wonderful|nice|good)|i'm glad|happy for you|good for you)\b`),
+		regexp.MustCompile(`(?i)\bby accident\b|\bout of (?:the )?hospital\b|\bfired up\b|\blost (?:[\w-]+ )?(?:weight|kilos?|kg|pounds?|lbs)\b|\bdead (?:simple|easy|good|serious)\b|\b(?:not|n't|no longer|never|nothing) (?:\w+ )?(?:sad|tired|worried|scared|bored|sick|ill|fail\w*|hurts?|lonely)\b`),
+		regexp.MustCompile(`(?i)\b(?:how (?:nice|lovely|great|wonderful|fun)|congratulations|congrats|well done|lucky you|hooray|wonderful|great news|that's (?:great|lovely|wonderful|nice|good)|i(?:'m| am) (?:so |very |really )?glad|happy for you|good for you|what a relief|good (?:news|to hear)|bravo)\b`),
 	},
 	fact.Chinese: {
 		regexp.MustCompile(`挂了|没考过|没考上|丢了|摔|碎|糊了|晚点|迟到|生病|住院|疼|痛|去世|死|葬|取消|困在|没人来|瞒着|吐了|车祸|裁|想我|睡不着|失眠|难过|孤单|哭|糟|最差|被偷|被骂|吵架|吵了一架|吵起来|离婚|分手|无聊|不想|担心|害怕|压力|累`),
-		regexp.MustCompile(`(?:笑|爽|香|美|乐|高兴|开心|好吃|可爱)死|痛快|积累|碎碎念|不(?:累|疼|痛|难过|孤单|担心|害怕|无聊)|没(?:丢|摔|碎|生病|迟到)`),
-		regexp.MustCompile(`太好了|真好|恭喜|太棒|好开心|真不错|好运气|祝贺|真幸运|替你高兴`),
+		regexp.MustCompile(`(?:笑|爽|香|美|乐|高兴|开心|好吃|可爱)死|痛快|积累|出院|碎碎念|不(?:累|疼|痛|难过|孤单|担心|害怕|无聊)|没(?:丢|摔|碎|生病|迟到)`),
+		regexp.MustCompile(`太好了|真好|恭喜|太棒|好开心|真不错|好运气|祝贺|真幸运|替你高兴|好消息|松了?口气|生日快乐`),
 	},
 }
 
@@ -152,7 +157,24 @@ func (t turn) fits(reply string) bool {
 }
 
 // suits says whether a reply is not glad of what is bad.
-func (t turn) suits(reply string) bool { return !t.bad() || !moods[t.l].glad.MatchString(reply) }
+func (t turn) suits(reply string) bool {
+	if t.bad() {
+		return !moods[t.l].glad.MatchString(reply)
+	}
+	return !joys[t.l].news.MatchString(t.said) || moods[t.l].bad.MatchString(t.said) || !joys[t.l].sorry.MatchString(reply)
+}
+
+// joys are the words of good news, and those of replies to bad ones.
+var joys = [...]struct{ news, sorry *regexp.Regexp }{
+	fact.English: {
+		regexp.MustCompile(`(?i)\b(?:passed|won|got (?:the|a|my|that) (?:job|promotion|raise|place|role|degree|licen[cs]e)|promoted|engaged|got married|said yes|succeeded|finally (?:did|made|got|finished)|it worked|good news|i did it|so happy|works again)\b`),
+		regexp.MustCompile(`(?i)\b(?:oh no|(?:so |very )?sorry|that hurts|what a (?:pity|shame)|that(?:'s| is| sounds) (?:hard|sad|tough|bad)|poor (?:you|thing)|next time)\b`),
+	},
+	fact.Chinese: {
+		regexp.MustCompile(`考过了|考上|通过了|过啦|过了！|赢了|中奖|升职|加薪|录取|拿到(?:了)?(?:offer|驾照|工作)|求婚成功|订婚|结婚了|成功了|修好了|做到了|好消息`),
+		regexp.MustCompile(`可惜|别难过|抱抱|难受|心疼|真倒霉|唉|下次|别灰心|没关系`),
+	},
+}
 
 // bad says whether a turn tells of something that is no joy.
 func (t turn) bad() bool {
@@ -168,6 +190,9 @@ func (t turn) plain(c *Conversation) string {
 			return s.say[n%uint64(len(s.say))]
 		}
 	}
+	if s := t.own(c); s != "" {
+		return s
+	}
 	switch {
 	case t.bad() && !t.asks:
 		return sorry[t.l][n%uint64(len(sorry[t.l]))]
@@ -177,6 +202,26 @@ func (t turn) plain(c *Conversation) string {
 		return wonder[t.l][n%uint64(len(wonder[t.l]))]
 	}
 	return listen[t.l][n%uint64(len(listen[t.l]))]
+}
+
+// own is a plain reply in the character's own words, "" where it has none.
+func (t turn) own(c *Conversation) string {
+	sort := "tells"
+	switch {
+	case t.bad() && !t.asks:
+		sort = "bad"
+	case len(t.told) > 0:
+		return ""
+	case t.asks && !t.yours:
+		return "" // it is not the character's to know
+	case t.asks:
+		sort = "asks"
+	}
+	s, err := c.otherwise(t.said, t.l, sort)
+	if err != nil {
+		return ""
+	}
+	return s
 }
 
 // courtesy answers a turn that is nothing but a greeting, thanks, or a goodbye,

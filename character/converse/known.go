@@ -18,7 +18,7 @@ import (
 func (c *Conversation) known(ctx context.Context, w wish, pack memory.Pack) (string, error) {
 	l := c.languageOf(w.said)
 	if s := courtesy(l, w.said, uint64(c.thread.Stats().Turns)); s != "" { //nolint:gosec // a count
-		if own, err := c.voiced(w.said, l, anything); own != "" || err != nil {
+		if own, err := c.voiced(w.said, l); own != "" || err != nil {
 			return own, err
 		}
 		return s, nil
@@ -115,7 +115,7 @@ func (c *Conversation) sure(q question, w wish, pack memory.Pack) (string, bool,
 		return fmt.Sprintf(ownWords[q.l].machine, c.Card.CharName()), true, nil
 	}
 	if q.toCharacter() || len(pack.Asked) == 0 && !meEN.MatchString(q.text) && !strings.Contains(q.text, "我") {
-		if a, err := c.voiced(q.text, q.l, anything); a != "" || err != nil {
+		if a, err := c.voiced(q.text, q.l); a != "" || err != nil {
 			return a, true, err
 		}
 	}
@@ -131,9 +131,6 @@ func (c *Conversation) sure(q question, w wish, pack memory.Pack) (string, bool,
 	a := c.yesOrNo(q, w)
 	return a, a != "", nil
 }
-
-// anything fits.
-func anything(string) bool { return true }
 
 // looked answers a question by the facts that it asks for, "" where it asks for
 // none.

@@ -114,6 +114,9 @@ func (c *Conversation) ofSelf(q question) (string, bool) {
 		case a.predicate == "age" && age != "":
 			return companion.Own(q.l, "age", age), true
 		}
+		if s, err := c.otherwise(q.text, q.l, "asks"); s != "" && err == nil {
+			return s, true
+		}
 		return w.unknown, true
 	}
 	return "", true

@@ -23,7 +23,7 @@ import (
 
 func (a *app) trainCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "train", Short: "Train models; a training that was stopped goes on with the same command", Args: cobra.ArbitraryArgs, RunE: group}
-	cmd.AddCommand(a.trainVideoCommand(), a.trainJudgeCommand(), a.trainTextCommand(), a.trainReaderCommand(), a.trainVectorsCommand(), a.trainAblationsCommand(), a.trainTokenizerCommand(), a.trainPlotCommand())
+	cmd.AddCommand(a.trainVideoCommand(), a.trainJudgeCommand(), a.trainTextCommand(), a.trainReaderCommand(), a.trainVectorsCommand(), a.trainAptCommand(), a.trainAblationsCommand(), a.trainTokenizerCommand(), a.trainPlotCommand())
 	return cmd
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -25,16 +26,25 @@ type Options struct {
 	Rate    float64
 	Pool    *par.Pool
 	Seed    uint64
+	Init    fs.FS  // a model that a new training begins from, or nil
+	Alike   bool   // only ways to say the same, see Task
 	Every   time.Duration
 	View    io.Writer
 }
 
 // Train trains, or goes on.
 func Train(ctx context.Context, o Options) (train.Result, error) {
+	net := embedder.New(o.Seed)
+	if o.Init != nil {
+		var err error
+		if net, err = embedder.Open(o.Init); err != nil {
+			return train.Result{}, err
+		}
+	}
 	return train.Run(ctx, train.Config{
 		Dir: o.Dir, Steps: o.Steps, Rate: o.Rate, Warmup: min(50, o.Steps/10), Decay: o.Steps * 2 / 3,
 		Clip: 1, Every: o.Every, Pool: o.Pool, View: o.View,
-	}, &Task{Net: embedder.New(o.Seed), Corpora: o.Corpora, Pairs: o.Pairs, Seed: o.Seed})
+	}, &Task{Net: net, Corpora: o.Corpora, Pairs: o.Pairs, Seed: o.Seed, Alike: o.Alike})
 }
 
 // Export writes the weights of the newest checkpoint as an embedder's

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"kuai/companion"
+	"kuai/companion/fact"
 	"kuai/train/talk"
 )
 
@@ -32,6 +33,37 @@ func made(seed uint64, n int) (out []pair) {
 		}
 	}
 	return out
+}
+
+// said draws two ways to say the same.
+func said(r *rand.Rand, l fact.Language, n int) (out []pair) {
+	for range n {
+		a, b := companion.Alike(r, l, companion.Train)
+		out = append(out, pair{a: thinned(r, a), b: thinned(r, b)})
+	}
+	return out
+}
+
+// thin is the share of the words that are left out of a way to say something: with
+// all of them, lines that training saw are learned by heart (found again 0.69 and
+// 0.63 of what it did not, for 0.75 and 0.69).
+const thin = 0.3
+
+// thinned is a text without some of its words, or Chinese characters.
+func thinned(r *rand.Rand, text string) string {
+	var b strings.Builder
+	word, out := false, false
+	for _, c := range text {
+		inside := unicode.IsLetter(c) && !unicode.Is(unicode.Han, c)
+		if !inside || !word {
+			out = unicode.IsLetter(c) && r.Float64() < thin
+		}
+		word = inside
+		if !out {
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
 }
 
 // drawn draws pairs of a text: sentences and their translations, turns and the

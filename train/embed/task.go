@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"kuai/companion/fact"
 	"kuai/embedder"
 	"kuai/grad"
 	"kuai/nn"
@@ -20,6 +21,8 @@ type Task struct {
 	Corpora []*talk.Corpus
 	Pairs   int // of each source in a step
 	Seed    uint64
+	// Alike is whether ways to say the same are learned from and nothing else.
+	Alike bool
 
 	split embedder.Splitter // of Batch, which runs in one goroutine
 }
@@ -57,6 +60,12 @@ func (k *Task) Batch(step int) (Batch, error) {
 		}
 		b.groups = append(b.groups, g)
 		b.pairs += len(pairs)
+	}
+	if k.Alike {
+		for l := range fact.Language(2) {
+			add(said(r, l, k.Pairs))
+		}
+		return b, nil
 	}
 	add(made(r.Uint64(), k.Pairs))
 	for _, c := range k.Corpora {
