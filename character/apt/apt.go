@@ -21,6 +21,7 @@ import (
 	"kuai/companion"
 	"kuai/companion/fact"
 	"kuai/embedder"
+	"kuai/kernel/vec"
 	"kuai/models"
 )
 
@@ -65,6 +66,7 @@ type Index struct {
 	model      *Model
 	situations []companion.Situation
 	first      []pattern // of first rounds
+	vectors    []float32 // of first, one after the other
 	lexicon    map[uint64]word
 	counted    float64             // patterns that the words' costs are counted in
 	otherwise  map[string][]string // replies to any turn of a sort
@@ -73,7 +75,6 @@ type Index struct {
 type pattern struct {
 	situation int
 	line      string
-	v         embedder.Vector
 }
 
 var opened [2]struct {
@@ -99,7 +100,8 @@ func Open(l fact.Language) (*Index, error) {
 
 // NewIndex makes an index of situations; words cost by how many of them have them.
 func NewIndex(l fact.Language, m *Model, all []companion.Situation) *Index {
-	x := &Index{lang: l, model: m, situations: all, first: patterns(m, all), lexicon: map[uint64]word{}}
+	x := &Index{lang: l, model: m, lexicon: map[uint64]word{}}
+	x.add(all)
 	x.counted = float64(len(x.first) + 1)
 	var split embedder.Splitter
 	var words term.Analyzer
@@ -125,18 +127,27 @@ func NewIndex(l fact.Language, m *Model, all []companion.Situation) *Index {
 	return x
 }
 
-// patterns are what users say in the first rounds of situations.
-func patterns(m *Model, all []companion.Situation) (out []pattern) {
+// add takes situations in: what users say in their first rounds.
+func (x *Index) add(all []companion.Situation) {
+	x.situations, x.otherwise = all, map[string][]string{}
 	var split embedder.Splitter
 	for i, s := range all {
-		if s.Sort() != "" {
+		if sort := s.Sort(); sort != "" {
+			x.otherwise[sort] = append(x.otherwise[sort], s.Replies(x.lang, 0, nil)...)
 			continue
 		}
 		for _, line := range s.Heard(0) {
-			out = append(out, pattern{i, line, m.Vectors.Encode(&split, s.Filled(line, nil))})
+			v := x.model.Vectors.Encode(&split, s.Filled(line, nil))
+			x.first, x.vectors = append(x.first, pattern{i, line}), appendFloats(x.vectors, &v)
 		}
 	}
-	return out
+}
+
+func appendFloats(to []float32, v *embedder.Vector) []float32 {
+	for _, b := range v {
+		to = append(to, float32(b))
+	}
+	return to
 }
 
 // maxVoices is how many characters' own indexes are kept.
@@ -171,12 +182,8 @@ func Of(l fact.Language, text string) (*Index, error) {
 	}
 	var x *Index
 	if all := companion.ParseSituations(text); len(all) > 0 {
-		x = &Index{lang: l, model: base.model, situations: all, first: patterns(base.model, all), lexicon: base.lexicon, counted: base.counted, otherwise: map[string][]string{}}
-		for _, s := range all {
-			if sort := s.Sort(); sort != "" {
-				x.otherwise[sort] = append(x.otherwise[sort], s.Replies(l, 0, nil)...)
-			}
-		}
+		x = &Index{lang: l, model: base.model, lexicon: base.lexicon, counted: base.counted}
+		x.add(all)
 	}
 	if len(voices.by) >= maxVoices {
 		clear(voices.by)
@@ -246,8 +253,10 @@ func (q *search) nearest() []int {
 		cosine float32
 	}
 	kept := make([]near, 0, nearest+1)
-	for i := range q.first {
-		n := near{i, embedder.Near(&q.v, &q.first[i].v)}
+	cosines := make([]float32, len(q.first))
+	vec.DotRows(cosines, q.vectors, embedder.Width, appendFloats(nil, &q.v), 0, embedder.Width)
+	for i, c := range cosines {
+		n := near{i, c}
 		if len(kept) == nearest && n.cosine <= kept[nearest-1].cosine {
 			continue
 		}
