@@ -21,8 +21,8 @@ type selected struct {
 // Likelihoods from which on a reply is said: chosen on turns by hand. A character's
 // own goes before anybody's unless that is far likelier.
 const (
-	ownSure, ownEnough = 0.5, 0.25
-	anySure, anyEnough = 0.8, 0.38
+	ownSure, ownEnough = 0.5, apt.Least
+	anySure, anyEnough = 0.8, 0.25
 )
 
 // apt returns a reply that was written for what was said, or for what comes next

@@ -65,12 +65,13 @@ type turn struct {
 	mine   bool   // of the user or theirs
 	yours  bool   // of the character
 	seen   string // all that the model was shown
+	idea   bool   // is wished for
 	role   bool   // the character is somebody, whom the model plays
 	looked bool   // facts were looked for: the pack decides, see Grounded
 }
 
 func (c *Conversation) turn(w wish, p *Prompt, pack memory.Pack) turn {
-	t := turn{said: w.said, l: c.languageOf(w.said), looked: len(pack.Asked) > 0, role: c.Card.Description != ""}
+	t := turn{said: w.said, l: c.languageOf(w.said), looked: len(pack.Asked) > 0, idea: idea(w.said, pack), role: c.Card.Description != ""}
 	t.told, t.ended, t.aside = c.toldIn(w)
 	t.mine = meEN.MatchString(w.said) || strings.Contains(w.said, "我")
 	var seen strings.Builder
@@ -136,7 +137,7 @@ func (t turn) fits(reply string) bool {
 		return false
 	case t.l == fact.Chinese != hasHan(reply):
 		return false
-	case companion.Denies(t.l, reply) && (!t.asks || !t.mine || t.yours):
+	case companion.Denies(t.l, reply) && (!t.asks || !t.mine || t.yours || t.idea):
 		return false
 	case !t.suits(reply), t.role && companion.OutOfRole(t.l, reply):
 		return false
@@ -185,13 +186,17 @@ func (t turn) bad() bool {
 // plain is a reply that is never wrong.
 func (t turn) plain(c *Conversation) string {
 	n := pick(t.said) + uint64(c.thread.Stats().Turns)
+	own := t.own(c)
+	if own != "" && t.bad() {
+		return own
+	}
 	for _, s := range courtesies[t.l] {
 		if s.heard.MatchString(t.said) && (s.whole || !t.asks) { // "What makes you happy?" is no good news
 			return s.say[n%uint64(len(s.say))]
 		}
 	}
-	if s := t.own(c); s != "" {
-		return s
+	if own != "" {
+		return own
 	}
 	switch {
 	case t.bad() && !t.asks:

@@ -43,7 +43,7 @@ func (c *Conversation) known(ctx context.Context, w wish, pack memory.Pack) (str
 		if err != nil {
 			return "", err
 		}
-		if !ok && idea(q.text, pack) {
+		if (!ok || a == companion.Unknown(q.l)) && idea(q.text, pack) {
 			return "", nil
 		}
 		if !ok {

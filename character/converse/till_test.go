@@ -35,7 +35,7 @@ func TestTill(t *testing.T) {
 		b := &cashbox{}
 		c := begin(t, t.TempDir(), s)
 		c.Till, c.Sampling.Seed = b, 3
-		for _, text := range []string{"I have walked to the lake today.", "It was cold."} {
+		for _, text := range []string{"The quarterly swap matured against a rolling basis.", "The ledgers reconcile to the third decimal."} {
 			sayTo(t, c, text)
 		}
 		if _, err := c.Again(t.Context(), nil); err != nil {
