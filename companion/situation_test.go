@@ -106,7 +106,8 @@ func TestVoices(t *testing.T) {
 			t.Errorf("%s: %d", languageKeys[l], len(figures()[l]))
 		}
 		for name, f := range figures()[l] {
-			written, read := strings.Count(f.text, "\n\nU: "), len(ParseSituations(f.text))
+			_, text := Voice(name, fact.Language(l))
+			written, read := strings.Count(text, "\n\nU: "), len(ParseSituations(text))
 			if f.system == "" || read < 100 || read != written || len(f.situations) < read*4/5 {
 				t.Errorf("%s, %s: %q, %d situations of %d, %d to learn from", name, languageKeys[l], f.system, read, written, len(f.situations))
 			}

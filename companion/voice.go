@@ -16,11 +16,14 @@ import (
 //go:embed voices
 var voiceFiles embed.FS
 
+// voiceTexts are what Voice has read, by path: what is the same string is found
+// again at once.
+var voiceTexts sync.Map
+
 // figure is a character's own small talk.
 type figure struct {
-	system     string // who the character is, as a model is told
-	text       string
-	situations []Situation // of text, without those that name what is held out
+	system     string      // who the character is, as a model is told
+	situations []Situation // without those that name what is held out
 }
 
 // figures are those of the characters that come with Kuai, by language and name;
@@ -32,16 +35,14 @@ var figures = sync.OnceValue(func() (out [2]map[string]figure) {
 		names, err := fs.Glob(voiceFiles, "voices/*_"+key+".txt")
 		check.True(err == nil, "companion: %v", err)
 		for _, name := range names {
-			b, err := voiceFiles.ReadFile(name)
-			check.True(err == nil, "companion: %v", err)
-			system, text, _ := strings.Cut(string(b), "\n")
-			v := figure{system: strings.TrimPrefix(system, "S: "), text: text}
+			id := strings.TrimSuffix(strings.TrimPrefix(name, "voices/"), "_"+key+".txt")
+			system, text := Voice(id, fact.Language(l))
+			v := figure{system: system}
 			for _, s := range parseSituations(text, held) {
 				if s.Sort() == "" && !s.names(held) {
 					v.situations = append(v.situations, s)
 				}
 			}
-			id := strings.TrimSuffix(strings.TrimPrefix(name, "voices/"), "_"+key+".txt")
 			out[l][id] = v
 		}
 	}
@@ -55,8 +56,18 @@ func Voices(l fact.Language) []string { return slices.Sorted(maps.Keys(figures()
 // as situations (ParseSituations), and who it is; "" where there is none of the
 // name.
 func Voice(name string, l fact.Language) (system, text string) {
-	v := figures()[l][name]
-	return v.system, v.text
+	path := "voices/" + name + "_" + languageKeys[l] + ".txt"
+	if v, ok := voiceTexts.Load(path); ok {
+		return v.([2]string)[0], v.([2]string)[1] //nolint:forcetypeassert // nothing else is stored
+	}
+	b, err := voiceFiles.ReadFile(path)
+	if err != nil {
+		return "", ""
+	}
+	system, text, _ = strings.Cut(string(b), "\n")
+	system = strings.TrimPrefix(system, "S: ")
+	voiceTexts.Store(path, [2]string{system, text})
+	return system, text
 }
 
 // OutOfRole says whether a reply speaks as the program that the companion is, and
