@@ -22,7 +22,7 @@ var alike = sync.OnceValue(func() (out [2][2][]Situation) {
 		}
 		for _, s := range all {
 			part := 0
-			if held("alike "+s.rounds[0][0][0], heldAlike) {
+			if s.Tuned() {
 				part = 1
 			}
 			if len(s.Heard(0)) > 1 {

@@ -31,11 +31,18 @@ func (s Situation) Rounds() int { return len(s.rounds) }
 func (s Situation) Heard(round int) []string { return s.rounds[round][0] }
 
 // Sort is that of the turns which the replies of a situation fit all, where its
-// user's line is a mark like "(asks)"; "" for other situations.
+// user's only line is a mark: (asks), (tells) or (bad); "" for other situations.
 func (s Situation) Sort() string {
-	mark, marked := strings.CutPrefix(s.rounds[0][0][0], "(")
-	if mark, closed := strings.CutSuffix(mark, ")"); marked && closed {
-		return mark
+	if len(s.rounds[0][0]) > 1 {
+		return ""
+	}
+	switch s.rounds[0][0][0] {
+	case "(asks)":
+		return "asks"
+	case "(tells)":
+		return "tells"
+	case "(bad)":
+		return "bad"
 	}
 	return ""
 }
@@ -129,10 +136,12 @@ var situations = sync.OnceValue(func() (out [2][2][]Situation) {
 
 // Limits of situations that somebody else wrote.
 const (
-	maxSituationsText = 1 << 20 // bytes
-	maxSituationLine  = 1 << 10 // bytes
-	maxHeard          = 10_000  // ways to say something, of all situations
-	maxSlotValues     = 1000    // of a list
+	maxSituationsText = 512 << 10 // bytes
+	maxSituationLine  = 1 << 10   // bytes
+	maxHeard          = 5000      // ways to say something, of all situations
+	maxRoundHeard     = 64        // of a round
+	maxSlotValues     = 1000      // of a list
+	maxSlotValue      = 100       // bytes
 	maxLineSlots      = 8
 )
 
@@ -143,10 +152,8 @@ const (
 // (Sort), the replies fit any turn of a sort. What is no situation, or too
 // large, is left out.
 func ParseSituations(text string) (out []Situation) {
-	if len(text) > maxSituationsText {
-		return nil
-	}
 	heard := 0
+	text = text[:min(len(text), maxSituationsText)]
 	for _, s := range parseSituations(text, nil) {
 		if s.large() {
 			continue
@@ -164,10 +171,18 @@ func ParseSituations(text string) (out []Situation) {
 
 // large says whether a situation costs more to compare than people write.
 func (s Situation) large() bool {
+	for round := range s.rounds {
+		if len(s.Heard(round)) > maxRoundHeard {
+			return true
+		}
+	}
 	return slices.ContainsFunc(s.lines(), func(line string) bool {
 		all := slotOf.FindAllStringSubmatch(line, -1)
 		return len(line) > maxSituationLine || len(all) > maxLineSlots ||
-			slices.ContainsFunc(all, func(m []string) bool { return len(s.slots[m[2]]) > maxSlotValues })
+			slices.ContainsFunc(all, func(m []string) bool {
+				values := s.slots[m[2]]
+				return len(values) > maxSlotValues || slices.ContainsFunc(values, func(v string) bool { return len(v) > maxSlotValue })
+			})
 	})
 }
 
@@ -177,7 +192,7 @@ func (s Situation) large() bool {
 // some words.
 func parseSituations(text string, without map[string]bool) (out []Situation) {
 	slots := map[string][]string{}
-	for block := range strings.SplitSeq(text, "\n\n") {
+	for _, block := range emptyLines.Split(text, -1) {
 		s := Situation{slots: slots}
 		side, fits := 1, true
 		for line := range strings.Lines(block) {
@@ -211,6 +226,8 @@ func parseSituations(text string, without map[string]bool) (out []Situation) {
 	}
 	return out
 }
+
+var emptyLines = regexp.MustCompile(`\r?\n[ \t]*\r?\n`)
 
 var slotOf = regexp.MustCompile(`\{([Aa]n? )?([a-z_]+)(\d?)\}`)
 

@@ -86,9 +86,12 @@ func TestParseSituationsLimits(t *testing.T) {
 		want int
 	}{
 		"fine":       {one, 1},
-		"text":       {one + strings.Repeat("\n", maxSituationsText), 0},
+		"text":       {one + strings.Repeat("\n", maxSituationsText) + one, 1},
 		"line":       {"U: " + strings.Repeat("a", maxSituationLine+1) + "\nA: hello\n\n" + one, 1},
 		"slots":      {"@a: b; c\n\nU: " + strings.Repeat("{a}", maxLineSlots+1) + "\nA: hello\n\n" + one, 1},
+		"value":      {"@a: b; " + strings.Repeat("c", maxSlotValue+1) + "\n\nU: {a}\nA: hello\n\n" + one, 1},
+		"round":      {strings.Repeat("U: hi\n", maxRoundHeard+1) + "A: hello\n\n" + one, 1},
+		"blank":      {"U: hi\r\nA: hello\r\n  \r\nU: hi\r\nA: hello\r\n", 2},
 		"values":     {"@a: b" + strings.Repeat("; c", maxSlotValues) + "\n\nU: {a}\nA: hello\n\n" + one, 1},
 		"situations": {strings.Repeat(one, maxHeard+1), maxHeard},
 	} {
@@ -120,6 +123,52 @@ func TestVoices(t *testing.T) {
 		w.split = Test
 		if _, ok := w.voiced(); ok {
 			t.Error("what was written for training is drawn to test with")
+		}
+	}
+}
+
+// TestOutOfRole tells what only a program says from what anybody might.
+func TestOutOfRole(t *testing.T) {
+	t.Parallel()
+	for l, all := range map[fact.Language]map[string]bool{
+		fact.English: {
+			"I'm a program, I don't sleep.": true, "I have no body, but I like soup.": true, "Sadly I can't taste it.": true, "I'm Kuai.": true,
+			"I have no idea. You?": false, "I can't see why not.": false, "There's no home like it.": false, "The program of the fair hangs at the door.": false,
+		},
+		fact.Chinese: {
+			"我是程序，不会累。": true, "我没有身体，但爱听你说。": true, "我尝不到，你讲讲。": true,
+			"我不会走的。": false, "我没有办法，只好等。": false, "慢慢找，越急越看不见。": false,
+		},
+	} {
+		for s, want := range all {
+			if OutOfRole(l, s) != want {
+				t.Errorf("%q: %v", s, !want)
+			}
+		}
+	}
+}
+
+// TestAlike draws two ways to say the same, and none of those for tuning to learn
+// from.
+func TestAlike(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(7, 8))
+	for l := range languageKeys {
+		for _, split := range []Split{Train, Tune} {
+			for range 200 {
+				a, b := Alike(r, fact.Language(l), split)
+				if a == "" || b == "" || strings.ContainsAny(a+b, "{}") {
+					t.Fatalf("%q, %q", a, b)
+				}
+			}
+		}
+		for _, s := range alike()[0][l] {
+			if s.Tuned() {
+				t.Fatalf("%q is for tuning", s.Heard(0)[0])
+			}
+		}
+		if len(alike()[1][l]) == 0 {
+			t.Error("none for tuning")
 		}
 	}
 }

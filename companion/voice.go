@@ -16,9 +16,19 @@ import (
 //go:embed voices
 var voiceFiles embed.FS
 
-// voiceTexts are what Voice has read, by path: what is the same string is found
-// again at once.
-var voiceTexts sync.Map
+// voiceTexts are who somebody is and the situations, by the name of the file.
+var voiceTexts = sync.OnceValue(func() map[string][2]string {
+	out := map[string][2]string{}
+	all, err := fs.ReadDir(voiceFiles, "voices")
+	check.True(err == nil, "companion: %v", err)
+	for _, f := range all {
+		b, err := voiceFiles.ReadFile("voices/" + f.Name())
+		check.True(err == nil, "companion: %v", err)
+		system, text, _ := strings.Cut(string(b), "\n")
+		out[f.Name()] = [2]string{strings.TrimPrefix(system, "S: "), text}
+	}
+	return out
+})
 
 // figure is a character's own small talk.
 type figure struct {
@@ -56,18 +66,8 @@ func Voices(l fact.Language) []string { return slices.Sorted(maps.Keys(figures()
 // as situations (ParseSituations), and who it is; "" where there is none of the
 // name.
 func Voice(name string, l fact.Language) (system, text string) {
-	path := "voices/" + name + "_" + languageKeys[l] + ".txt"
-	if v, ok := voiceTexts.Load(path); ok {
-		return v.([2]string)[0], v.([2]string)[1] //nolint:forcetypeassert // nothing else is stored
-	}
-	b, err := voiceFiles.ReadFile(path)
-	if err != nil {
-		return "", ""
-	}
-	system, text, _ = strings.Cut(string(b), "\n")
-	system = strings.TrimPrefix(system, "S: ")
-	voiceTexts.Store(path, [2]string{system, text})
-	return system, text
+	v := voiceTexts()[name+"_"+languageKeys[l]+".txt"]
+	return v[0], v[1]
 }
 
 // OutOfRole says whether a reply speaks as the program that the companion is, and
@@ -75,8 +75,8 @@ func Voice(name string, l fact.Language) (system, text string) {
 func OutOfRole(l fact.Language, reply string) bool { return programs[l].MatchString(reply) }
 
 var programs = [...]*regexp.Regexp{
-	fact.English: regexp.MustCompile(`(?i)\b(?:(?:a|the|only|this|as) program|programs?[,.]|software|i'm kuai|in a computer|i (?:have|got|own|need) (?:no|neither|nothing)|i don't (?:have|own|eat|drink|sleep|feel|dream|age)|i can(?:no|')t (?:really )?(?:see|hear|taste|eat|drink|smell|feel|sleep|touch|walk|meet|come|go)|no (?:body|stomach|hands?|legs?|eyes|ears|nose|mouth|heart|birthday|childhood|home|feet|tongue|face|age)\b)`),
-	fact.Chinese: regexp.MustCompile(`程序|机器里|我(?:可)?(?:没有?|无)(?:自己的)?(?:身体|手|脚|腿|眼睛|耳朵|鼻子|嘴|舌头|肚子|胃|脸|家|年纪|年龄|岁数|生日|童年|人的|钟|节日|心情|床|衣服|钱包?)|我(?:又)?(?:不会|不用|不能|没法|不|没办法)(?:真的)?(?:吃|喝|睡|走|去|看见|听见|闻|尝|累|老|饿|冷|疼|做梦)|我[^，。！？]{0,4}(?:吃|喝|尝|闻|看|听|摸|走|去)不(?:了|到|见|着)`),
+	fact.English: regexp.MustCompile(`(?i)\b(?:a (?:small |little )?program\b|programs?[,.]|software|i'm kuai|in a computer|i (?:have|got) (?:no|neither) (?:own |real )?(?:body|stomach|hands?|legs?|eyes|ears|nose|mouth|birthday|childhood|home|house|feet|tongue|face|age|years|dreams|bed|clothes|calendar|past)\b|(?:not even|i never had) a (?:mother|body|bed)|no (?:nose|hands|school|kitchen) (?:here|for me)|i don't (?:have a body|eat|drink|sleep|dream|age)\b|i can(?:no|')t (?:really )?(?:taste|eat|drink|smell|sleep|touch|hear (?:it|that|music)|see (?:it|you|pictures|that))\b)`),
+	fact.Chinese: regexp.MustCompile(`程序|机器里|我(?:可)?(?:没有?|无)(?:自己的)?(?:身体|手|脚|腿|眼睛|耳朵|鼻子|嘴|舌头|肚子|胃|脸|家|年纪|年龄|岁数|生日|童年|床|衣服)(?:[，。！？,]|$|可|能|来|去)|我(?:又)?(?:不会|不用|不能|没法|没办法)(?:真的)?(?:吃|喝|睡|看见|听见|闻|尝|累|老|饿|冷|疼|做梦)|我[^，。！？]{0,4}(?:吃|喝|尝|闻|摸)不(?:了|到|着)`),
 }
 
 // inRole says whether nothing that the companion says in a conversation is out of

@@ -1,9 +1,9 @@
 // Package apt finds replies that were written for what somebody says: response
 // selection, beside a model that makes replies up. It looks for the situation
-// (companion.Situation) in which the user says nearly the same, by the cosine of
-// the embedder's vectors and by the words that only one of the two has, takes
-// the values of the situation's slots from what was said, and gives the replies
-// whose slots it can fill. What comes next in a situation is looked for first.
+// (companion.Situation) in which the user says nearly the same, among those that
+// are nearest by their vectors by a small net that weighs how two texts compare
+// (Model), takes the values of the situation's slots from what was said, and gives
+// the replies whose slots it can fill. What comes next in a situation is likelier.
 //
 // Sources: Henderson et al., arXiv:1705.00652 (suggestion by vectors); Weston et
 // al., arXiv:1808.04776 (retrieve and refine).
@@ -51,7 +51,7 @@ type Place struct {
 
 // Match is a place that fits what was said.
 type Match struct {
-	Score   float32 // how likely it is the same, or 1 for what comes next in a situation
+	Score   float32 // how likely it is the same; half way from there to 1 for what comes next in a situation
 	Pattern string  // as it would be said, with its slots filled
 	Replies []string
 	Place   Place
@@ -114,7 +114,7 @@ func NewIndex(l fact.Language, m *Model, all []companion.Situation) *Index {
 			}
 			seen[w.Hash] = true
 			if many[w.Hash]++; many[w.Hash] == 1 {
-				x.lexicon[w.Hash] = word{hash: w.Hash, v: m.Vectors.Encode(&split, w.Text), turns: turns[w.Hash], not: nots[w.Hash]}
+				x.lexicon[w.Hash] = word{hash: w.Hash, v: m.Vectors.Encode(&split, w.Text), turns: turns[w.Hash]}
 			}
 			return true
 		})
@@ -150,8 +150,8 @@ func appendFloats(to []float32, v *embedder.Vector) []float32 {
 	return to
 }
 
-// maxVoices is how many characters' own indexes are kept.
-const maxVoices = 64
+// maxVoices is how many characters' own indexes are kept, of a few megabytes each.
+const maxVoices = 48
 
 type voiceKey struct {
 	lang fact.Language
@@ -164,29 +164,35 @@ var voices struct {
 }
 
 // Of returns the index of situations that are a character's own, as text
-// (companion.ParseSituations); words cost what they do in those of the language.
-// It is nil where there are none.
-func Of(l fact.Language, text string) (*Index, error) {
-	if text == "" {
-		return nil, nil
+// (companion.ParseSituations), or nil where there are none; words cost what they
+// do in the situations of the language. The index is the same where the text is,
+// as long as few others were asked for.
+func Of(l fact.Language, text string) (x *Index, err error) {
+	key := voiceKey{l, text}
+	voices.Lock()
+	x, ok := voices.by[key]
+	voices.Unlock()
+	if ok || text == "" {
+		return x, nil
 	}
 	base, err := Open(l)
 	if err != nil {
 		return nil, err
 	}
-	voices.Lock()
-	defer voices.Unlock()
-	key := voiceKey{l, text}
-	if x, ok := voices.by[key]; ok {
-		return x, nil
-	}
-	var x *Index
-	if all := companion.ParseSituations(text); len(all) > 0 {
+	if all := companion.ParseSituations(text); len(all) > 0 { // not under the lock: others need not wait
 		x = &Index{lang: l, model: base.model, lexicon: base.lexicon, counted: base.counted}
 		x.add(all)
 	}
-	if len(voices.by) >= maxVoices {
-		clear(voices.by)
+	voices.Lock()
+	defer voices.Unlock()
+	if made, ok := voices.by[key]; ok {
+		return made, nil
+	}
+	for old := range voices.by {
+		if len(voices.by) < maxVoices {
+			break
+		}
+		delete(voices.by, old) // any
 	}
 	if voices.by == nil {
 		voices.by = map[voiceKey]*Index{}
@@ -227,12 +233,9 @@ func (x *Index) Find(said string, after *Place) (out []Match) {
 	if after != nil && after.of == x && after.round+1 < x.situations[after.situation].Rounds() {
 		for _, line := range x.situations[after.situation].Heard(after.round + 1) {
 			if m := q.match(after.situation, after.round+1, line, after.bound); m.Score >= next {
-				m.Score = 1
+				m.Score = (1 + m.Score) / 2
 				out = append(out, m)
 			}
-		}
-		if len(out) > 0 {
-			return out
 		}
 	}
 	for _, i := range q.nearest() {
@@ -283,15 +286,15 @@ func (q *search) match(situation, round int, line string, known map[string]strin
 	}
 	pattern := q.read(m.Pattern)
 	m.features = compare(&q.text, &pattern, unbound)
-	m.Score = q.model.Nets[q.lang].Likely(&m.features) * q.turned(&pattern) * pattern.turned(&q.text)
+	m.Score = q.model.Nets[q.lang].Likely(&m.features)
+	if q.nots != pattern.nots {
+		m.Score *= opposite
+	}
 	return m
 }
 
-// nots are words that turn what is said round, and turns those and words for who
-// is meant.
-var nots, turns = hashes(notWords), hashes(notWords + " you your 你 您")
-
-const notWords = "not no never without out off stop stopped instead don't didn't doesn't isn't can't won't wasn't 不 没 别 无"
+// turns are words that turn what is said round, and those for who is meant.
+var turns = hashes("not no never without out off stop stopped instead don't didn't doesn't isn't can't won't wasn't you your 不 没 别 无 你 您")
 
 func hashes(text string) map[uint64]bool {
 	all := map[uint64]bool{}

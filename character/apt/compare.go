@@ -1,7 +1,7 @@
 package apt
 
 import (
-	"slices"
+	"regexp"
 
 	"kuai/character/memory"
 	"kuai/character/memory/term"
@@ -17,6 +17,7 @@ type text struct {
 	words []word // that say something, each once; in Chinese characters
 	cost  float32
 	asks  bool
+	nots  int
 }
 
 type word struct {
@@ -24,7 +25,6 @@ type word struct {
 	v     embedder.Vector
 	cost  float32
 	turns bool // what is said, round, or who is meant
-	not   bool // turns it round
 }
 
 // cutter takes texts apart. It belongs to one goroutine.
@@ -35,7 +35,7 @@ type cutter struct {
 }
 
 func (r *cutter) read(s string) (t text) {
-	t.v, t.asks = r.model.Vectors.Encode(&r.split, s), asks(s)
+	t.v, t.asks, t.nots = r.model.Vectors.Encode(&r.split, s), asks(s), nots(s)
 	seen := map[uint64]bool{}
 	r.words.Each(s, func(w term.Word) bool {
 		if w.Pair || idle[w.Text] || seen[w.Hash] {
@@ -44,7 +44,7 @@ func (r *cutter) read(s string) (t text) {
 		seen[w.Hash] = true
 		known, ok := r.lexicon[w.Hash]
 		if !ok {
-			known = word{hash: w.Hash, v: r.model.Vectors.Encode(&r.split, w.Text), cost: r.cost(0), turns: turns[w.Hash], not: nots[w.Hash]}
+			known = word{hash: w.Hash, v: r.model.Vectors.Encode(&r.split, w.Text), cost: r.cost(0), turns: turns[w.Hash]}
 		}
 		t.words = append(t.words, known)
 		t.cost += known.cost
@@ -97,21 +97,18 @@ func (t *text) only(other *text) (only, soft, round float32) {
 	return only, soft, round
 }
 
-// opposite is by how much less likely a comparison is for each word that turns one
-// of the texts round and not the other: what is written has too few of them for
-// the nets to learn it from.
-const opposite = 0.6
+// opposite is by how much less likely a comparison is where one of the texts says
+// no once more than the other: what is written has too few such pairs for the nets
+// to learn it from.
+const opposite = 0.2
 
-// turned is the factor for the words that turn only one of the texts round.
-func (t *text) turned(other *text) float32 {
-	factor := float32(1)
-	for i := range t.words {
-		if w := &t.words[i]; w.not && !slices.ContainsFunc(other.words, func(o word) bool { return o.hash == w.hash }) {
-			factor *= opposite
-		}
-	}
-	return factor
-}
+var (
+	negations = regexp.MustCompile(`(?i)\b(?:not|no|never|without|nobody|nothing|none|cannot|hardly|stop(?:ped|s)?)\b|n['’]t\b|不|没|别|无|未`)
+	noneSuch  = regexp.MustCompile(`(?i)\bno (?:way|idea|doubt)\b|特别|别人|别的|不错|不过|无聊|差别|不好意思|不管|不但|不仅|是不是|能不能|会不会|要不要|好不好|对不对|有没有|可不可以`)
+)
+
+// nots is how often a text says no.
+func nots(s string) int { return len(negations.FindAllString(noneSuch.ReplaceAllString(s, ""), -1)) }
 
 // asks says whether a text asks something at its end.
 func asks(s string) bool {

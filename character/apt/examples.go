@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 
 	"kuai/companion"
-	"kuai/companion/fact"
 )
 
 // Example is a comparison of something that a user says in a situation, with
@@ -16,13 +15,18 @@ type Example struct {
 }
 
 // Examples are comparisons for some lines of an index's situations, each with
-// the nearest other lines: of the situations for tuning, or of the others.
+// the nearest other lines: of the situations for tuning, or of those and with those
+// that are not.
 func (x *Index) Examples(r *rand.Rand, lines int, split companion.Split) (out [][]Example) {
-	for len(out) < lines {
+	tuning := split == companion.Tune
+	for range 100 * lines { // one in ten is for tuning
+		if len(out) == lines {
+			break
+		}
 		i := r.IntN(len(x.first))
 		p := x.first[i]
 		s := x.situations[p.situation]
-		if s.Tuned() != (split == companion.Tune) || len(s.Heard(0)) < 2 {
+		if s.Tuned() != tuning || len(s.Heard(0)) < 2 {
 			continue
 		}
 		q := x.search(s.Drawn(r, p.line))
@@ -31,8 +35,11 @@ func (x *Index) Examples(r *rand.Rand, lines int, split companion.Split) (out []
 		same := map[int]bool{p.situation: true}
 		for _, j := range q.nearest() {
 			c := x.first[j]
+			if j == i || !tuning && x.situations[c.situation].Tuned() {
+				continue
+			}
 			m := q.match(c.situation, 0, c.line, nil)
-			if j == i || len(m.Replies) == 0 {
+			if len(m.Replies) == 0 {
 				continue
 			}
 			if m.features[3]+m.features[4] == 0 { // no word is only in one
@@ -71,6 +78,3 @@ func (x *Index) Found(seed uint64, lines int, least float32) (answered, right fl
 	}
 	return n / float64(lines), good / max(n, 1)
 }
-
-// Languages are those that there is an index for.
-var Languages = [...]fact.Language{fact.English, fact.Chinese}

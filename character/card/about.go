@@ -34,36 +34,43 @@ func (c *Card) Voice() string { return c.own().Voice }
 
 // Talk is small talk in the character's own words, as situations
 // (companion.ParseSituations), with macros: kuai.talk of the extensions, and the
-// example dialogues.
+// example dialogues, of which each is a situation.
 func (c *Card) Talk() string {
 	var b strings.Builder
 	b.WriteString(c.own().Talk)
-	side := byte(0)
+	var dialogue []string // lines of U: and A: in turn, the first the user's
+	end := func() {
+		if len(dialogue)%2 == 1 { // nobody answers
+			dialogue = dialogue[:len(dialogue)-1]
+		}
+		if len(dialogue) > 0 {
+			b.WriteString("\n\n" + strings.Join(dialogue, "\n"))
+		}
+		dialogue = nil
+	}
 	for line := range strings.Lines(c.Examples[:min(len(c.Examples), maxText)]) {
 		line = strings.TrimSpace(line)
-		switch m := spoken.FindStringSubmatch(line); {
-		case strings.EqualFold(line, "<START>"):
-			side = 0
-		case m != nil:
-			who := byte('A')
+		if strings.EqualFold(line, "<START>") {
+			end()
+			continue
+		}
+		who := byte(0)
+		if m := spoken.FindStringSubmatch(line); m != nil {
+			line, who = m[2], 'A'
 			if strings.EqualFold(m[1], "user") {
 				who = 'U'
 			}
-			switch {
-			case side == 0 && who == 'A': // nobody asked
-				continue
-			case side == 0:
-				b.WriteString("\n\n")
-			default:
-				b.WriteString("\n")
-			}
-			side = who
-			b.WriteByte(who)
-			b.WriteString(": " + m[2])
-		case side != 0 && line != "": // it goes on
-			b.WriteString(" " + line)
+		}
+		n := len(dialogue)
+		switch {
+		case line == "" || n == 0 && who != 'U': // nobody asked
+		case n > 0 && (who == 0 || dialogue[n-1][0] == who):
+			dialogue[n-1] += " " + line
+		default:
+			dialogue = append(dialogue, string(who)+": "+line)
 		}
 	}
+	end()
 	return strings.TrimSpace(b.String())
 }
 

@@ -15,7 +15,7 @@ func TestTalk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "@a: b; c\n\nU: {a}\nA: d\n\nU: How is the mill?\nA: Grinding, as ever, {{user}}.\nU: Still?\n\nU: hi\nA: Oh!"
+	const want = "@a: b; c\n\nU: {a}\nA: d\n\nU: How is the mill?\nA: Grinding, as ever, {{user}}.\n\nU: hi\nA: Oh!"
 	if got := c.Talk(); got != want || c.Voice() != "otto" {
 		t.Errorf("%q, %q", got, c.Voice())
 	}

@@ -19,6 +19,8 @@ type wish struct {
 	asUser bool     // the user's own next turn is wanted
 	who    string   // the name of the one of a group who answers, "" for the only one
 	others []string // of the group
+	// instead are replies in whose place another is wanted.
+	instead []string
 }
 
 // answer writes a reply. What it is told of the past is what is remembered on
@@ -32,8 +34,12 @@ func (c *Conversation) answer(ctx context.Context, w wish, show func(string)) (R
 	}
 	r := Reply{Who: w.who, Pack: pack, Recall: time.Since(begin)}
 	checked := c.speaker.Corrected() && !w.asUser && w.begun == ""
+	var own *repertoire
 	if checked {
-		if r.Text, err = c.known(ctx, w, pack); err != nil {
+		if own, err = c.repertoire(w); err != nil {
+			return r, err
+		}
+		if r.Text, err = c.known(ctx, w, pack, own); err != nil {
 			return r, err
 		}
 		if r.Text != "" {
@@ -61,7 +67,7 @@ func (c *Conversation) answer(ctx context.Context, w wish, show func(string)) (R
 	}
 	var written string
 	if checked {
-		written, err = c.fitting(ctx, w, p, pack)
+		written, err = c.fitting(ctx, w, p, pack, own)
 	} else {
 		written, err = c.speaker.Speak(ctx, p, held)
 	}

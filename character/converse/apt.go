@@ -12,23 +12,137 @@ import (
 	"kuai/companion/fact"
 )
 
-// selected is where the last reply that was written for a situation came from.
-type selected struct {
-	place apt.Place
-	reply string
-}
-
-// Likelihoods from which on a reply is said: chosen on turns by hand. A character's
-// own goes before anybody's unless that is far likelier.
+// Likelihoods from which on a reply is said. A character's own goes before
+// anybody's unless that is far likelier. Chosen on sixty turns said to four of the
+// characters: what was found from 0.2 on was to the point but for two.
 const (
 	ownSure, ownEnough = 0.5, apt.Least
 	anySure, anyEnough = 0.8, 0.25
 )
 
+// selected is where a reply that was written for a situation came from.
+type selected struct {
+	place apt.Place
+	reply string
+}
+
+const (
+	maxSelected = 16 // of which it is known where they came from
+	maxParts    = 4  // of a turn that are looked for
+)
+
+// repertoire is what was written for the character who answers, and what it has
+// said lately.
+type repertoire struct {
+	c       *Conversation
+	indexes [2][]*apt.Index // by language, made when they are asked for
+	made    [2]bool
+	lately  []string
+	after   *apt.Place // of the last that it said, where that was written
+}
+
+// repertoire is that of the one who answers.
+func (c *Conversation) repertoire(w wish) (*repertoire, error) {
+	last, err := c.thread.Last(recentTurns)
+	if err != nil {
+		return nil, err
+	}
+	r := &repertoire{c: c, lately: slices.Clone(w.instead)}
+	for _, t := range last {
+		if t.Speaker == fact.User || w.who != "" && t.Speaker != w.who {
+			continue
+		}
+		r.lately = append(r.lately, t.Text)
+		r.after = nil
+		for i := range c.chosen {
+			if strings.HasSuffix(t.Text, c.chosen[i].reply) { // other sentences may stand before it
+				r.after = &c.chosen[i].place
+			}
+		}
+	}
+	return r, nil
+}
+
+// of are the indexes in a language: of what comes with Kuai, and of what stands in
+// the card.
+func (r *repertoire) of(l fact.Language) ([]*apt.Index, error) {
+	if r.made[l] {
+		return r.indexes[l], nil
+	}
+	_, voice := companion.Voice(r.c.Card.Voice(), l)
+	for _, text := range []string{voice, hideMacros.Replace(r.c.Card.Talk())} {
+		x, err := apt.Of(l, text)
+		if err != nil {
+			return nil, err
+		}
+		if x != nil {
+			r.indexes[l] = append(r.indexes[l], x)
+		}
+	}
+	r.made[l] = true
+	return r.indexes[l], nil
+}
+
+// Macros of a card's talk stay what they are in an index, which is for everybody.
+var hideMacros, showMacros = strings.NewReplacer("{{", "⟦", "}}", "⟧"), strings.NewReplacer("⟦", "{{", "⟧", "}}")
+
+// own are the places that are near to what was said, likeliest first.
+func (r *repertoire) own(said string, l fact.Language) (out []apt.Match, err error) {
+	indexes, err := r.of(l)
+	for _, x := range indexes {
+		out = append(out, x.Find(said, r.after)...)
+	}
+	slices.SortStableFunc(out, func(a, b apt.Match) int { return cmp.Compare(b.Score, a.Score) })
+	return out, err
+}
+
+// choose draws a reply in a language of the likeliest place, of those that fit and
+// were not said lately.
+func (r *repertoire) choose(all []apt.Match, least float32, said string, l fact.Language, fits func(string) bool) string {
+	c := r.c
+	draw := rand.New(rand.NewPCG(c.Sampling.Seed, pick(said)+uint64(c.thread.Stats().Turns))) //nolint:gosec // a count, and no secrets
+	for _, m := range all {
+		if m.Score < least {
+			break
+		}
+		for _, i := range draw.Perm(len(m.Replies)) {
+			s := m.Replies[i]
+			if strings.Contains(s, "⟦") {
+				s = c.macros(c.userName(true)).Expand(showMacros.Replace(s))
+			}
+			if hasHan(s) != (l == fact.Chinese) || !fits(s) || slices.ContainsFunc(r.lately, func(t string) bool { return strings.HasSuffix(t, s) }) {
+				continue
+			}
+			c.chosen = append(c.chosen, selected{m.Place, s})
+			c.chosen = c.chosen[max(0, len(c.chosen)-maxSelected):]
+			return s
+		}
+	}
+	return ""
+}
+
+// voiced is what the character itself says to something; "" where nothing that was
+// written for it is near enough.
+func (r *repertoire) voiced(said string, l fact.Language) (string, error) {
+	all, err := r.own(said, l)
+	return r.choose(all, ownEnough, said, l, func(string) bool { return true }), err
+}
+
+// otherwise is what the character itself says to any turn of a sort
+// (apt.Index.Otherwise), "" where it has nothing for it that fits.
+func (r *repertoire) otherwise(said string, l fact.Language, sort string, fits func(string) bool) (string, error) {
+	indexes, err := r.of(l)
+	var whatever apt.Match
+	for _, x := range indexes {
+		whatever.Replies = append(whatever.Replies, x.Otherwise(sort)...)
+	}
+	return r.choose([]apt.Match{whatever}, 0, said, l, fits), err
+}
+
 // apt returns a reply that was written for what was said, or for what comes next
 // after the one before: the character's own, or anybody's; "" where none is near
 // enough.
-func (c *Conversation) apt(t turn) (string, error) {
+func (c *Conversation) apt(t turn, r *repertoire) (string, error) {
 	if t.looked {
 		return "", nil // the model speaks
 	}
@@ -39,12 +153,12 @@ func (c *Conversation) apt(t turn) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s, err := c.uttered()
-	if err != nil {
-		return "", err
-	}
 	for _, said := range t.parts() {
-		own, anybody := c.own(said, t.l, s), x.Find(said, s.after)
+		own, err := r.own(said, t.l)
+		if err != nil {
+			return "", err
+		}
+		anybody := x.Find(said, r.after)
 		for _, from := range []struct {
 			all   []apt.Match
 			least float32
@@ -52,8 +166,8 @@ func (c *Conversation) apt(t turn) (string, error) {
 		}{
 			{own, ownSure, t.mayBe}, {anybody, anySure, t.fits}, {own, ownEnough, t.mayBe}, {anybody, anyEnough, t.fits},
 		} {
-			if r := c.choose(from.all, from.least, s, said, from.fits); r != "" {
-				return r, nil
+			if s := r.choose(from.all, from.least, said, t.l, from.fits); s != "" {
+				return s, nil
 			}
 		}
 	}
@@ -62,100 +176,8 @@ func (c *Conversation) apt(t turn) (string, error) {
 
 // mayBe says whether what was written for the character can stand after a turn.
 func (t turn) mayBe(reply string) bool {
-	return t.suits(reply) && hasHan(reply) == (t.l == fact.Chinese) && (len(t.told) == 0 || t.fits(reply))
-}
-
-// voiced is what the character itself says to something; "" where nothing that was
-// written for it is near enough.
-func (c *Conversation) voiced(said string, l fact.Language) (string, error) {
-	s, err := c.uttered()
-	if err != nil {
-		return "", err
-	}
-	return c.choose(c.own(said, l, s), ownEnough, s, said, func(r string) bool { return hasHan(r) == (l == fact.Chinese) }), nil
-}
-
-// otherwise is what the character itself says to any turn of a sort
-// (apt.Index.Otherwise), or "".
-func (c *Conversation) otherwise(said string, l fact.Language, sort string) (string, error) {
-	s, err := c.uttered()
-	if err != nil {
-		return "", err
-	}
-	var whatever apt.Match
-	for _, x := range c.written(l) {
-		whatever.Replies = append(whatever.Replies, x.Otherwise(sort)...)
-	}
-	return c.choose([]apt.Match{whatever}, 0, s, said, func(r string) bool { return hasHan(r) == (l == fact.Chinese) }), nil
-}
-
-// own are the places in what was written for the character, or stands in its card,
-// that are near to what was said.
-func (c *Conversation) own(said string, l fact.Language, s uttered) (out []apt.Match) {
-	for _, x := range c.written(l) {
-		out = append(out, x.Find(said, s.after)...)
-	}
-	slices.SortStableFunc(out, func(a, b apt.Match) int { return cmp.Compare(b.Score, a.Score) })
-	return out
-}
-
-// written are the indexes of what was written for the character, and of what
-// stands in its card.
-func (c *Conversation) written(l fact.Language) (out []*apt.Index) {
-	talk := c.Card.Talk()
-	if strings.Contains(talk, "{{") {
-		talk = c.macros(c.userName(true)).Expand(talk)
-	}
-	_, voice := companion.Voice(c.Card.Voice(), l)
-	for _, text := range []string{voice, talk} {
-		if x, err := apt.Of(l, text); x != nil && err == nil {
-			out = append(out, x)
-		}
-	}
-	return out
-}
-
-// uttered is what the companion said lately.
-type uttered struct {
-	lately map[string]bool
-	after  *apt.Place // of the last, where that was written
-}
-
-func (c *Conversation) uttered() (s uttered, err error) {
-	last, err := c.thread.Last(recentTurns)
-	if err != nil {
-		return s, err
-	}
-	s.lately = map[string]bool{}
-	for _, t := range last {
-		if t.Speaker == fact.User {
-			continue
-		}
-		s.lately[t.Text] = true
-		s.after = nil
-		if c.chosen != nil && t.Text == c.chosen.reply {
-			s.after = &c.chosen.place
-		}
-	}
-	return s, nil
-}
-
-// choose draws a reply of the likeliest place, of those that fit and were not said
-// lately.
-func (c *Conversation) choose(all []apt.Match, least float32, before uttered, said string, fits func(string) bool) string {
-	draw := rand.New(rand.NewPCG(c.Sampling.Seed, pick(said)+uint64(c.thread.Stats().Turns))) //nolint:gosec // a count, and no secrets
-	for _, m := range all {
-		if m.Score < least {
-			break
-		}
-		for _, i := range draw.Perm(len(m.Replies)) {
-			if s := m.Replies[i]; !before.lately[s] && fits(s) {
-				c.chosen = &selected{m.Place, s}
-				return s
-			}
-		}
-	}
-	return ""
+	t.role = false // it speaks as whatever it is
+	return t.suits(reply) && (len(t.told) == 0 || t.fits(reply))
 }
 
 // parts are what a turn says that may be answered by itself: all of it, or else
@@ -163,7 +185,7 @@ func (c *Conversation) choose(all []apt.Match, least float32, before uttered, sa
 func (t turn) parts() []string {
 	out := []string{t.said}
 	all := memory.Sentences(t.said)
-	if len(all) < 2 {
+	if len(all) < 2 || t.bad() { // a question beside bad news is not what matters
 		return out
 	}
 	for _, s := range all {
@@ -174,5 +196,5 @@ func (t turn) parts() []string {
 	if last := all[len(all)-1]; !last.Asks && !t.asks {
 		out = append(out, last.Text)
 	}
-	return out
+	return out[:min(len(out), maxParts)]
 }

@@ -70,8 +70,12 @@ func (c *Conversation) another(ctx context.Context, said memory.Turn, begun stri
 	if r, _, err := c.guarded(said.Text, show); err != nil || r.Text != "" {
 		return r, err // the owner's rules answer the same again
 	}
+	instead, err := c.replies(said.ID)
+	if err != nil {
+		return Reply{}, err
+	}
 	err = c.thread.AsOf(said.Parent, func() error {
-		r, err = c.answer(ctx, wish{said: said.Text, at: said.Time, begun: begun}, show)
+		r, err = c.answer(ctx, wish{said: said.Text, at: said.Time, begun: begun, instead: instead}, show)
 		return err
 	})
 	if err != nil {
@@ -80,6 +84,15 @@ func (c *Conversation) another(ctx context.Context, said memory.Turn, begun stri
 	r.Turn, err = c.thread.Append(memory.Turn{Time: c.now(), Parent: said.ID, Branch: true, Speaker: fact.Companion, Text: r.Text})
 	r.Total = time.Since(begin)
 	return r, err
+}
+
+// replies are those that a turn has had.
+func (c *Conversation) replies(to uint64) (out []string, err error) {
+	all, err := c.thread.Follow(to)
+	for _, t := range all {
+		out = append(out, t.Text)
+	}
+	return out, err
 }
 
 // Impersonate writes what the user might say next. It is not kept: the user

@@ -61,7 +61,7 @@ type Conversation struct {
 	speaker Speaker
 	native  *Native       // nil unless KeepRoom was called
 	first   func() string // what is said first; nil is the card's first message
-	chosen  *selected     // nil where the last reply was written by a model
+	chosen  []selected    // lately, newest last
 	account *account      // of the reply that is being written; nil where nobody is paid
 }
 

@@ -21,19 +21,19 @@ const redraws = 2
 // fitting says what was written for just this (apt), or lets a small model speak
 // until what it says fits the turn, and where it never does says something plain
 // that does.
-func (c *Conversation) fitting(ctx context.Context, w wish, p *Prompt, pack memory.Pack) (string, error) {
+func (c *Conversation) fitting(ctx context.Context, w wish, p *Prompt, pack memory.Pack, own *repertoire) (string, error) {
 	t := c.turn(w, p, pack)
 	if t.ended {
 		return companion.Ended(t.l), nil
 	}
-	if s, err := c.apt(t); s != "" || err != nil {
+	if s, err := c.apt(t, own); s != "" || err != nil {
 		return s, err
 	}
-	if t.bad() && !t.asks { // the small model has no tact
-		return t.plain(c), nil
+	if t.bad() && (!t.asks || t.yours) { // the small model has no tact
+		return t.plain(c, own)
 	}
-	if t.yours { // and knows nothing of the character
-		if s, err := c.otherwise(t.said, t.l, "asks"); s != "" || err != nil {
+	if t.yours && !t.looked && len(t.told) == 0 { // and knows nothing of the character
+		if s, err := own.otherwise(t.said, t.l, "asks", t.mayBe); s != "" || err != nil {
 			return s, err
 		}
 	}
@@ -51,7 +51,7 @@ func (c *Conversation) fitting(ctx context.Context, w wish, p *Prompt, pack memo
 		}
 	}
 	p.Used(chat.Usage{}) // none of it is said
-	return t.plain(c), nil
+	return t.plain(c, own)
 }
 
 // turn is what a reply is compared with.
@@ -115,7 +115,7 @@ func claimed(l fact.Language, reply string) bool {
 // mean nothing bad, and those of replies that are glad.
 var moods = [...]struct{ bad, not, glad *regexp.Regexp }{
 	fact.English: {
-		regexp.MustCompile(`(?i)\b(?:fail\w*|lost|late again|burn(?:t|ed)|broke\w*|crack(?:ed)?|sick|ill|ache|pain|hurts?|died|dead|death|funeral|cancel\w*|fired|hospital|accident|nobody (?:came|called|cares)|cheat\w*|hiding something|got stuck|threw up|can't stop crying|miss(?:ed)? (?:my|him|her|them|the)|can't sleep|cannot sleep|sad|lonely|crying|cried|awful|terrible|horrible|worst|stolen|stole my|robbed|ran away|yell(?:ed|s)?|fight|fought|divorce\w*|dumped|bored|don't feel|worried|scared|stress\w*|exhausted|tired)\b`),
+		regexp.MustCompile(`(?i)\b(?:fail\w*|lost|late again|burn(?:t|ed)|broke\w*|crack(?:ed)?|sick|ill|passed away|ache|pain|hurts?|died|dead|death|funeral|cancel\w*|fired|hospital|accident|nobody (?:came|called|cares)|cheat\w*|hiding something|got stuck|threw up|can't stop crying|miss(?:ed)? (?:my|him|her|them|the)|can't sleep|cannot sleep|sad|lonely|crying|cried|awful|terrible|horrible|worst|stolen|stole my|robbed|ran away|yell(?:ed|s)?|fight|fought|divorce\w*|dumped|bored|don't feel|worried|scared|stress\w*|exhausted|tired)\b`),
 		regexp.MustCompile(`(?i)\bby accident\b|\bout of (?:the )?hospital\b|\bfired up\b|\blost (?:[\w-]+ )?(?:weight|kilos?|kg|pounds?|lbs)\b|\bdead (?:simple|easy|good|serious)\b|\b(?:not|n't|no longer|never|nothing) (?:\w+ )?(?:sad|tired|worried|scared|bored|sick|ill|fail\w*|hurts?|lonely)\b`),
 		regexp.MustCompile(`(?i)\b(?:how (?:nice|lovely|great|wonderful|fun)|congratulations|congrats|well done|lucky you|hooray|wonderful|great news|that's (?:great|lovely|wonderful|nice|good)|i(?:'m| am) (?:so |very |really )?glad|happy for you|good for you|what a relief|good (?:news|to hear)|bravo)\b`),
 	},
@@ -157,76 +157,79 @@ func (t turn) fits(reply string) bool {
 	return companion.AcknowledgedPlainly(t.l, reply)
 }
 
-// suits says whether a reply is not glad of what is bad.
+// suits says whether a reply is neither glad of what is bad nor sorry for what is
+// good.
 func (t turn) suits(reply string) bool {
 	if t.bad() {
 		return !moods[t.l].glad.MatchString(reply)
 	}
-	return !joys[t.l].news.MatchString(t.said) || moods[t.l].bad.MatchString(t.said) || !joys[t.l].sorry.MatchString(reply)
+	j := joys[t.l]
+	return !j.news.MatchString(t.said) || j.not.MatchString(t.said) || moods[t.l].bad.MatchString(t.said) || !j.sorry.MatchString(reply)
 }
 
-// joys are the words of good news, and those of replies to bad ones.
-var joys = [...]struct{ news, sorry *regexp.Regexp }{
+// joys are the words of good news, those with which they are none, and those of
+// replies to bad ones.
+var joys = [...]struct{ news, not, sorry *regexp.Regexp }{
 	fact.English: {
-		regexp.MustCompile(`(?i)\b(?:passed|won|got (?:the|a|my|that) (?:job|promotion|raise|place|role|degree|licen[cs]e)|promoted|engaged|got married|said yes|succeeded|finally (?:did|made|got|finished)|it worked|good news|i did it|so happy|works again)\b`),
+		regexp.MustCompile(`(?i)\b(?:passed|won|got (?:the|a|my|that) (?:job|promotion|raise|place|role|degree|licen[cs]e)|promoted|got (?:engaged|married)|said yes|succeeded|it worked|good news|i did it|so happy|works again)\b`),
+		regexp.MustCompile(`(?i)\bpassed (?:away|out|on|me|by)\b|\bwon['’]t\b|n['’]t\b|\b(?:not|never|almost|nearly|if|hope|wish|without)\b`),
 		regexp.MustCompile(`(?i)\b(?:oh no|(?:so |very )?sorry|that hurts|what a (?:pity|shame)|that(?:'s| is| sounds) (?:hard|sad|tough|bad)|poor (?:you|thing)|next time)\b`),
 	},
 	fact.Chinese: {
 		regexp.MustCompile(`考过了|考上|通过了|过啦|过了！|赢了|中奖|升职|加薪|录取|拿到(?:了)?(?:offer|驾照|工作)|求婚成功|订婚|结婚了|成功了|修好了|做到了|好消息`),
+		regexp.MustCompile(`没|未|不|差点|要是|如果|希望`),
 		regexp.MustCompile(`可惜|别难过|抱抱|难受|心疼|真倒霉|唉|下次|别灰心|没关系`),
 	},
 }
 
 // bad says whether a turn tells of something that is no joy.
-func (t turn) bad() bool {
-	m := moods[t.l]
-	return (len(t.told) == 0 || t.aside) && m.bad.MatchString(t.said) && !m.not.MatchString(t.said)
+func (t turn) bad() bool { return (len(t.told) == 0 || t.aside) && badNews(t.l, t.said) }
+
+// badNews says whether words tell of something that is no joy.
+func badNews(l fact.Language, said string) bool {
+	return moods[l].bad.MatchString(said) && !moods[l].not.MatchString(said)
 }
 
 // plain is a reply that is never wrong.
-func (t turn) plain(c *Conversation) string {
+func (t turn) plain(c *Conversation, own *repertoire) (string, error) {
 	n := pick(t.said) + uint64(c.thread.Stats().Turns)
-	own := t.own(c)
-	if own != "" && t.bad() {
-		return own
+	theirs, err := t.own(own)
+	if err != nil || theirs != "" && t.bad() {
+		return theirs, err
 	}
 	for _, s := range courtesies[t.l] {
 		if s.heard.MatchString(t.said) && (s.whole || !t.asks) { // "What makes you happy?" is no good news
-			return s.say[n%uint64(len(s.say))]
+			return s.say[n%uint64(len(s.say))], nil
 		}
 	}
-	if own != "" {
-		return own
-	}
+	all := listen[t.l]
 	switch {
-	case t.bad() && !t.asks:
-		return sorry[t.l][n%uint64(len(sorry[t.l]))]
+	case theirs != "":
+		return theirs, nil
+	case t.bad() && (!t.asks || t.yours):
+		all = sorry[t.l]
 	case len(t.told) > 0:
-		return companion.Acknowledge(t.l, companion.List(t.l, t.told), n)
+		return companion.Acknowledge(t.l, companion.List(t.l, t.told), n), nil
 	case t.asks:
-		return wonder[t.l][n%uint64(len(wonder[t.l]))]
+		all = wonder[t.l]
 	}
-	return listen[t.l][n%uint64(len(listen[t.l]))]
+	return all[n%uint64(len(all))], nil
 }
 
 // own is a plain reply in the character's own words, "" where it has none.
-func (t turn) own(c *Conversation) string {
+func (t turn) own(own *repertoire) (string, error) {
 	sort := "tells"
 	switch {
-	case t.bad() && !t.asks:
+	case t.bad():
 		sort = "bad"
 	case len(t.told) > 0:
-		return ""
+		return "", nil
 	case t.asks && !t.yours:
-		return "" // it is not the character's to know
+		return "", nil // it is not the character's to know
 	case t.asks:
 		sort = "asks"
 	}
-	s, err := c.otherwise(t.said, t.l, sort)
-	if err != nil {
-		return ""
-	}
-	return s
+	return own.otherwise(t.said, t.l, sort, t.mayBe)
 }
 
 // courtesy answers a turn that is nothing but a greeting, thanks, or a goodbye,

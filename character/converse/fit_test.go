@@ -118,3 +118,27 @@ func TestIdea(t *testing.T) {
 		}
 	}
 }
+
+// TestSuits keeps joy from bad news and condolences from good ones.
+func TestSuits(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		l           fact.Language
+		said, reply string
+		want        bool
+	}{
+		{fact.English, "I passed my exam!", "Oh no, I'm so sorry.", false},
+		{fact.English, "I passed my exam!", "Congratulations!", true},
+		{fact.English, "My grandfather passed away", "I'm so sorry.", true},
+		{fact.English, "My grandfather passed away", "Congratulations!", false},
+		{fact.English, "It won't start", "Oh no! Is it the battery?", true},
+		{fact.English, "My grandfather is in hospital", "What a relief!", false},
+		{fact.Chinese, "我考过了", "别难过，下次再来。", false},
+		{fact.Chinese, "没被录取", "别难过，下次再来。", true},
+		{fact.Chinese, "爷爷住院了", "太好了！", false},
+	} {
+		if got := (turn{said: tt.said, l: tt.l}).suits(tt.reply); got != tt.want {
+			t.Errorf("%q, %q: %v", tt.said, tt.reply, got)
+		}
+	}
+}

@@ -249,7 +249,11 @@ func (g *Group) anew(ctx context.Context, goOn bool, show Told) (Reply, error) {
 	if err != nil {
 		return Reply{}, err // has left
 	}
-	w := wish{said: asked.Text, kept: true, at: asked.Time}
+	instead, err := g.replies(turns[0].Parent)
+	if err != nil {
+		return Reply{}, err
+	}
+	w := wish{said: asked.Text, kept: true, at: asked.Time, instead: instead}
 	if goOn {
 		w.begun = turns[0].Text
 	}

@@ -2,7 +2,6 @@ package converse
 
 import (
 	"context"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,10 +14,13 @@ import (
 
 // known answers a turn that asks for nothing but what the memory, the card or
 // the clock know for sure, sentence by sentence; "" lets the model speak.
-func (c *Conversation) known(ctx context.Context, w wish, pack memory.Pack) (string, error) {
+func (c *Conversation) known(ctx context.Context, w wish, pack memory.Pack, own *repertoire) (string, error) {
 	l := c.languageOf(w.said)
+	if s := c.honest(w.said); s != "" {
+		return s, nil
+	}
 	if s := courtesy(l, w.said, uint64(c.thread.Stats().Turns)); s != "" { //nolint:gosec // a count
-		if own, err := c.voiced(w.said, l); own != "" || err != nil {
+		if own, err := own.voiced(w.said, l); own != "" || err != nil {
 			return own, err
 		}
 		return s, nil
@@ -39,7 +41,7 @@ func (c *Conversation) known(ctx context.Context, w wish, pack memory.Pack) (str
 		if c.languageOf(s.Text) != l {
 			q.l = c.languageOf(s.Text)
 		}
-		a, ok, err := c.sure(q, w, pack)
+		a, ok, err := c.sure(q, w, pack, own)
 		if err != nil {
 			return "", err
 		}
@@ -107,20 +109,21 @@ func joined(l fact.Language, all []string) string {
 
 // sure answers what needs no looking up by kind of fact. It reports whether the
 // question is of that sort; "" with true is for the model.
-func (c *Conversation) sure(q question, w wish, pack memory.Pack) (string, bool, error) {
+func (c *Conversation) sure(q question, w wish, pack memory.Pack, own *repertoire) (string, bool, error) {
 	if a := ofClock(q, w.at); a != "" {
 		return a, true, nil
 	}
-	if machine[q.l].MatchString(q.text) {
-		return fmt.Sprintf(ownWords[q.l].machine, c.Card.CharName()), true, nil
+	if badNews(q.l, w.said) && q.toCharacter() {
+		return "", true, nil // what the character is asked beside is not what matters
 	}
-	if q.toCharacter() || len(pack.Asked) == 0 && !meEN.MatchString(q.text) && !strings.Contains(q.text, "我") {
-		if a, err := c.voiced(q.text, q.l); a != "" || err != nil {
+	ofOthers := len(pack.Asked) > 0 || meEN.MatchString(q.text) || strings.Contains(q.text, "我") || len(people(c.thread.Facts(false)).mentioned(q, nil)) > 0
+	if q.toCharacter() || !ofOthers {
+		if a, err := own.voiced(q.text, q.l); a != "" || err != nil {
 			return a, true, err
 		}
 	}
-	if a, ok := c.ofSelf(q); ok {
-		return a, true, nil
+	if a, ok, err := c.ofSelf(q, own); ok || err != nil {
+		return a, true, err
 	}
 	if a := c.about(q); a != "" {
 		return a, true, nil

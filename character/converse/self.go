@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"kuai/character/memory"
 	"kuai/character/memory/term"
 	"kuai/companion"
 	"kuai/companion/fact"
@@ -34,11 +35,23 @@ func (q question) toCharacter() bool {
 	return youEN.MatchString(q.text) && !meEN.MatchString(q.text) && !mindEN.MatchString(q.text)
 }
 
-// machine are the questions for what a character is, which are answered
-// honestly whatever its card says.
+// machine are the turns that ask what a character is, or say it, which are
+// answered honestly whatever its card says.
 var machine = [...]*regexp.Regexp{
-	fact.English: regexp.MustCompile(`(?i)\b(?:are you|you're|r u) (?:really |just |actually )?(?:an? )?(?:real|robot|bot|human|a\.?i\.?|person|machine|computer|program|chat ?bot|alive|language model)\b`),
-	fact.Chinese: regexp.MustCompile(`(?i)你(?:其实|到底|真的)?是(?:不是)?(?:一个|个)?(?:机器人|人工智能|ai|真人|真的人|人类|程序|人吗|活人|语言模型)`),
+	fact.English: regexp.MustCompile(`(?i)\b(?:are (?:you|u)|r u|you(?:'|’)?re|you are|is this|talking (?:to|with)|chatting (?:to|with)|speaking (?:to|with)) (?:really |just |actually |only |even )*(?:an? |the )?(?:real|actual|living)?(?: |\b)(?:human|person|(?:ro)?bot|chat ?bot|a\.?i\.?|machine|computer|program|language model|alive)\b|` +
+		`\b(?:are (?:you|u)|r u|is this|am i talking to (?:somebody|someone|anybody|anyone|a)) (?:really |actually )?real\b|\bwhat are you\s*[?!.]*$|\bhuman or (?:a )?(?:machine|(?:ro)?bot|a\.?i)|\b(?:machine|(?:ro)?bot|a\.?i\.?) or (?:a )?(?:human|person)`),
+	fact.Chinese: regexp.MustCompile(`(?i)你(?:其实|到底|真的|就|只|不|也)*是(?:不是)?(?:一个|个|一台|台)?(?:真正的)?(?:机器|人工智能|ai|真人|真的人|活人|人类|程序|电脑|语言模型|人(?:吗|么|还是|嘛))|(?:是真人|是机器人|是人工智能|是ai|是个程序)(?:吗|么|嘛|吧|还是)|人还是(?:机器|程序|ai)|(?:机器|程序|ai)(?:人)?还是(?:真?人)|^你(?:到底)?是什么(?:东西|人)?[？?]*$`),
+}
+
+// honest says what a character is where a turn asks for it or says it; "" for
+// other turns.
+func (c *Conversation) honest(said string) string {
+	for _, s := range memory.Sentences(said) {
+		if l := c.languageOf(s.Text); machine[l].MatchString(s.Text) {
+			return fmt.Sprintf(ownWords[l].machine, c.Card.CharName())
+		}
+	}
+	return ""
 }
 
 // asked are the kinds of fact that a character may be asked for about itself,
@@ -96,30 +109,30 @@ var ownWords = [...]struct{ name, machine, unknown string }{
 
 // ofSelf answers a question about the character out of its card, and reports
 // whether that is what was asked: "" with true is for the model to say.
-func (c *Conversation) ofSelf(q question) (string, bool) {
+func (c *Conversation) ofSelf(q question, own *repertoire) (string, bool, error) {
 	w := ownWords[q.l]
 	if !q.toCharacter() {
-		return "", false
+		return "", false, nil
 	}
 	for _, a := range asked[q.l] {
 		if !a.words.MatchString(q.text) {
 			continue
 		}
 		if s := c.macros(c.userName(true)).Expand(c.Card.About(a.predicate)); s != "" && term.Chinese(s) == (q.l == fact.Chinese) {
-			return s, true
+			return s, true, nil
 		}
 		switch age := c.Card.Age(); {
 		case a.predicate == "name":
-			return fmt.Sprintf(w.name, c.Card.CharName()), true
+			return fmt.Sprintf(w.name, c.Card.CharName()), true, nil
 		case a.predicate == "age" && age != "":
-			return companion.Own(q.l, "age", age), true
+			return companion.Own(q.l, "age", age), true, nil
 		}
-		if s, err := c.otherwise(q.text, q.l, "asks"); s != "" && err == nil {
-			return s, true
+		if s, err := own.otherwise(q.text, q.l, "asks", func(string) bool { return true }); s != "" || err != nil {
+			return s, true, err
 		}
-		return w.unknown, true
+		return w.unknown, true, nil
 	}
-	return "", true
+	return "", true, nil
 }
 
 var (

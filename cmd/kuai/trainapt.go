@@ -7,16 +7,17 @@ import (
 
 	"github.com/spf13/cobra"
 
-	finder "kuai/character/apt"
+	"kuai/character/apt"
+	"kuai/character/apt/learn"
 	"kuai/companion"
+	"kuai/companion/fact"
 	"kuai/par"
-	"kuai/train/apt"
 )
 
 func (a *app) trainAptCommand() *cobra.Command {
 	var t trainFlags
 	var to string
-	o := apt.Options{Steps: 600, Pairs: 1024, Rate: 4e-3, Lines: 3000}
+	o := learn.Options{Steps: 600, Pairs: 1024, Rate: 4e-3, Lines: 3000}
 	cmd := &cobra.Command{
 		Use:   "apt",
 		Short: "Train what finds the replies that were written for small talk",
@@ -34,22 +35,22 @@ how many of their lines find another, and how many of those the right one.`,
 				to = filepath.Join(t.dir, "model")
 			}
 			o.Dir, o.Seed, o.Every, o.View, o.Pool = t.dir, t.seed, t.every, a.Err, par.New(t.workers)
-			res, err := apt.Train(cmd.Context(), o)
+			res, err := learn.Train(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
 			if err := a.trained("apt", res); err != nil {
 				return err
 			}
-			if err := a.exported(apt.Export(t.dir, to), to); err != nil {
+			if err := a.exported(learn.Export(t.dir, to), to); err != nil {
 				return err
 			}
-			m, err := finder.OpenModel(os.DirFS(to))
+			m, err := apt.OpenModel(os.DirFS(to))
 			if err != nil {
 				return err
 			}
-			for _, l := range finder.Languages {
-				answered, right := finder.NewIndex(l, m, companion.Situations(l)).Found(t.seed, 2000, finder.Least)
+			for l := range fact.Language(2) {
+				answered, right := apt.NewIndex(l, m, companion.Situations(l)).Found(t.seed, 2000, apt.Least)
 				_, _ = fmt.Fprintf(a.Err, "%s: %.3f find another line, %.3f of them the right one\n", [...]string{"English", "Chinese"}[l], answered, right)
 			}
 			return nil

@@ -26,8 +26,8 @@ type Options struct {
 	Rate    float64
 	Pool    *par.Pool
 	Seed    uint64
-	Init    fs.FS  // a model that a new training begins from, or nil
-	Alike   bool   // only ways to say the same, see Task
+	Init    fs.FS // a model that a new training begins from, or nil
+	Alike   bool  // only ways to say the same, see Task
 	Every   time.Duration
 	View    io.Writer
 }

@@ -1,9 +1,10 @@
-// Package apt trains what finds written replies (character/apt): vectors for ways
+// Package learn trains what finds written replies (character/apt): vectors for ways
 // to say the same, by contrast with other situations (train/embed), and nets that
 // weigh how two texts compare.
-package apt
+package learn
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 
 	"kuai/character/apt"
 	"kuai/companion"
+	"kuai/companion/fact"
 	"kuai/embedder"
 	"kuai/format/safetensors"
 	"kuai/grad"
@@ -35,6 +37,8 @@ type Options struct {
 	Seed  uint64
 	Every time.Duration
 	View  io.Writer
+
+	netSteps int // 0 is as many as it takes
 }
 
 const (
@@ -58,11 +62,11 @@ func Train(ctx context.Context, o Options) (train.Result, error) {
 		return res, err
 	}
 	k := newTask(v, o.Lines, o.Seed)
-	return train.Run(ctx, netConfig(o), k)
-}
-
-func netConfig(o Options) train.Config {
-	return train.Config{Dir: filepath.Join(o.Dir, "nets"), Steps: netSteps, Rate: netRate, Warmup: 100, Decay: netSteps / 2, Weight: 0.01, Clip: 1, Every: o.Every, Pool: o.Pool, View: o.View}
+	steps := cmp.Or(o.netSteps, netSteps)
+	return train.Run(ctx, train.Config{
+		Dir: filepath.Join(o.Dir, "nets"), Steps: steps, Rate: netRate, Warmup: min(100, steps/10), Decay: steps / 2,
+		Weight: 0.01, Clip: 1, Every: o.Every, Pool: o.Pool, View: o.View,
+	}, k)
 }
 
 // vectors are those of the newest checkpoint, as they are when they are read from
@@ -70,7 +74,7 @@ func netConfig(o Options) train.Config {
 func vectors(dir string) (*embedder.Model, error) {
 	tmp, err := os.MkdirTemp(dir, "export-")
 	if err != nil {
-		return nil, fmt.Errorf("apt: %w", err)
+		return nil, fmt.Errorf("learn: %w", err)
 	}
 	defer os.RemoveAll(tmp) //nolint:errcheck // left behind, it is in the training's own directory
 	if err := embed.Export(dir, tmp); err != nil {
@@ -93,7 +97,7 @@ type nets struct {
 func newTask(v *embedder.Model, lines int, seed uint64) *task {
 	m := apt.NewModel(v, seed)
 	k := &task{nets: &nets{m.Nets}, seed: seed}
-	for _, l := range apt.Languages {
+	for l := range fact.Language(2) {
 		r := rand.New(rand.NewPCG(seed, uint64(l))) //nolint:gosec // no secrets
 		for _, all := range apt.NewIndex(l, m, companion.Situations(l)).Examples(r, lines, companion.Train) {
 			k.rows[l] = append(k.rows[l], all...)
@@ -152,7 +156,7 @@ func Export(dir, to string) error {
 	}
 	all := train.Checkpoints(filepath.Join(dir, "nets"))
 	if len(all) == 0 {
-		return fmt.Errorf("apt: no checkpoint in %s", dir)
+		return fmt.Errorf("learn: no checkpoint in %s", dir)
 	}
 	f, err := safetensors.Read(filepath.Join(all[0], train.ModelFile))
 	if err != nil {
@@ -163,7 +167,7 @@ func Export(dir, to string) error {
 		return err
 	}
 	if err := os.MkdirAll(to, 0o755); err != nil {
-		return fmt.Errorf("apt: %w", err)
+		return fmt.Errorf("learn: %w", err)
 	}
 	return apt.SaveModel(to, m)
 }
