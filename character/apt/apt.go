@@ -37,7 +37,7 @@ const (
 
 // Least is the likelihood from which on matches are worth a look: that which the
 // nets give is of being the same situation, and many say the same that are not.
-const Least = 0.2
+const Least = 0.1
 
 // next is enough for what comes next in a situation.
 const next = 0.1

@@ -32,8 +32,8 @@ func (c *Conversation) fitting(ctx context.Context, w wish, p *Prompt, pack memo
 	if t.bad() && (!t.asks || t.yours) { // the small model has no tact
 		return t.plain(c, own)
 	}
-	if t.yours && !t.looked && len(t.told) == 0 { // and knows nothing of the character
-		if s, err := own.otherwise(t.said, t.l, "asks", t.mayBe); s != "" || err != nil {
+	if !t.looked { // and knows little of the character
+		if s, err := t.own(own); s != "" || err != nil {
 			return s, err
 		}
 	}
@@ -117,7 +117,7 @@ var moods = [...]struct{ bad, not, glad *regexp.Regexp }{
 	fact.English: {
 		regexp.MustCompile(`(?i)\b(?:fail\w*|lost|late again|burn(?:t|ed)|broke\w*|crack(?:ed)?|sick|ill|passed away|ache|pain|hurts?|died|dead|death|funeral|cancel\w*|fired|hospital|accident|nobody (?:came|called|cares)|cheat\w*|hiding something|got stuck|threw up|can't stop crying|miss(?:ed)? (?:my|him|her|them|the)|can't sleep|cannot sleep|sad|lonely|crying|cried|awful|terrible|horrible|worst|stolen|stole my|robbed|ran away|yell(?:ed|s)?|fight|fought|divorce\w*|dumped|bored|don't feel|worried|scared|stress\w*|exhausted|tired)\b`),
 		regexp.MustCompile(`(?i)\bby accident\b|\bout of (?:the )?hospital\b|\bfired up\b|\blost (?:[\w-]+ )?(?:weight|kilos?|kg|pounds?|lbs)\b|\bdead (?:simple|easy|good|serious)\b|\b(?:not|n't|no longer|never|nothing) (?:\w+ )?(?:sad|tired|worried|scared|bored|sick|ill|fail\w*|hurts?|lonely)\b`),
-		regexp.MustCompile(`(?i)\b(?:how (?:nice|lovely|great|wonderful|fun)|congratulations|congrats|well done|lucky you|hooray|wonderful|great news|that's (?:great|lovely|wonderful|nice|good)|i(?:'m| am) (?:so |very |really )?glad|happy for you|good for you|what a relief|good (?:news|to hear)|bravo)\b`),
+		regexp.MustCompile(`(?i)\b(?:how (?:nice|lovely|great|wonderful|fun)|congratulations|congrats|well done|lucky you|hooray|wonderful|great news|that's (?:great|lovely|wonderful|nice|good)|i(?:'m| am) (?:so |very |really )?glad|happy for you|good for you|what a relief|good (?:news|to hear)|bravo|how kind)\b`),
 	},
 	fact.Chinese: {
 		regexp.MustCompile(`挂了|没考过|没考上|丢了|摔|碎|糊了|晚点|迟到|生病|住院|疼|痛|去世|死|葬|取消|困在|没人来|瞒着|吐了|车祸|裁|想我|睡不着|失眠|难过|孤单|哭|糟|最差|被偷|被骂|吵架|吵了一架|吵起来|离婚|分手|无聊|不想|担心|害怕|压力|累`),
@@ -182,8 +182,11 @@ var joys = [...]struct{ news, not, sorry *regexp.Regexp }{
 	},
 }
 
-// bad says whether a turn tells of something that is no joy.
-func (t turn) bad() bool { return (len(t.told) == 0 || t.aside) && badNews(t.l, t.said) }
+// bad says whether a turn tells of something that is no joy. What asks the
+// character alone tells of nothing.
+func (t turn) bad() bool {
+	return (len(t.told) == 0 || t.aside) && (!t.yours || t.mine) && badNews(t.l, t.said)
+}
 
 // badNews says whether words tell of something that is no joy.
 func badNews(l fact.Language, said string) bool {
@@ -224,8 +227,6 @@ func (t turn) own(own *repertoire) (string, error) {
 		sort = "bad"
 	case len(t.told) > 0:
 		return "", nil
-	case t.asks && !t.yours:
-		return "", nil // it is not the character's to know
 	case t.asks:
 		sort = "asks"
 	}

@@ -113,7 +113,7 @@ func (c *Conversation) sure(q question, w wish, pack memory.Pack, own *repertoir
 	if a := ofClock(q, w.at); a != "" {
 		return a, true, nil
 	}
-	if badNews(q.l, w.said) && q.toCharacter() {
+	if badNews(q.l, w.said) && q.toCharacter() && (meEN.MatchString(w.said) || strings.Contains(w.said, "我")) {
 		return "", true, nil // what the character is asked beside is not what matters
 	}
 	ofOthers := len(pack.Asked) > 0 || meEN.MatchString(q.text) || strings.Contains(q.text, "我") || len(people(c.thread.Facts(false)).mentioned(q, nil)) > 0

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"kuai/character/builtin"
+	"kuai/character/card"
 	"kuai/companion/fact"
 	"kuai/serve/chat"
 	"kuai/serve/upstream"
@@ -31,10 +32,14 @@ func (b *cashbox) Drop(context.Context, string)           { b.dropped++ }
 func TestTill(t *testing.T) {
 	t.Parallel()
 	e, far := abroad(t, func([]upstream.Message) string { return "And how was your day?" })
+	var err error
 	for name, s := range map[string]Speaker{"companion": small(t), "served": served(t), "upstream": far} {
 		b := &cashbox{}
 		c := begin(t, t.TempDir(), s)
 		c.Till, c.Sampling.Seed = b, 3
+		if c.Card, err = card.ParseJSON([]byte(`{"name": "Ann"}`)); err != nil { // with no words of her own
+			t.Fatal(err)
+		}
 		for _, text := range []string{"The quarterly swap matured against a rolling basis.", "The ledgers reconcile to the third decimal."} {
 			sayTo(t, c, text)
 		}
