@@ -36,7 +36,7 @@ var golden = map[fact.Language][]exchange{
 		{"Do I have a dog?", "Yes", "haven't"},
 		{"Do I have a cat?", "haven't", "Yes"},
 		{"my favourite colour is green", "", "haven't"},
-		{"No, I meant blue.", "lue", ""},
+		{"No, I meant blue.", "", "reen"},
 		{"What's my favorite color?", "lue", "reen"},
 		{"Actually I moved to Lisbon last week.", "", "haven't"},
 		{"Do I still live in Porto?", "Lisbon", "Yes"},
