@@ -19,8 +19,9 @@ import (
 // characters: what was found from 0.2 on was nearly always to the point, from 0.1 to
 // 0.2 every other time.
 const (
-	ownSure, ownEnough = 0.5, 0.17
-	anySure, anyEnough = 0.8, 0.2
+	ownSure, ownEnough   = 0.5, 0.17
+	anySure, anyEnough   = 0.8, 0.2
+	ownClause, anyClause = 0.35, 0.6
 )
 
 // selected is where a reply that was written for a situation came from.
@@ -165,20 +166,21 @@ func (c *Conversation) apt(t turn, r *repertoire) (string, error) {
 		}
 		found[i].anybody = x.Find(said, r.after)
 	}
-	for _, least := range []struct{ own, anybody float32 }{{ownSure, anySure}, {ownEnough, anyEnough}} {
-		for i, said := range parts {
-			if s := r.choose(found[i].own, least.own, said, t.l, t.mayBe); s != "" {
-				return s, nil
-			}
-			if s := r.choose(found[i].anybody, least.anybody, said, t.l, t.fits); s != "" {
-				return s, nil
-			}
-			if i == 0 && least.own == ownEnough {
-				break // of a clause alone, only what is sure
-			}
+	pick := func(i int, own, anybody float32) string {
+		if s := r.choose(found[i].own, own, parts[i], t.l, t.mayBe); s != "" {
+			return s
+		}
+		return r.choose(found[i].anybody, anybody, parts[i], t.l, t.fits)
+	}
+	if s := pick(0, ownSure, anySure); s != "" {
+		return s, nil
+	}
+	for i := range parts[1:] {
+		if s := pick(i+1, ownClause, anyClause); s != "" {
+			return s, nil
 		}
 	}
-	return "", nil
+	return pick(0, ownEnough, anyEnough), nil
 }
 
 // mayBe says whether what was written for the character can stand after a turn.
@@ -188,12 +190,17 @@ func (t turn) mayBe(reply string) bool {
 }
 
 // parts are what a turn says that may be answered by itself: all of it, then what
-// it asks, then its clauses, the last first. A question beside bad news is not what
+// it wishes for, said plainly, and what it asks, then its clauses, the last first. A question beside bad news is not what
 // matters.
 func (t turn) parts() []string {
 	out := []string{t.said}
 	if t.bad() {
 		return out
+	}
+	for _, w := range wishes[t.l] {
+		if w.words.MatchString(t.said) {
+			out = append(out, w.plainly)
+		}
 	}
 	for _, s := range memory.Sentences(t.said) {
 		if s.Asks {
@@ -211,3 +218,23 @@ func (t turn) parts() []string {
 const leastClause = 4 // letters
 
 var clauses = regexp.MustCompile(`[,;:.!?，；：。！？~～…—]+`)
+
+// wishes are what is wished for with many words around it, and how it is said
+// plainly.
+var wishes = [...][]struct {
+	words   *regexp.Regexp
+	plainly string
+}{
+	fact.English: {
+		{regexp.MustCompile(`(?i)\b(?:tell|give|know|got|read|make up|want|need)\b.*\bstor(?:y|ies)\b`), "tell me a story"},
+		{regexp.MustCompile(`(?i)\b(?:tell|give|know|got|need|hit)\b.*\b(?:jokes?|pun)\b`), "tell me a joke"},
+		{regexp.MustCompile(`(?i)\bgood ?night\b|\bnight night\b|\bsleep (?:well|tight)\b`), "good night"},
+		{regexp.MustCompile(`(?i)\b(?:better|got to|gotta|have to) (?:go|run|head off)\b|\b(?:see|talk to) (?:you|ya) (?:later|soon|tomorrow|around)\b|\bbye\b`), "bye, see you later"},
+	},
+	fact.Chinese: {
+		{regexp.MustCompile(`(?:讲|说|来|听).{0,6}故事`), "给我讲个故事"},
+		{regexp.MustCompile(`(?:讲|说|来|听).{0,6}笑话`), "讲个笑话"},
+		{regexp.MustCompile(`晚安|(?:去|先|要)睡(?:了|啦|觉)`), "晚安"},
+		{regexp.MustCompile(`先(?:撤|走|溜|下)(?:了|啦)|不聊(?:了|啦)|(?:回头|明天|明儿|改天|下次)(?:再)?(?:聊|来|找你)|拜拜|再见`), "再见，下次聊"},
+	},
+}
