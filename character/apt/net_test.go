@@ -56,7 +56,7 @@ func TestModelFile(t *testing.T) {
 func TestFound(t *testing.T) {
 	t.Parallel()
 	for l := range fact.Language(2) {
-		if answered, right := open(t, l).Found(1, 200, Least); answered < 0.3 || right < 0.35 {
+		if answered, right := open(t, l).Found(1, 400, 0.2); answered < 0.4 || right < 0.4 {
 			t.Errorf("%v: %.3f answered, %.3f of them right", l, answered, right)
 		}
 	}

@@ -159,28 +159,38 @@ func (c *Conversation) apt(t turn, r *repertoire) (string, error) {
 		return "", err
 	}
 	parts := t.parts()
-	found := make([]struct{ own, anybody []apt.Match }, len(parts))
-	for i, said := range parts {
-		if found[i].own, err = r.own(said, t.l); err != nil {
-			return "", err
-		}
-		found[i].anybody = x.Find(said, r.after)
+	whole := near{said: parts[0], anybody: x.Find(parts[0], r.after)}
+	if whole.own, err = r.own(parts[0], t.l); err != nil {
+		return "", err
 	}
-	pick := func(i int, own, anybody float32) string {
-		if s := r.choose(found[i].own, own, parts[i], t.l, t.mayBe); s != "" {
-			return s
-		}
-		return r.choose(found[i].anybody, anybody, parts[i], t.l, t.fits)
-	}
-	if s := pick(0, ownSure, anySure); s != "" {
+	if s := r.nearest(whole, ownSure, anySure, t); s != "" {
 		return s, nil
 	}
-	for i := range parts[1:] {
-		if s := pick(i+1, ownClause, anyClause); s != "" {
+	for _, said := range parts[1:] {
+		clause := near{said: said, anybody: x.Find(said, r.after)}
+		if clause.own, err = r.own(said, t.l); err != nil {
+			return "", err
+		}
+		if s := r.nearest(clause, ownClause, anyClause, t); s != "" {
 			return s, nil
 		}
 	}
-	return pick(0, ownEnough, anyEnough), nil
+	return r.nearest(whole, ownEnough, anyEnough, t), nil
+}
+
+// near are the places that are near to something said: the character's own, and
+// anybody's.
+type near struct {
+	said         string
+	own, anybody []apt.Match
+}
+
+// nearest draws a reply to something said that fits the turn, from likelihoods on.
+func (r *repertoire) nearest(n near, own, anybody float32, t turn) string {
+	if s := r.choose(n.own, own, n.said, t.l, t.mayBe); s != "" {
+		return s
+	}
+	return r.choose(n.anybody, anybody, n.said, t.l, t.fits)
 }
 
 // mayBe says whether what was written for the character can stand after a turn.
@@ -190,8 +200,8 @@ func (t turn) mayBe(reply string) bool {
 }
 
 // parts are what a turn says that may be answered by itself: all of it, then what
-// it wishes for, said plainly, and what it asks, then its clauses, the last first. A question beside bad news is not what
-// matters.
+// it wishes for, said plainly, and what it asks, then its clauses, the last first.
+// A question beside bad news is not what matters.
 func (t turn) parts() []string {
 	out := []string{t.said}
 	if t.bad() {

@@ -59,7 +59,7 @@ func TestHonest(t *testing.T) {
 		fact.English: {
 			"Hi, are you a bot?": true, "Am I talking to a human or a machine?": true, "Are you an actual person?": true, "What are you?": true, "you're a robot": true,
 			"Are you human? What makes you laugh?": true, "are you real": true, "is this an AI": true, "Is there a real person there?": false,
-			"Are you a morning person?": false, "my computer is broken": false, "What are you doing?": false, "are you really sure": false,
+			"Are you a morning person?": false, "I was talking to a person at the bank": false, "you're the person I trust most": false, "my computer is broken": false, "What are you doing?": false, "are you really sure": false,
 		},
 		fact.Chinese: {
 			"你好，你是机器人吗？": true, "你是人还是机器": true, "跟我聊天的是真人吗？": true, "你到底是什么": true, "你是AI吧": true, "你是真人吗": true,

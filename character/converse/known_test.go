@@ -7,19 +7,23 @@ import (
 	"time"
 
 	"kuai/character/builtin"
+	"kuai/companion"
 	"kuai/companion/fact"
 )
 
 // exchange is what is said and what the reply must have in it, or must not.
 type exchange struct{ said, has, not string }
 
+// inVoice is for one of the replies that were written for the character.
+const inVoice = "in her own words"
+
 // golden are conversations with the built-in models. What has is of what the
 // code around the model must get right, whatever the model says: has parted by
 // | are alternatives.
 var golden = map[fact.Language][]exchange{
 	fact.English: {
-		{"hi there", "", "told me"},
-		{"How are you today?", "", "You said"},
+		{"hi there", inVoice, "told me"},
+		{"How are you today?", inVoice, "You said"},
 		{"What's your name?", "Lin", ""},
 		{"How old are you?", "wenty-six", "told"},
 		{"What do you do?", "", "haven't"},
@@ -41,7 +45,7 @@ var golden = map[fact.Language][]exchange{
 		{"Actually I moved to Lisbon last week.", "", "haven't"},
 		{"Do I still live in Porto?", "Lisbon", "Yes"},
 		{"Where do I live?", "Lisbon", "Porto"},
-		{"Do you like music?", "", "your"},
+		{"Do you like music?", inVoice, "your"},
 		{"Where do you live?", "tea room", "Lisbon"},
 		{"Are you a robot?", "computer program", ""},
 		{"My birthday is on May 3rd.", "", "haven't"},
@@ -52,11 +56,11 @@ var golden = map[fact.Language][]exchange{
 		{"My brother Tom is a pilot.", "", "haven't"},
 		{"Is Tom my brother?", "Yes", ""},
 		{"How many siblings do I have?", "Tom", "haven't"},
-		{"thanks!", "", "told me"},
+		{"thanks!", inVoice, "told me"},
 		{"What day is it today?", "Monday, March 2, 2026", ""},
 		{"I don't live in Lisbon.", "", "haven't"},
 		{"Where do I live?", "", "Lisbon"},
-		{"goodbye", "", "told me"},
+		{"goodbye", inVoice, "told me"},
 	},
 	fact.Chinese: {
 		{"你好", "好|嗨", "没告诉"},
@@ -75,18 +79,18 @@ var golden = map[fact.Language][]exchange{
 		{"我最喜欢什么颜色？", "蓝", "绿"},
 		{"我上周搬到重庆了。", "", "没告诉"},
 		{"我还住在成都吗？", "重庆", "对"},
-		{"你住在哪里？", "", "重庆"},
+		{"你住在哪里？", inVoice, "重庆"},
 		{"你是机器人吗？", "程序", ""},
 		{"我对花生过敏。", "", "没告诉"},
 		{"我能吃花生酱吗？", "过敏", ""},
 		{"我弟弟小强是飞行员。", "", "没告诉"},
 		{"小强是我弟弟吗？", "对", ""},
 		{"你知道我什么？", "周明", ""},
-		{"谢谢！", "", "没告诉"},
+		{"谢谢！", inVoice, "没告诉"},
 		{"今天几号？", "2026年3月2日", ""},
 		{"我不住在重庆了。", "", "没告诉"},
 		{"我住在哪里？", "", "重庆"},
-		{"再见", "", "没告诉"},
+		{"再见", inVoice, "没告诉"},
 	},
 }
 
@@ -98,6 +102,7 @@ func TestGolden(t *testing.T) {
 		t.Run([]string{"en", "zh"}[l], func(t *testing.T) {
 			t.Parallel()
 			lin, _ := builtin.Card("lin", l)
+			_, voice := companion.Voice("lin", l)
 			c, err := OpenWith(filepath.Join(t.TempDir(), "t"), s, lin, l)
 			if err != nil {
 				t.Fatal(err)
@@ -111,7 +116,7 @@ func TestGolden(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				has := false
+				has := x.has == inVoice && strings.Contains(voice, "A: "+r.Text+"\n")
 				for alternative := range strings.SplitSeq(x.has, "|") {
 					has = has || strings.Contains(r.Text, alternative)
 				}

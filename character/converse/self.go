@@ -38,7 +38,7 @@ func (q question) toCharacter() bool {
 // machine are the turns that ask what a character is, or say it, which are
 // answered honestly whatever its card says.
 var machine = [...]*regexp.Regexp{
-	fact.English: regexp.MustCompile(`(?i)\b(?:are (?:you|u)|r u|you(?:'|’)?re|you are|is this|talking (?:to|with)|chatting (?:to|with)|speaking (?:to|with)) (?:really |just |actually |only |even )*(?:an? |the )?(?:real|actual|living)?(?: |\b)(?:human|person|(?:ro)?bot|chat ?bot|a\.?i\.?|machine|computer|program|language model|alive)\b|` +
+	fact.English: regexp.MustCompile(`(?i)\b(?:are (?:you|u)|r u|you(?:'|’)?re|you are|is this|am i (?:talking|chatting|speaking) (?:to|with)) (?:really |just |actually |only |even )*(?:an? )?(?:real|actual|living)?(?: |\b)(?:human|person|(?:ro)?bot|chat ?bot|a\.?i\.?|machine|computer|program|language model|alive)\b|` +
 		`\b(?:are (?:you|u)|r u|is this|am i talking to (?:somebody|someone|anybody|anyone|a)) (?:really |actually )?real\b|\bwhat are you\s*[?!.]*$|\bhuman or (?:a )?(?:machine|(?:ro)?bot|a\.?i)|\b(?:machine|(?:ro)?bot|a\.?i\.?) or (?:a )?(?:human|person)`),
 	fact.Chinese: regexp.MustCompile(`(?i)你(?:其实|到底|真的|就|只|不|也)*是(?:不是)?(?:一个|个|一台|台)?(?:真正的)?(?:机器|人工智能|ai|真人|真的人|活人|人类|程序|电脑|语言模型|人(?:吗|么|还是|嘛))|(?:是真人|是机器人|是人工智能|是ai|是个程序)(?:吗|么|嘛|吧|还是)|人还是(?:机器|程序|ai)|(?:机器|程序|ai)(?:人)?还是(?:真?人)|^你(?:到底)?是什么(?:东西|人)?[？?]*$`),
 }
